@@ -1,0 +1,1 @@
+"""A clearing and settlement ledger for leveraged derivatives: event-sourced, double entry."""

@@ -1,0 +1,65 @@
+"""Whole numbers with a scale, and the few ways they are ever rounded.
+
+Rules of this file:
+
+* Every amount, price and quantity in the core is an `int` of its smallest unit.
+* Nothing is rounded silently: a number with more decimals than its scale allows is refused.
+* A fraction is a numerator and a *positive* denominator, both whole; it is rounded once, at the end.
+"""
+
+from typing import NamedTuple, NewType
+
+Microseconds = NewType("Microseconds", int)
+"""Time: microseconds since 1970-01-01T00:00:00Z."""
+
+BALANCE_BOUND = 10**36
+"""Every balance stays strictly between minus and plus this many smallest units."""
+
+RATE_SCALE = 12
+"""Decimals of a rate (funding, haircut, margin rate, leverage is a plain decimal)."""
+
+SCALE_MAX = 18
+"""The largest number of decimals of an asset, a price or a quantity."""
+
+
+class Fixed(NamedTuple):
+    """A decimal as it was written: `coefficient / 10**scale`, without trailing zeros.
+
+    Two decimals of equal value are equal tuples.
+    """
+
+    coefficient: int
+    scale: int
+
+
+ZERO = Fixed(0, 0)
+
+
+def units(number: Fixed, scale: int) -> int | None:
+    """`number` in smallest units of 10**-scale; None when it has more decimals than that."""
+    shift = scale - number.scale
+    return None if shift < 0 else number.coefficient * 10**shift
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """The nearest whole number; a tie goes to the even one. Favours nobody.
+
+    Args:
+        numerator: Any sign.
+        denominator: Positive.
+    """
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    if twice > denominator or (twice == denominator and quotient & 1):
+        return quotient + 1
+    return quotient
+
+
+def down(numerator: int, denominator: int) -> int:
+    """The largest whole number not above the fraction (towards minus infinity)."""
+    return numerator // denominator
+
+
+def up(numerator: int, denominator: int) -> int:
+    """The smallest whole number not below the fraction (towards plus infinity)."""
+    return -(-numerator // denominator)

@@ -1,0 +1,69 @@
+"""Faults around the core, as one tree.
+
+    LedgerError
+    ├── ConfigurationError      a setting or an argument is missing or wrong
+    ├── StoreError              the database refused or did not answer
+    │   ├── StoreUnavailable    retriable: connection lost, server restarting, lock timeout
+    │   ├── FenceLost           another writer took the shard over
+    │   ├── ShardBusy           a live writer holds the shard
+    │   └── SchemaMismatch      the database is not migrated to this version
+    ├── BrokerError             Kafka refused or did not answer
+    │   ├── BrokerUnavailable   retriable
+    │   └── SourceChanged       a topic was recreated, truncated or belongs to another cluster
+    └── ImportFailed            a foreign file does not read as its format says
+
+A *rejection* is not here: bad input is a value (`ledger.core.rejections`). A broken invariant is an
+`AssertionError`, and stays on in production.
+"""
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """Base of all faults. `retriable` tells whether the same call may work later."""
+
+    retriable: ClassVar[bool] = False
+
+
+class ConfigurationError(LedgerError):
+    """A setting or an argument is missing or wrong; the message says which, and what to do."""
+
+
+class StoreError(LedgerError):
+    """The database refused or did not answer."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached now."""
+
+    retriable = True
+
+
+class FenceLost(StoreError):
+    """Another writer took the shard over; this one wrote nothing and must stop."""
+
+
+class ShardBusy(StoreError):
+    """A live writer holds the shard, and no take-over was asked for."""
+
+
+class SchemaMismatch(StoreError):
+    """The database is not migrated to this version; the message names both revisions."""
+
+
+class BrokerError(LedgerError):
+    """Kafka refused or did not answer."""
+
+
+class BrokerUnavailable(BrokerError):
+    """The broker cannot be reached now."""
+
+    retriable = True
+
+
+class SourceChanged(BrokerError):
+    """A topic was recreated, truncated or belongs to another cluster than the stored offsets."""
+
+
+class ImportFailed(LedgerError):
+    """A foreign file does not read as its format says; the message names file and line."""

@@ -1,0 +1,208 @@
+"""What the writer needs from the world: messages in, a log to append to.
+
+Two logs keep this contract, PostgreSQL (`ledger.store.log`) and memory (`ledger.store.memory`);
+one suite of tests holds both to it (`tests/contract`).
+
+Rules of the contract:
+
+* A *shard* is a pool, or `@unrouted/N` for what has no pool on partition N. Its events are numbered
+  from 1 without gaps. One writer owns it at a time: `acquire` raises its epoch, and an `append`
+  under an older epoch raises `FenceLost` and writes nothing.
+* `append` is one transaction: all shards of the batch, their source offsets, or nothing.
+* After any exception from `append` the caller throws its state away and acquires again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
+
+
+class Source(NamedTuple):
+    """A topic of a cluster, by identity: a recreated topic has another `topic_id`.
+
+    For input without Kafka: cluster `file`, topic_id and topic the name of the file.
+    """
+
+    cluster: str
+    topic_id: str
+    topic: str
+
+
+class Message(NamedTuple):
+    """One message as it was delivered."""
+
+    source: Source
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes
+
+
+class Shard(NamedTuple):
+    """A shard as the log knows it.
+
+    Attributes:
+        shard: Its number, from 1.
+        name: The pool, or `@unrouted/N`.
+        partition: The partition number that its first Kafka message came from; None before that.
+        epoch: Of the writer that owns it; 0 before the first.
+        next_sequence: Of the next event.
+        next_account: Number of the next account to be opened.
+        pool_time: Largest `occurred_at` applied, microseconds; None before the first.
+        duplicates: Messages counted and skipped so far.
+    """
+
+    shard: int
+    name: str
+    partition: int | None
+    epoch: int
+    next_sequence: int
+    next_account: int
+    pool_time: int | None
+    duplicates: int
+
+
+class Offset(NamedTuple):
+    """The next offset that a shard expects of one partition of one source."""
+
+    shard: int
+    source: Source
+    partition: int
+    next_offset: int
+
+
+class Identity(NamedTuple):
+    """What took an event id: SHA-256 of its content, and where it stands."""
+
+    content_hash: bytes
+    sequence: int
+
+
+class StoredEvent(NamedTuple):
+    """An event of the log: the message as it came, and what became of it.
+
+    Attributes:
+        sequence: Its number in the shard.
+        kind, event_id, occurred_at: As decoded; None where the message did not get that far.
+        pool_time: Of the shard after this event; None before the first accepted one.
+        rules: Version of the rules that decided it.
+        source, partition, offset, timestamp_ms: Where it was delivered from.
+        key: The Kafka key.
+        raw: The bytes exactly as they came (of one too large: its beginning).
+        content_hash: SHA-256 of the decoded content with defaults filled in; of one that could not
+            be decoded, of all its bytes.
+        redrive_of: `(shard name, sequence)` of the refused event that this one re-submits.
+        rejection, detail: Code and words of a refused event; None when it was accepted.
+    """
+
+    sequence: int
+    kind: str | None
+    event_id: str | None
+    occurred_at: int | None
+    pool_time: int | None
+    rules: int
+    source: Source
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    raw: bytes
+    content_hash: bytes
+    redrive_of: tuple[str, int] | None
+    rejection: str | None
+    detail: str | None
+
+
+class ShardBatch(NamedTuple):
+    """What one transaction adds to one shard.
+
+    Attributes:
+        shard, epoch, expected_sequence: The fence: `append` refuses unless both still hold.
+        next_sequence, next_account, pool_time, duplicates: The head afterwards (`duplicates` in all).
+        partition: Set once, by the first Kafka message; None leaves it.
+        events: In order; sequences without gaps from `expected_sequence`.
+        opened, commodities: Registry rows that the postings refer to for the first time.
+        postings: `(sequence, line, posting)`, line from 1 in each event.
+        records: `(sequence, line, record)`, line from 1 in each event.
+        offsets: The next offset of each (source, partition) that moved.
+    """
+
+    shard: int
+    epoch: int
+    expected_sequence: int
+    next_sequence: int
+    next_account: int
+    pool_time: int | None
+    duplicates: int
+    partition: int | None
+    events: Sequence[StoredEvent]
+    opened: Sequence[OpenedAccount]
+    commodities: Sequence[Commodity]
+    postings: Sequence[tuple[int, int, Posting]]
+    records: Sequence[tuple[int, int, Record]]
+    offsets: Sequence[tuple[Source, int, int]]
+
+
+class Snapshot(NamedTuple):
+    """A kept state: `body` is canonical bytes of the state after event `sequence`."""
+
+    sequence: int
+    rules: int
+    body: bytes
+
+
+class Log(Protocol):
+    """Where the books are kept."""
+
+    def shards(self) -> Sequence[Shard]:
+        """All shards, by number."""
+
+    def declare(self, name: str, partition: int | None) -> Shard:
+        """The shard of this name, made with its first partitions where it is missing."""
+
+    def acquire(self, shard: int, *, take_over: bool = True) -> Shard:
+        """Own the shard: its epoch is raised, and older writers are fenced off.
+
+        Raises:
+            ShardBusy: `take_over` is False, and a live writer holds it.
+        """
+
+    def offsets(self) -> Sequence[Offset]:
+        """All stored source offsets."""
+
+    def identities(self, shard: int, event_ids: Sequence[str]) -> Mapping[str, Identity]:
+        """Those of the ids that accepted events have taken. One round trip."""
+
+    def append(self, batch: Sequence[ShardBatch]) -> None:
+        """Write the batch in one transaction.
+
+        Raises:
+            FenceLost: Epoch or sequence is not the expected one; nothing was written.
+            StoreError: Nothing was written, or the answer to the commit was lost.
+        """
+
+    def event(self, shard: int, sequence: int) -> StoredEvent | None:
+        """One event, or None."""
+
+    def events(self, shard: int, first: int, last: int | None = None) -> Iterator[StoredEvent]:
+        """Events by sequence, `first` to `last` inclusive, streamed."""
+
+    def postings(self, shard: int, first: int, last: int) -> Iterator[tuple[int, int, Posting]]:
+        """`(sequence, line, posting)` in order, streamed."""
+
+    def records(self, shard: int, first: int, last: int) -> Iterator[tuple[int, int, Record]]:
+        """`(sequence, line, record)` in order, streamed."""
+
+    def accounts(self, shard: int) -> Sequence[OpenedAccount]:
+        """The registry of accounts, by number."""
+
+    def save_snapshot(self, shard: int, snapshot: Snapshot) -> None:
+        """Keep a state; the same sequence again changes nothing. Older ones may be dropped."""
+
+    def latest_snapshot(self, shard: int) -> Snapshot | None:
+        """The newest kept state, or None."""
+
+    def close(self) -> None:
+        """Give the shards and the connection back."""
