@@ -1,0 +1,65 @@
+"""Questions that several rules ask before they post; each answer is a value or a rejection."""
+
+from ledger.core.instruments import Terms
+from ledger.core.outcome import Rejection
+from ledger.core.rejections import Code
+from ledger.core.state import AssetTerms, State
+from ledger.core.units import RATE_SCALE, Fixed, units
+
+
+def rejected(code: Code, detail: str) -> Rejection:
+    """A refusal; `detail` says what was found and what was expected."""
+    return Rejection(code.value, detail)
+
+
+def asset_terms(state: State, asset: str) -> AssetTerms | Rejection:
+    """The asset's terms, or `unknown_asset`."""
+    terms = state.assets.get(asset)
+    if terms is None:
+        return rejected(Code.UNKNOWN_ASSET, f"asset {asset} has no `asset` event in {state.name}")
+    return terms
+
+
+def live_instrument(state: State, instrument: str) -> Terms | Rejection:
+    """The terms of an instrument that still takes events, or why not."""
+    terms = state.instruments.get(instrument)
+    if terms is None:
+        return rejected(
+            Code.UNKNOWN_INSTRUMENT,
+            f"instrument {instrument} has no `instrument` event in {state.name}",
+        )
+    if terms.is_expired:
+        return rejected(
+            Code.INSTRUMENT_EXPIRED, f"instrument {instrument} has expired and takes no more events"
+        )
+    return terms
+
+
+def unknown_account(state: State, account: str) -> Rejection | None:
+    """`unknown_account`, or None for a participant of the pool."""
+    if account in state.participants:
+        return None
+    return rejected(
+        Code.UNKNOWN_ACCOUNT, f"account {account} has no `account` event in {state.name}"
+    )
+
+
+def in_units(number: Fixed, scale: int, name: str) -> int | Rejection:
+    """`number` in smallest units, or `too_many_decimals` naming the field."""
+    amount = units(number, scale)
+    return too_many_decimals(number, scale, name) if amount is None else amount
+
+
+def too_many_decimals(number: Fixed, scale: int, name: str) -> Rejection:
+    """The refusal of a number that is finer than its scale."""
+    return rejected(
+        Code.TOO_MANY_DECIMALS, f"{name} has {number.scale} decimals, its scale allows {scale}"
+    )
+
+
+def rate_too_fine(**rates: Fixed | None) -> Rejection | None:
+    """`too_many_decimals` for the first rate with more than twelve decimals, or None."""
+    for name, rate in rates.items():
+        if rate is not None and rate.scale > RATE_SCALE:
+            return too_many_decimals(rate, RATE_SCALE, name)
+    return None

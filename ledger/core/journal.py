@@ -1,0 +1,196 @@
+"""The journal: balances of all accounts of a pool, and the entry that is being written.
+
+Rules of this file:
+
+* Only `post` changes a balance; it counts the account's postings and keeps the running balance.
+* Nothing of an entry is final before `close`. `unwind` takes the whole entry back, accounts and
+  commodities opened by it included, so that a refused event leaves no trace.
+* `holders` follows the position accounts: who has an open position in an instrument, always.
+
+Accounts and commodities are numbered from 1 in order of first posting, so the same events give the
+same numbers. Cost: one `post` is about 0.4 us; nothing grows with the number of accounts.
+"""
+
+from ledger.core.accounts import POSITION, AccountKey
+from ledger.core.outcome import Commodity, OpenedAccount, Outcome, Posting, Record
+from ledger.core.units import BALANCE_BOUND
+
+
+class OutOfRange(ArithmeticError):
+    """A balance would reach 10^36 smallest units. Ends in a rejection, never leaves the core."""
+
+    def __init__(self, key: AccountKey, balance: int) -> None:
+        """Name the account and the balance it would have had."""
+        super().__init__(key, balance)
+        self.key = key
+        self.balance = balance
+
+
+class Journal:
+    """Balances, and the entry being written.
+
+    Attributes:
+        keys: Key of each account; index is its number, index 0 unused.
+        balances: In smallest units, by account number.
+        sequences: Postings so far, by account number.
+        commodity_of: Commodity number, by account number.
+        commodities: By number, index 0 unused.
+        holders: For each instrument the owners with an open position and their position account.
+    """
+
+    __slots__ = (
+        "_commodity_numbers",
+        "_holders_of",
+        "_numbers",
+        "_opened",
+        "_opened_commodities",
+        "_postings",
+        "_records",
+        "balances",
+        "commodities",
+        "commodity_of",
+        "holders",
+        "keys",
+        "sequences",
+    )
+
+    def __init__(self) -> None:
+        """Start with empty books."""
+        nobody = AccountKey("", "", None, None)
+        self.keys: list[AccountKey] = [nobody]
+        self.balances: list[int] = [0]
+        self.sequences: list[int] = [0]
+        self.commodity_of: list[int] = [0]
+        self.commodities: list[Commodity] = [Commodity(0, None, None, 0)]
+        self.holders: dict[str, dict[str, int]] = {}
+        self._numbers: dict[tuple[str, str, str | None, str | None], int] = {}
+        self._commodity_numbers: dict[tuple[str | None, str | None], int] = {}
+        self._holders_of: list[tuple[dict[str, int], str] | None] = [None]
+        self._postings: list[Posting] = []
+        self._records: list[Record] = []
+        self._opened: list[OpenedAccount] = []
+        self._opened_commodities: list[Commodity] = []
+
+    def balance(self, owner: str, kind: str, instrument: str | None, asset: str | None) -> int:
+        """Balance of an account, 0 where it was never posted to."""
+        number = self._numbers.get((owner, kind, instrument, asset))
+        return 0 if number is None else self.balances[number]
+
+    def account(
+        self, owner: str, kind: str, instrument: str | None, asset: str | None, scale: int
+    ) -> int:
+        """Number of an account; it is opened where it is missing.
+
+        Args:
+            owner, kind, instrument, asset: As in `AccountKey`.
+            scale: Decimals of what it holds (used at the commodity's first appearance).
+        """
+        number = self._numbers.get((owner, kind, instrument, asset))
+        return self._open(owner, kind, instrument, asset, scale) if number is None else number
+
+    def post(self, account: int, amount: int, purpose: int) -> None:
+        """Add `amount` to the account as one posting; zero makes none.
+
+        Raises:
+            OutOfRange: The balance would leave the bound; the posting was not made.
+        """
+        if not amount:
+            return
+        balance = self.balances[account] + amount
+        if not -BALANCE_BOUND < balance < BALANCE_BOUND:
+            raise OutOfRange(self.keys[account], balance)
+        self.balances[account] = balance
+        sequence = self.sequences[account] + 1
+        self.sequences[account] = sequence
+        # A bare tuple of Posting's shape: 0.1 us instead of 0.3 us, nine times a trade.
+        self._postings.append(
+            (account, sequence, self.commodity_of[account], purpose, amount, balance)  # type: ignore[arg-type]
+        )
+        holding = self._holders_of[account]
+        if holding is not None:
+            _follow(holding, account, balance)
+
+    def record(self, kind: str, subject: str, body: dict[str, object]) -> None:
+        """Keep a decided fact beside the postings of this entry."""
+        self._records.append(Record(kind, subject, body))
+
+    def close(self) -> Outcome:
+        """End the entry and hand it out.
+
+        Asserts:
+            It sums to zero per commodity.
+        """
+        sums: dict[int, int] = {}
+        for _, _, commodity, _, amount, _ in self._postings:
+            sums[commodity] = sums.get(commodity, 0) + amount
+        assert not any(sums.values()), f"entry does not sum to zero per commodity: {sums}"
+        outcome = Outcome(self._postings, self._records, self._opened, self._opened_commodities)
+        self._postings, self._records, self._opened, self._opened_commodities = [], [], [], []
+        return outcome
+
+    def unwind(self) -> None:
+        """Take the entry back: balances, counts, holders, and what it opened."""
+        for account, _, _, _, amount, balance in reversed(self._postings):
+            self.balances[account] = balance - amount
+            self.sequences[account] -= 1
+            holding = self._holders_of[account]
+            if holding is not None:
+                _follow(holding, account, balance - amount)
+        for opened in reversed(self._opened):
+            del self._numbers[opened[1:]]
+            for column in self._columns():
+                column.pop()
+        for commodity in reversed(self._opened_commodities):
+            del self._commodity_numbers[commodity.asset, commodity.instrument]
+            self.commodities.pop()
+        self._postings, self._records, self._opened, self._opened_commodities = [], [], [], []
+
+    def restore(self, key: AccountKey, commodity: int, balance: int, sequence: int) -> None:
+        """Put back the next account of a kept state; its commodity was put back before."""
+        self._append(key, commodity, balance, sequence)
+        holding = self._holders_of[-1]
+        if holding is not None:
+            _follow(holding, len(self.keys) - 1, balance)
+
+    def restore_commodity(self, asset: str | None, instrument: str | None, scale: int) -> int:
+        """Put back, or open, the next commodity; returns its number."""
+        number = len(self.commodities)
+        self._commodity_numbers[asset, instrument] = number
+        self.commodities.append(Commodity(number, asset, instrument, scale))
+        return number
+
+    def _open(
+        self, owner: str, kind: str, instrument: str | None, asset: str | None, scale: int
+    ) -> int:
+        held = (None, instrument) if asset is None else (asset, None)
+        commodity = self._commodity_numbers.get(held)
+        if commodity is None:
+            commodity = self.restore_commodity(*held, scale)
+            self._opened_commodities.append(self.commodities[commodity])
+        number = len(self.keys)
+        self._append(AccountKey(owner, kind, instrument, asset), commodity, 0, 0)
+        self._opened.append(OpenedAccount(number, owner, kind, instrument, asset))
+        return number
+
+    def _append(self, key: AccountKey, commodity: int, balance: int, sequence: int) -> None:
+        self._numbers[key] = len(self.keys)
+        self.keys.append(key)
+        self.balances.append(balance)
+        self.sequences.append(sequence)
+        self.commodity_of.append(commodity)
+        if key.kind == POSITION and key.instrument is not None:
+            owners = self.holders.setdefault(key.instrument, {})
+            self._holders_of.append((owners, key.owner))
+        else:
+            self._holders_of.append(None)
+
+    def _columns(self) -> tuple[list[AccountKey] | list[int] | list[object], ...]:
+        return self.keys, self.balances, self.sequences, self.commodity_of, self._holders_of  # type: ignore[return-value]
+
+
+def _follow(holding: tuple[dict[str, int], str], account: int, balance: int) -> None:
+    owners, owner = holding
+    if balance:
+        owners[owner] = account
+    else:
+        owners.pop(owner, None)

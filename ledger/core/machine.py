@@ -1,0 +1,123 @@
+"""The machine: one event in, its outcome or a rejection out, the state moved or exactly as before.
+
+Rules of this file:
+
+* `decide` is a function of the state and its arguments alone: same events, same bytes out.
+* A rule asks first and posts then; `OutOfRange` during the postings unwinds the whole entry.
+* The `match` names every kind of fact without a default, so a forgotten one does not type-check.
+
+Cost: a trade of nine postings is decided in about 15 us; nothing here grows with the number of
+accounts or open positions, but funding, settlement and expiry, which visit the holders.
+"""
+
+from ledger.core import events
+from ledger.core.checks import rejected
+from ledger.core.journal import OutOfRange
+from ledger.core.marks import stand_in
+from ledger.core.outcome import Outcome, Rejection
+from ledger.core.rejections import Code
+from ledger.core.rules import (
+    adjustments,
+    custody,
+    funding,
+    listing,
+    openings,
+    prices,
+    settlement,
+    trades,
+)
+from ledger.core.state import State
+
+RULES_VERSION = 1
+"""Version of the rules below; stored with every event that they decide."""
+
+
+def decide(
+    state: State, event: events.Event, original: events.Event | None = None
+) -> Outcome | Rejection:
+    """Apply an event.
+
+    Args:
+        state: Moved by an accepted event, untouched by a refused one.
+        event: Of this pool; its `event_id` is not taken by another accepted event.
+        original: For a `trade_bust` the event that it names, from the log.
+
+    Returns:
+        The outcome, or why it was refused.
+    """
+    if state.pool is None and not isinstance(event.fact, events.Pool):
+        return rejected(Code.UNKNOWN_POOL, f"pool {event.pool} has no `pool` event yet")
+    try:
+        refusal = _apply(state, event, original)
+    except OutOfRange as fault:
+        state.journal.unwind()
+        return rejected(
+            Code.OUT_OF_RANGE,
+            f"balance of {fault.key.owner} {fault.key.kind} would be {fault.balance}; "
+            "every balance stays under 10^36 smallest units",
+        )
+    if refusal is not None:
+        return refusal
+    if state.pool_time is None or event.occurred_at > state.pool_time:
+        state.pool_time = event.occurred_at
+    return state.journal.close()
+
+
+def _apply(  # noqa: C901, PLR0911, PLR0912 - one line a kind, nothing else
+    state: State, event: events.Event, original: events.Event | None
+) -> Rejection | None:
+    match event.fact:
+        case events.Trade() as fact:
+            refusal = trades.trade(state, fact)
+            if refusal is None:
+                stand_in(state, fact.instrument, fact.price, "trade")
+            return refusal
+        case events.Price() as fact:
+            return prices.price(state, fact)
+        case events.FundingRate() as fact:
+            return funding.funding_rate(state, fact)
+        case events.Deposit() as fact:
+            return custody.deposit(state, fact)
+        case events.Withdrawal() as fact:
+            return custody.withdrawal(state, fact)
+        case events.WithdrawalRequest() as fact:
+            return custody.withdrawal_request(state, fact)
+        case events.WithdrawalSettled() as fact:
+            return custody.withdrawal_settled(state, fact)
+        case events.WithdrawalCancelled() as fact:
+            return custody.withdrawal_cancelled(state, fact)
+        case events.InternalTransfer() as fact:
+            return custody.internal_transfer(state, fact)
+        case events.InsuranceDeposit() as fact:
+            return custody.insurance_deposit(state, fact)
+        case events.OpeningBalance() as fact:
+            return openings.opening_balance(state, fact)
+        case events.OpeningPosition() as fact:
+            return openings.opening_position(state, fact)
+        case events.TradeBust() as fact:
+            return trades.trade_bust(state, fact, event.event_id, original)
+        case events.Settlement() as fact:
+            return settlement.settlement(state, fact)
+        case events.Expiry() as fact:
+            return settlement.expiry(state, fact)
+        case events.Adjustment() as fact:
+            return adjustments.adjustment(state, fact)
+        case events.AssetPrice() as fact:
+            return prices.asset_price(state, fact)
+        case events.Account() as fact:
+            listing.account(state, fact)
+            return None
+        case events.Instrument() as fact:
+            return listing.instrument(state, fact)
+        case events.RiskTiers() as fact:
+            return listing.risk_tiers(state, fact)
+        case events.Asset() as fact:
+            return listing.asset(state, fact)
+        case events.Pool() as fact:
+            return listing.pool(state, fact)
+        case events.PositionMode() | events.IsolatedTransfer() | events.PriceAccept():
+            return rejected(
+                Code.UNSUPPORTED_KIND,
+                f"{event.kind} needs the margin rules, which rules version {RULES_VERSION} lacks; "
+                "it is kept and can be driven again",
+            )

@@ -1,0 +1,77 @@
+"""The codes of refusal, stable, in order of precedence: the first that applies is the one given.
+
+Rules of this file:
+
+* A code is never renamed and never changes its meaning; a new one is added at its place.
+* Codes up to `unknown_pool` come from the message as such, those after it from the rules.
+* `is_transient` tells a producer whether the very same message can succeed later.
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why an event was refused, in order of precedence."""
+
+    MESSAGE_TOO_LARGE = "message_too_large"
+    INVALID_UTF8 = "invalid_utf8"
+    MALFORMED_JSON = "malformed_json"
+    MISSING_KEY = "missing_key"
+    UNKNOWN_KIND = "unknown_kind"
+    UNSUPPORTED_VERSION = "unsupported_version"
+    MISSING_FIELD = "missing_field"
+    UNKNOWN_FIELD = "unknown_field"
+    INVALID_FIELD = "invalid_field"
+    KEY_MISMATCH = "key_mismatch"
+    WRONG_TOPIC = "wrong_topic"
+    POOL_LIMIT = "pool_limit"
+    UNKNOWN_POOL = "unknown_pool"
+    WRONG_PARTITION = "wrong_partition"
+    EVENT_ID_CONFLICT = "event_id_conflict"
+
+    UNSUPPORTED_KIND = "unsupported_kind"
+    IMMUTABLE_FIELD = "immutable_field"
+    UNKNOWN_ASSET = "unknown_asset"
+    UNKNOWN_INSTRUMENT = "unknown_instrument"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    UNKNOWN_TRADE = "unknown_trade"
+    UNKNOWN_REQUEST = "unknown_request"
+    SAME_ACCOUNT = "same_account"
+    SAME_PERSON = "same_person"
+    INSTRUMENT_EXPIRED = "instrument_expired"
+    TOO_MANY_DECIMALS = "too_many_decimals"
+    INVALID_TIERS = "invalid_tiers"
+    INVALID_LINE = "invalid_line"
+    ALREADY_BUSTED = "already_busted"
+    BUST_TOO_LATE = "bust_too_late"
+    REQUEST_EXISTS = "request_exists"
+    REQUEST_MISMATCH = "request_mismatch"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    UNBALANCED = "unbalanced"
+    HOLD_MISMATCH = "hold_mismatch"
+    VARIATION_WITHOUT_POSITION = "variation_without_position"
+    INSURANCE_NEGATIVE = "insurance_negative"
+    DEFICIT_POSITIVE = "deficit_positive"
+    OUT_OF_RANGE = "out_of_range"
+
+    @property
+    def is_transient(self) -> bool:
+        """The same message may be accepted later, when something else has changed."""
+        return self in _TRANSIENT
+
+
+_TRANSIENT = frozenset(
+    {
+        Code.POOL_LIMIT,
+        Code.UNKNOWN_POOL,
+        Code.UNSUPPORTED_KIND,
+        Code.UNKNOWN_ASSET,
+        Code.UNKNOWN_INSTRUMENT,
+        Code.UNKNOWN_ACCOUNT,
+        Code.UNKNOWN_TRADE,
+        Code.UNKNOWN_REQUEST,
+        Code.REQUEST_EXISTS,
+        Code.INSUFFICIENT_BALANCE,
+        Code.OUT_OF_RANGE,
+    }
+)

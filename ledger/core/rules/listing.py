@@ -1,0 +1,170 @@
+"""Reference data: the pool, its assets, instruments, risk tiers and participants.
+
+Sent again, an event may change risk fields and tags only; anything else is `immutable_field`. A
+position's value, its scale and the asset it settles in can thus never change under the books.
+"""
+
+from fractions import Fraction
+
+from ledger.core import events
+from ledger.core.checks import rate_too_fine, rejected, too_many_decimals
+from ledger.core.instruments import Terms, value_constants
+from ledger.core.outcome import Rejection
+from ledger.core.rejections import Code
+from ledger.core.state import AssetTerms, State
+from ledger.core.units import ZERO, Fixed
+
+
+def pool(state: State, fact: events.Pool) -> Rejection | None:
+    """Declare the pool, or change its risk fields."""
+    known = state.pool
+    if known is not None and (known.settlement_asset, known.scale) != (
+        fact.settlement_asset,
+        fact.scale,
+    ):
+        return _immutable(f"pool {state.name}", "settlement_asset, scale", known[:2], fact[:2])
+    refusal = rate_too_fine(penalty_rate=fact.penalty_rate, partial_buffer=fact.partial_buffer)
+    if refusal is not None:
+        return refusal
+    if fact.insurance_floor.scale > fact.scale:
+        return too_many_decimals(fact.insurance_floor, fact.scale, "insurance_floor")
+    state.pool = fact
+    if known is None:
+        asset = fact.settlement_asset
+        state.assets[asset] = AssetTerms(asset, fact.scale, ZERO)
+    return None
+
+
+def asset(state: State, fact: events.Asset) -> Rejection | None:
+    """List a collateral asset, or change its haircut. The settlement asset counts at par."""
+    known = state.assets.get(fact.asset)
+    if known is not None and known.scale != fact.scale:
+        return _immutable(f"asset {fact.asset}", "scale", known.scale, fact.scale)
+    if fact.asset == state.settlement.asset and fact.haircut != ZERO:
+        return _immutable(f"asset {fact.asset}", "haircut of the settlement asset", 0, fact.haircut)
+    refusal = rate_too_fine(haircut=fact.haircut)
+    if refusal is not None:
+        return refusal
+    state.assets[fact.asset] = AssetTerms(fact.asset, fact.scale, fact.haircut)
+    return None
+
+
+def instrument(state: State, fact: events.Instrument) -> Rejection | None:
+    """List an instrument, or change its tiers and price guard."""
+    known = state.instruments.get(fact.instrument)
+    terms = _terms(state, fact)
+    if known is not None:
+        if known.is_expired:
+            return rejected(
+                Code.INSTRUMENT_EXPIRED,
+                f"instrument {fact.instrument} has expired and takes no more events",
+            )
+        if known[:8] != terms[:8]:
+            fields = "type, multiplier, price_scale, quantity_scale, expiry"
+            return _immutable(f"instrument {fact.instrument}", fields, known[:8], terms[:8])
+    refusal = rate_too_fine(price_band=fact.price_band) or tiers_refusal(state, fact.tiers)
+    if refusal is not None:
+        return refusal
+    state.instruments[fact.instrument] = terms
+    return None
+
+
+def risk_tiers(state: State, fact: events.RiskTiers) -> Rejection | None:
+    """Replace the margin schedule of a listed instrument."""
+    known = state.instruments.get(fact.instrument)
+    if known is None:
+        return rejected(
+            Code.UNKNOWN_INSTRUMENT,
+            f"instrument {fact.instrument} has no `instrument` event in {state.name}",
+        )
+    if known.is_expired:
+        return rejected(
+            Code.INSTRUMENT_EXPIRED,
+            f"instrument {fact.instrument} has expired and takes no more events",
+        )
+    refusal = tiers_refusal(state, fact.tiers)
+    if refusal is not None:
+        return refusal
+    state.instruments[fact.instrument] = known._replace(tiers=fact.tiers)
+    return None
+
+
+def account(state: State, fact: events.Account) -> None:
+    """Admit a participant, or replace its tags."""
+    state.participants[fact.account] = fact.tags
+
+
+def tiers_refusal(state: State, tiers: tuple[events.Tier, ...]) -> Rejection | None:
+    """Why a margin schedule cannot stand, or None.
+
+    Caps must ascend and the last tier be open-ended; rates must not fall; and at every border the
+    maintenance margin of both tiers must agree within one smallest unit of the settlement asset.
+    """
+    scale = state.settlement.scale
+    for tier in tiers:
+        refusal = rate_too_fine(
+            initial_rate=tier.initial_rate, maintenance_rate=tier.maintenance_rate
+        )
+        if refusal is not None:
+            return refusal
+        for name in ("notional_cap", "maintenance_amount"):
+            number: Fixed | None = getattr(tier, name)
+            if number is not None and number.scale > scale:
+                return too_many_decimals(number, scale, name)
+    if not tiers or tiers[-1].notional_cap is not None:
+        return rejected(Code.INVALID_TIERS, "the last tier must have notional_cap null")
+    floor = Fraction(0)
+    for index, (low, high) in enumerate(zip(tiers, tiers[1:], strict=False), start=1):
+        if low.notional_cap is None:
+            return rejected(Code.INVALID_TIERS, f"tier {index} is open-ended, but not the last")
+        cap = _exact(low.notional_cap)
+        if cap <= floor:
+            return rejected(Code.INVALID_TIERS, f"notional_cap of tier {index} does not ascend")
+        low_rate, high_rate = _exact(low.maintenance_rate), _exact(high.maintenance_rate)
+        if high_rate < low_rate or _exact(high.initial_rate) < _exact(low.initial_rate):
+            return rejected(Code.INVALID_TIERS, f"a rate falls from tier {index} to {index + 1}")
+        step = _exact(high.maintenance_amount) - _exact(low.maintenance_amount)
+        if abs(step - cap * (high_rate - low_rate)) * 10**scale > 1:
+            return rejected(
+                Code.INVALID_TIERS,
+                f"maintenance margin jumps at the border of tiers {index} and {index + 1}: "
+                "maintenance_amount must grow by notional_cap times the step in maintenance_rate",
+            )
+        floor = cap
+    return None
+
+
+def _terms(state: State, fact: events.Instrument) -> Terms:
+    is_inverse = fact.type == "inverse"
+    numerator, denominator = value_constants(
+        is_inverse=is_inverse,
+        multiplier=fact.multiplier,
+        price_scale=fact.price_scale,
+        quantity_scale=fact.quantity_scale,
+        asset_scale=state.settlement.scale,
+    )
+    return Terms(
+        instrument=fact.instrument,
+        is_inverse=is_inverse,
+        multiplier=fact.multiplier,
+        price_scale=fact.price_scale,
+        quantity_scale=fact.quantity_scale,
+        value_numerator=numerator,
+        value_denominator=denominator,
+        expiry=fact.expiry,
+        tiers=fact.tiers,
+        price_band=fact.price_band,
+        price_max_age=fact.price_max_age,
+        price_confirmations=fact.price_confirmations,
+        is_expired=False,
+    )
+
+
+def _immutable(what: str, fields: str, known: object, found: object) -> Rejection:
+    return rejected(
+        Code.IMMUTABLE_FIELD, f"{what}: {fields} cannot change, known {known}, found {found}"
+    )
+
+
+def _exact(number: Fixed) -> Fraction:
+    return Fraction(number.coefficient, 10**number.scale)
