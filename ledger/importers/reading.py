@@ -1,0 +1,211 @@
+"""Files as lines with their numbers, and text as exact numbers and times.
+
+Rules of this file:
+
+* Every fault of a file is an `ImportFailed` that names file and line, what was found and expected.
+* Numbers are `Decimal`, never float. A number with more than 15 significant digits is taken for the
+  print of a binary double and rounded to 15, the digits that a double holds for certain:
+  `3135809.3999999999` is read as 3135809.4.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from pathlib import Path
+from typing import TextIO
+
+from ledger.errors import ImportFailed
+
+DOUBLE_DIGITS = 15
+"""Significant decimal digits that every binary double gives back unchanged."""
+
+_DOUBLE = Context(prec=DOUBLE_DIGITS, rounding=ROUND_HALF_EVEN)
+_WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def failure(path: Path, line: int, message: str) -> ImportFailed:
+    """The fault of one line of a file."""
+    return ImportFailed(f"{path}, line {line}: {message}")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """The file as text, unpacked where it is gzip by its first two bytes (not by its name).
+
+    Raises:
+        ImportFailed: It cannot be opened, unpacked or read as UTF-8.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == _GZIP_MAGIC
+            raw.seek(0)
+            binary = gzip.GzipFile(fileobj=raw) if packed else raw
+            with io.TextIOWrapper(binary, encoding="utf-8", newline="") as text:
+                yield text
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"{path}: cannot be read ({error}); expected a whole text or gzip file"
+        raise ImportFailed(message) from error
+    except UnicodeDecodeError as error:
+        message = f"{path}: is not UTF-8 text ({error})"
+        raise ImportFailed(message) from error
+
+
+def first_line(path: Path) -> str:
+    """The first line that is not blank, without its end; empty for an empty file."""
+    with opened(path) as text:
+        return next((line.strip() for line in text if line.strip()), "")
+
+
+def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a CSV file with a header, as (line, column -> text).
+
+    Raises:
+        ImportFailed: A needed column is missing, or a row has another number of fields.
+    """
+    with opened(path) as text:
+        reader = csv.reader(text, strict=True)
+        try:
+            header = next(reader, [])
+            missing = [column for column in columns if column not in header]
+            if missing:
+                found = ", ".join(header) or "nothing"
+                raise failure(path, 1, f"no column {', '.join(missing)}; found {found}")
+            for fields in reader:
+                if len(fields) != len(header):
+                    message = f"{len(fields)} fields, expected {len(header)} as in the header"
+                    raise failure(path, reader.line_num, message)
+                yield reader.line_num, dict(zip(header, fields, strict=True))
+        except csv.Error as error:
+            raise failure(path, reader.line_num, f"is not CSV ({error})") from error
+
+
+def json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """JSON objects, one a line, as (line, object); blank lines are passed over."""
+    with opened(path) as text:
+        for line, content in enumerate(text, start=1):
+            if not content.strip():
+                continue
+            try:
+                row = json.loads(content, parse_float=Decimal)
+            except ValueError as error:
+                raise failure(path, line, f"is not JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise failure(path, line, "is not a JSON object")
+            yield line, row
+
+
+class Row:
+    """One row with its place, so that a missing or wrong field can say where it stands."""
+
+    __slots__ = ("fields", "line", "path")
+
+    def __init__(self, path: Path, line: int, fields: Mapping[str, object]) -> None:
+        self.path = path
+        self.line = line
+        self.fields = fields
+
+    def failure(self, message: str) -> ImportFailed:
+        """The fault of this row."""
+        return failure(self.path, self.line, message)
+
+    def text(self, name: str) -> str:
+        """The field as text, as it was written.
+
+        Raises:
+            ImportFailed: It is missing or empty.
+        """
+        value = self.fields.get(name)
+        if value is None or value == "":
+            raise self.failure(f"field {name} is missing or empty")
+        return str(value)
+
+    def number(self, name: str) -> Decimal:
+        """The field as an exact number.
+
+        Raises:
+            ImportFailed: It is missing or no number.
+        """
+        text = self.text(name)
+        if _NUMBER.fullmatch(text) is None:
+            raise self.failure(f"field {name} is {text!r}, expected a decimal number")
+        return exact(text)
+
+    def positive(self, name: str) -> Decimal:
+        """The field as a number above zero."""
+        value = self.number(name)
+        if value <= 0:
+            raise self.failure(f"field {name} is {plain(value)}, expected more than zero")
+        return value
+
+    def whole(self, name: str) -> int:
+        """The field as a whole number."""
+        value = self.number(name)
+        if value != int(value):
+            raise self.failure(f"field {name} is {plain(value)}, expected a whole number")
+        return int(value)
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """The field, one of the choices."""
+        text = self.text(name)
+        if text not in choices:
+            raise self.failure(f"field {name} is {text!r}, expected one of {', '.join(choices)}")
+        return text
+
+
+def exact(text: str) -> Decimal:
+    """The number that was meant; see the rule about binary doubles above."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:  # pragma: no cover - the callers match _NUMBER first
+        message = f"{text!r} is not a number"
+        raise ImportFailed(message) from error
+    if len(value.as_tuple().digits) > DOUBLE_DIGITS:
+        return _DOUBLE.plus(value)
+    return value
+
+
+def plain(value: Decimal) -> str:
+    """The number as the wire has it: no exponent, no trailing zeros, no minus zero."""
+    if value == 0:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def decimals(value: Decimal) -> int:
+    """Digits after the point that the number needs."""
+    _, _, fraction = plain(value).partition(".")
+    return len(fraction)
+
+
+def rounded(value: Decimal, scale: int) -> Decimal:
+    """The number with at most `scale` digits after the point, half-even."""
+    return value.quantize(Decimal(1).scaleb(-scale), context=_WIDE)
+
+
+def instant(microseconds: int) -> str:
+    """Time on the wire, from microseconds since 1970: `2025-10-27T16:59:59.797000Z`."""
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
+
+
+def moment(row: Row, name: str) -> int:
+    """An ISO 8601 UTC field (`2024-12-02T17:20Z`, seconds optional) in microseconds since 1970."""
+    text = row.text(name)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise row.failure(f"field {name} is {text!r}, expected an ISO 8601 time") from error
+    if parsed.utcoffset() != timedelta(0):
+        raise row.failure(f"field {name} is {text!r}, expected UTC (ending in Z)")
+    return (parsed - _EPOCH) // timedelta(microseconds=1)

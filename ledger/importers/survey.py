@@ -1,0 +1,163 @@
+"""A first reading of Hyperliquid deals: scales, accounts, and what was open before the file began.
+
+Rules of this file:
+
+* `quantity_scale` of a coin (the venue's szDecimals) is the largest number of decimals among its
+  sizes and start positions. Start positions may carry the noise of binary doubles: more decimals
+  than `SIZE_DECIMALS_MAX` are noise and are rounded away.
+* The first fill of an (account, coin) shows the position that stood before. Its entry price follows
+  from the first fill that closes: the venue pays `closedPnl = q * (price - entry)` for a long, so
+  `entry = price - closedPnl/q` (a short: plus). Increases before that fill are taken out again:
+  `entry_of_opening = (entry * size_then - cost of the increases) / size_at_first`.
+* Where no fill closes, a gap comes first, or the result is not above zero, the price of the first
+  trade stands in, and the opening is marked as assumed.
+
+The venue truncates its entry price to `6 - szDecimals` decimals; the inferred one is that price, so
+it is under the true average by less than one such tick.
+
+Memory: one small object a coin and an (account, coin) pair.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from ledger.core.units import SCALE_MAX
+from ledger.importers.deals import Deal, Side
+from ledger.importers.reading import decimals, rounded
+
+SIZE_DECIMALS_MAX = 6
+"""The venue has no coin with more decimals in its sizes."""
+
+MONEY_SCALE = 6
+"""Decimals of USDC, and of price times size on the venue."""
+
+Pair = tuple[str, str]
+"""(account, coin)."""
+
+
+@dataclass(slots=True)
+class Scales:
+    """Decimals that the prices and sizes of one coin need."""
+
+    price: int = 0
+    quantity: int = 0
+
+
+@dataclass(slots=True)
+class Opening:
+    """What an (account, coin) had before the file.
+
+    Attributes:
+        quantity: Signed, not zero.
+        entry: Entry price; the first trade's until it is inferred.
+        is_inferred: It follows from a closing fill.
+        is_open: Still looking for that fill.
+        size: Position after the last fill seen (while looking).
+        added: Signed cost of the increases since the start (while looking).
+    """
+
+    quantity: Decimal
+    entry: Fraction
+    size: Decimal
+    is_inferred: bool = False
+    is_open: bool = True
+    added: Fraction = Fraction(0)
+
+    def see(self, side: Side, change: Decimal, price: Decimal) -> None:
+        """One fill of this pair: look for the entry price in it.
+
+        Args:
+            side: Its start position and closed P&L.
+            change: Signed: bought positive.
+            price: Of the trade.
+        """
+        start = self.size if side.start is None else side.start
+        if start != self.size or self.size == 0:
+            self.is_open = False
+        elif (start > 0) == (change > 0):
+            self.added += Fraction(price) * Fraction(change)
+            self.size += change
+        else:
+            self._infer(start, min(abs(start), abs(change)), price, side.closed_pnl)
+
+    def _infer(self, start: Decimal, closed: Decimal, price: Decimal, pnl: Decimal) -> None:
+        sign = 1 if start > 0 else -1
+        entry = Fraction(price) - sign * Fraction(pnl) / Fraction(closed)
+        opening = (entry * Fraction(start) - self.added) / Fraction(self.quantity)
+        self.is_open = False
+        if opening > 0:
+            self.entry = opening
+            self.is_inferred = True
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the first reading found.
+
+    Attributes:
+        coins: Scales by perpetual, in order of first appearance.
+        accounts: In order of first appearance (a dict for its order).
+        openings: Positions before the file, by pair, in order of first appearance.
+        since: `occurred_at` of the first perpetual deal; None where there is none.
+    """
+
+    coins: dict[str, Scales] = field(default_factory=dict)
+    accounts: dict[str, None] = field(default_factory=dict)
+    openings: dict[Pair, Opening] = field(default_factory=dict)
+    since: int | None = None
+    _seen: set[Pair] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, deals: Iterable[Deal]) -> "Survey":
+        """Read them all."""
+        survey = cls()
+        for deal in deals:
+            if deal.is_perpetual:
+                survey._see(deal)
+        for (_, coin), opening in survey.openings.items():
+            scales = survey.coins[coin]
+            scales.price = max(scales.price, _entry_scale(opening, scales.quantity))
+        return survey
+
+    def _see(self, deal: Deal) -> None:
+        if self.since is None:
+            self.since = deal.occurred_at
+        scales = self.coins.setdefault(deal.coin, Scales())
+        scales.price = max(scales.price, decimals(deal.price))
+        scales.quantity = max(scales.quantity, decimals(deal.quantity))
+        for side, change in ((deal.buyer, deal.quantity), (deal.seller, -deal.quantity)):
+            self.accounts[side.account] = None
+            if side.start is None:
+                continue
+            places = decimals(side.start)
+            if places <= SIZE_DECIMALS_MAX:
+                scales.quantity = max(scales.quantity, places)
+            self._see_side(deal, side, change)
+
+    def _see_side(self, deal: Deal, side: Side, change: Decimal) -> None:
+        pair = (side.account, deal.coin)
+        start = start_position(side.start, SIZE_DECIMALS_MAX)
+        if pair not in self._seen:
+            self._seen.add(pair)
+            if start:
+                self.openings[pair] = Opening(start, Fraction(deal.price), start)
+        opening = self.openings.get(pair)
+        if opening is not None and opening.is_open:
+            opening.see(side._replace(start=start), change, deal.price)
+
+
+def start_position(start: Decimal | None, scale: int) -> Decimal:
+    """The start position at the coin's scale; zero where the file has none."""
+    return Decimal(0) if start is None else rounded(start, scale)
+
+
+def _entry_scale(opening: Opening, quantity_scale: int) -> int:
+    """Decimals for the entry price: all it has, or enough for a cost right to the last unit."""
+    grid = max(0, MONEY_SCALE - quantity_scale)
+    enough = MONEY_SCALE + len(str(int(abs(opening.quantity))))
+    scale = grid
+    while scale < min(enough, SCALE_MAX) and (opening.entry * 10**scale).denominator != 1:
+        scale += 1
+    return scale
