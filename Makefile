@@ -33,7 +33,7 @@ check: $(READY) ## formatting, lint, types, import rules, schemas up to date
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/clearing schemas --check
 
 bench: $(READY) ## measure on this machine, report as JSON
