@@ -120,7 +120,7 @@ class ShardBatch(NamedTuple):
 
     Attributes:
         shard, epoch, expected_sequence: The fence: `append` refuses unless both still hold.
-        next_sequence, next_account, pool_time, duplicates: The head afterwards (`duplicates` in all).
+        next_sequence, next_account, pool_time, duplicates: The head afterwards.
         partition: Set once, by the first Kafka message; None leaves it.
         events: In order; sequences without gaps from `expected_sequence`.
         opened, commodities: Registry rows that the postings refer to for the first time.

@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 from ledger.core.units import Fixed, Microseconds
 
 
-
 class Tier(NamedTuple):
     """One step of an instrument's margin schedule, up to `notional_cap` (None: without end)."""
 

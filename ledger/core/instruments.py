@@ -5,7 +5,7 @@
     linear    multiplier * p
     inverse   -multiplier / p
 
-Everything else is written in `V`: a long position of `n` costs `n * V(p)`, and gains when `V` rises;
+Everything else is written in `V`: a long position of `n` costs `n * V(p)` and gains when `V` rises;
 for an inverse contract `V` is negative and rises with the price, so the same signs hold.
 
 Worked example (inverse, multiplier 100 USD, settled in BTC with 8 decimals): 3 contracts at 60,000

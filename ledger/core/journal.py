@@ -165,7 +165,7 @@ class Journal:
         held = (None, instrument) if asset is None else (asset, None)
         commodity = self._commodity_numbers.get(held)
         if commodity is None:
-            commodity = self.restore_commodity(*held, scale)
+            commodity = self.restore_commodity(held[0], held[1], scale)
             self._opened_commodities.append(self.commodities[commodity])
         number = len(self.keys)
         self._append(AccountKey(owner, kind, instrument, asset), commodity, 0, 0)

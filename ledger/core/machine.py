@@ -63,9 +63,7 @@ def decide(
     return state.journal.close()
 
 
-def _apply(  # noqa: C901, PLR0911, PLR0912 - one line a kind, nothing else
-    state: State, event: events.Event, original: events.Event | None
-) -> Rejection | None:
+def _apply(state: State, event: events.Event, original: events.Event | None) -> Rejection | None:
     match event.fact:
         case events.Trade() as fact:
             refusal = trades.trade(state, fact)

@@ -1,7 +1,7 @@
 """The mark of an instrument: which price stands for its value.
 
-Prices, settlements and expiries set it. Until the first of them the last trade price stands, else the
-last opening entry price. Every change, and every price event, is a `mark` record.
+Prices, settlements and expiries set it. Until the first of them the last trade price stands, else
+the last opening entry price. Every change, and every price event, is a `mark` record.
 """
 
 from ledger.core.instruments import Terms

@@ -1,7 +1,7 @@
 """How a position changes hands, as double entry: contracts, cost, and realized P&L.
 
-`variation` is the cost of the open position: minus the signed value at which it was entered. A change
-of `n` contracts for `cash` posts `n` to `position` and `cash` to `variation` (a buyer's cash is
+`variation` is the cost of the open position: minus the signed value at which it was entered. A
+change of `n` contracts for `cash` posts `n` to `position` and `cash` to `variation` (a buyer's cash is
 negative). The part that reduces a position of `q` releases cost and realizes:
 
     released = variation * closed / |q|       half-even; all of it when the position ends
@@ -22,7 +22,7 @@ from ledger.core.units import half_even
 
 
 def cash_account(state: State, owner: str) -> int:
-    """Where an owner's realized P&L, funding and settlement go: `wallet`; of `@house` `suspense`."""
+    """Where realized P&L, funding and settlement go: `wallet`; of `@house`, `suspense`."""
     asset = state.settlement
     kind = SUSPENSE if owner == HOUSE else WALLET
     return state.journal.account(owner, kind, None, asset.asset, asset.scale)

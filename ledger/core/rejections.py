@@ -3,7 +3,7 @@
 Rules of this file:
 
 * A code is never renamed and never changes its meaning; a new one is added at its place.
-* Codes up to `unknown_pool` come from the message as such, those after it from the rules.
+* Codes up to `event_id_conflict` come from the message as such, those after it from the rules.
 * `is_transient` tells a producer whether the very same message can succeed later.
 """
 
@@ -16,17 +16,17 @@ class Code(StrEnum):
     MESSAGE_TOO_LARGE = "message_too_large"
     INVALID_UTF8 = "invalid_utf8"
     MALFORMED_JSON = "malformed_json"
-    MISSING_KEY = "missing_key"
     UNKNOWN_KIND = "unknown_kind"
     UNSUPPORTED_VERSION = "unsupported_version"
     MISSING_FIELD = "missing_field"
     UNKNOWN_FIELD = "unknown_field"
     INVALID_FIELD = "invalid_field"
+    MISSING_KEY = "missing_key"
     KEY_MISMATCH = "key_mismatch"
-    WRONG_TOPIC = "wrong_topic"
     POOL_LIMIT = "pool_limit"
     UNKNOWN_POOL = "unknown_pool"
     WRONG_PARTITION = "wrong_partition"
+    WRONG_TOPIC = "wrong_topic"
     EVENT_ID_CONFLICT = "event_id_conflict"
 
     UNSUPPORTED_KIND = "unsupported_kind"

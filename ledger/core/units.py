@@ -4,7 +4,7 @@ Rules of this file:
 
 * Every amount, price and quantity in the core is an `int` of its smallest unit.
 * Nothing is rounded silently: a number with more decimals than its scale allows is refused.
-* A fraction is a numerator and a *positive* denominator, both whole; it is rounded once, at the end.
+* A fraction is a numerator and a *positive* denominator, both whole; it is rounded once.
 """
 
 from typing import NamedTuple, NewType

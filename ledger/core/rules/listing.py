@@ -5,6 +5,7 @@ position's value, its scale and the asset it settles in can thus never change un
 """
 
 from fractions import Fraction
+from itertools import pairwise
 
 from ledger.core import events
 from ledger.core.checks import rate_too_fine, rejected, too_many_decimals
@@ -114,7 +115,7 @@ def tiers_refusal(state: State, tiers: tuple[events.Tier, ...]) -> Rejection | N
     if not tiers or tiers[-1].notional_cap is not None:
         return rejected(Code.INVALID_TIERS, "the last tier must have notional_cap null")
     floor = Fraction(0)
-    for index, (low, high) in enumerate(zip(tiers, tiers[1:], strict=False), start=1):
+    for index, (low, high) in enumerate(pairwise(tiers), start=1):
         if low.notional_cap is None:
             return rejected(Code.INVALID_TIERS, f"tier {index} is open-ended, but not the last")
         cap = _exact(low.notional_cap)

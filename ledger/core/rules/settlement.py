@@ -5,8 +5,8 @@ At price `s`, which first becomes the mark, every holder of `q` contracts is set
     settlement   variation -> cash account: variation + v,  v = q * V(s) half-even; cost becomes -v
     expiry       position -q; variation + v; then all of variation -> cash account
 
-`v` is rounded per position, so at expiry the sum over the holders may be off zero by some units; what
-it leaves is posted to `rounding`. An expired instrument takes no more events.
+`v` is rounded per position, so at expiry the sum over the holders may be off zero by some units;
+what it leaves is posted to `rounding`. An expired instrument takes no more events.
 
 Source: docs/spec/settlement.md.
 """
@@ -65,9 +65,7 @@ def expiry(state: State, fact: events.Expiry) -> Rejection | None:
     return None
 
 
-def _price(
-    state: State, fact: events.Settlement | events.Expiry
-) -> tuple[Terms, int] | Rejection:
+def _price(state: State, fact: events.Settlement | events.Expiry) -> tuple[Terms, int] | Rejection:
     terms = live_instrument(state, fact.instrument)
     if isinstance(terms, Rejection):
         return terms

@@ -4,7 +4,7 @@ A trade of `n` at `p` is a fact: it is never refused for money. With `c = n * V(
 
     position    buyer +n     seller -n
     variation   buyer -c     seller +c
-    variation   -realized    cash account +realized      of a side that reduces (ledger.core.positions)
+    variation   -realized    cash account +realized      of a side that reduces
     wallet      buyer -fee   seller -fee     fees +both  a rebate is a negative fee
 
 A bust is the opposite trade at the original price with the fees given back. It undoes no funding.

@@ -1,0 +1,163 @@
+"""What one shard gains in one transaction, as it is being put together."""
+
+from typing import NamedTuple
+
+from ledger.core.events import Event
+from ledger.core.machine import RULES_VERSION
+from ledger.core.outcome import Commodity, OpenedAccount, Outcome, Posting, Record, Rejection
+from ledger.core.state import State
+from ledger.ports import Identity, Message, Shard, ShardBatch, Source, StoredEvent
+
+RAW_KEPT_MAX = 1024 * 1024
+"""Of a message over the limit, this much of its beginning is kept, the rest only in its hash."""
+
+
+class Accepted(NamedTuple):
+    """An event accepted in this batch, not yet committed."""
+
+    identity: Identity
+    event: Event
+
+
+class Refused(NamedTuple):
+    """A message that was refused, for the dead letters."""
+
+    shard: str
+    sequence: int
+    code: str
+    detail: str
+    message: Message
+
+
+class Draft:
+    """The rows that one shard gains in the batch at hand."""
+
+    def __init__(self, shard: Shard, state: State) -> None:
+        """Start at the shard's head."""
+        self.shard = shard
+        self.state = state
+        self.next_sequence = shard.next_sequence
+        self.duplicates = 0
+        self.accepted: dict[str, Accepted] = {}
+        self.known: dict[str, Identity] = {}
+        self.offsets: dict[tuple[Source, int], int] = {}
+        self._partition: int | None = None
+        self._events: list[StoredEvent] = []
+        self._opened: list[OpenedAccount] = []
+        self._commodities: list[Commodity] = []
+        self._postings: list[tuple[int, int, Posting]] = []
+        self._records: list[tuple[int, int, Record]] = []
+
+    def identity(self, event_id: str) -> Identity | None:
+        """What has taken the id, before or in this batch."""
+        found = self.accepted.get(event_id)
+        return self.known.get(event_id) if found is None else found.identity
+
+    def settle_on(self, partition: int) -> None:
+        """Keep the partition of the shard's first Kafka message."""
+        if self.shard.partition is None:
+            self._partition = partition
+
+    def accept(
+        self,
+        message: Message,
+        event: Event,
+        content_hash: bytes,
+        outcome: Outcome,
+        redrive_of: tuple[str, int] | None,
+    ) -> None:
+        """Add an accepted event with its outcome."""
+        sequence = self.next_sequence
+        self._add(
+            message, event.kind, event.event_id, event.occurred_at, content_hash, redrive_of, None
+        )
+        self.accepted[event.event_id] = Accepted(Identity(content_hash, sequence), event)
+        self._postings += [
+            (sequence, line, posting) for line, posting in enumerate(outcome.postings, start=1)
+        ]
+        self._records += [
+            (sequence, line, record) for line, record in enumerate(outcome.records, start=1)
+        ]
+        self._opened += outcome.opened
+        self._commodities += outcome.commodities
+
+    def refuse(
+        self,
+        message: Message,
+        kind: str | None,
+        event_id: str | None,
+        occurred_at: int | None,
+        content_hash: bytes,
+        rejection: Rejection,
+        redrive_of: tuple[str, int] | None,
+    ) -> Refused:
+        """Add a refused message with its reason."""
+        sequence = self.next_sequence
+        self._add(message, kind, event_id, occurred_at, content_hash, redrive_of, rejection)
+        return Refused(self.shard.name, sequence, rejection.code, rejection.detail, message)
+
+    def finished(self) -> ShardBatch:
+        """The rows, fenced by the head that they follow."""
+        return ShardBatch(
+            shard=self.shard.shard,
+            epoch=self.shard.epoch,
+            expected_sequence=self.shard.next_sequence,
+            next_sequence=self.next_sequence,
+            next_account=len(self.state.journal.keys),
+            pool_time=self.state.pool_time,
+            duplicates=self.shard.duplicates + self.duplicates,
+            partition=self._partition,
+            events=self._events,
+            opened=self._opened,
+            commodities=self._commodities,
+            postings=self._postings,
+            records=self._records,
+            offsets=[(*where, offset) for where, offset in self.offsets.items()],
+        )
+
+    @property
+    def partition(self) -> int | None:
+        """The partition of the shard, once the batch is in the log."""
+        return self.shard.partition if self._partition is None else self._partition
+
+    def committed(self) -> Shard:
+        """The shard's head once the rows are in the log."""
+        return self.shard._replace(
+            partition=self.partition,
+            next_sequence=self.next_sequence,
+            next_account=len(self.state.journal.keys),
+            pool_time=self.state.pool_time,
+            duplicates=self.shard.duplicates + self.duplicates,
+        )
+
+    def _add(
+        self,
+        message: Message,
+        kind: str | None,
+        event_id: str | None,
+        occurred_at: int | None,
+        content_hash: bytes,
+        redrive_of: tuple[str, int] | None,
+        rejection: Rejection | None,
+    ) -> None:
+        self._events.append(
+            StoredEvent(
+                self.next_sequence,
+                kind,
+                event_id,
+                occurred_at,
+                self.state.pool_time,
+                RULES_VERSION,
+                message.source,
+                message.partition,
+                message.offset,
+                message.timestamp_ms,
+                message.key,
+                message.value[:RAW_KEPT_MAX],
+                content_hash,
+                redrive_of,
+                None if rejection is None else rejection.code,
+                None if rejection is None else rejection.detail,
+            )
+        )
+        self.next_sequence += 1

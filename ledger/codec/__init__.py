@@ -1,0 +1,1 @@
+"""The only place that knows JSON and pydantic: wire messages, records, kept states."""

@@ -1,0 +1,406 @@
+"""The single writer of a set of shards: messages in, one transaction out.
+
+How it works. A batch of messages is decoded; the event ids that it names are looked up, one round
+trip a shard; then each message in turn is routed to its shard and decided against the state in
+memory. What comes out, for all shards together, is appended to the log in one transaction with the
+offsets.
+
+Rules of this file:
+
+* The log's fence decides who writes. After any exception this object is finished: its memory may
+  be ahead of the log, so throw it away and make another, which starts from the log.
+* A message goes to its pool's shard once the pool is declared. What has no pool goes to
+  `@unrouted/N`, N its partition.
+* Nothing is dropped: a message is applied, counted as a duplicate, or kept with its reason.
+* All shards of a partition move their offsets together, so an idle pool never holds a restart back.
+
+Bounded: memory holds the states of its shards and one batch. Event ids are never kept in memory.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ledger.batch import Draft, Refused
+from ledger.codec.decoding import Decoded, Undecodable, decode
+from ledger.codec.states import encode_state
+from ledger.codec.wire import ROLE_OF_KIND
+from ledger.core.events import Event, Pool, TradeBust
+from ledger.core.machine import RULES_VERSION, decide
+from ledger.core.outcome import Rejection
+from ledger.core.rejections import Code
+from ledger.core.state import State
+from ledger.ports import Log, Message, Shard, Snapshot, Source, StoredEvent
+from ledger.recovery import event_of, restore
+
+POOLS_MAX = 200
+"""Pools of one database; more belong into a database of their own."""
+
+SNAPSHOT_EVENTS = 100_000
+"""Events after which a shard's state is kept again."""
+
+FILE_CLUSTER = "file"
+"""Cluster of a source that is no Kafka topic: no key, no partition, no offsets to keep."""
+
+UNROUTED = "@unrouted/"
+
+logger = logging.getLogger(__name__)
+
+
+class Taken(NamedTuple):
+    """What became of a batch. Messages that a shard already had count nowhere."""
+
+    applied: int
+    duplicates: int
+    rejected: int
+    refused: Sequence[Refused]
+
+
+class _Arrival(NamedTuple):
+    message: Message
+    decoded: Decoded | Undecodable
+    redrive_of: tuple[str, int] | None = None
+
+    @property
+    def pool(self) -> str | None:
+        if isinstance(self.decoded, Decoded):
+            return self.decoded.event.pool
+        return self.decoded.pool
+
+    @property
+    def from_kafka(self) -> bool:
+        return self.message.source.cluster != FILE_CLUSTER and self.redrive_of is None
+
+
+class Writer:
+    """Applies messages to the shards that it owns."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        roles: Mapping[str, str] | None = None,
+        take_over: bool = True,
+        snapshot_events: int = SNAPSHOT_EVENTS,
+    ) -> None:
+        """Own nothing yet.
+
+        Args:
+            log: Where the books are kept.
+            roles: Role (`reference`, `trades`, ...) of each Kafka topic; a kind on another topic
+                than its own is refused. Topics not named here are not checked.
+            take_over: Take a shard even from a live writer; otherwise `ShardBusy` is raised.
+            snapshot_events: Events after which a shard's state is kept again.
+        """
+        self._log = log
+        self._roles = dict(roles or {})
+        self._take_over = take_over
+        self._snapshot_events = snapshot_events
+        self._shards: dict[str, Shard] = {}
+        self._states: dict[str, State] = {}
+        self._snapshots: dict[str, int] = {}
+        self._offsets: dict[str, dict[tuple[Source, int], int]] = {}
+        self._directory: dict[str, Shard] | None = None
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Own every shard of these partitions, and load it."""
+        wanted = set(partitions)
+        for shard in self._log.shards():
+            if shard.partition in wanted and shard.name not in self._shards:
+                self._own(shard)
+        for partition in sorted(wanted):
+            self._shard(f"{UNROUTED}{partition}", partition)
+
+    def revoke(self, partitions: Iterable[int]) -> None:
+        """Give the shards of these partitions up; keep their states first."""
+        gone = set(partitions)
+        for name in [name for name, shard in self._shards.items() if shard.partition in gone]:
+            self._keep_state(name, at_least=1)
+            del self._shards[name], self._states[name], self._snapshots[name], self._offsets[name]
+
+    def offsets(self) -> dict[tuple[Source, int], int]:
+        """The smallest next offset of each (source, partition) over the shards owned."""
+        smallest: dict[tuple[Source, int], int] = {}
+        for known in self._offsets.values():
+            for where, offset in known.items():
+                smallest[where] = min(offset, smallest.get(where, offset))
+        return smallest
+
+    def state(self, pool: str) -> State:
+        """The state of a pool in memory; it is owned and loaded where it was not."""
+        return self._states[self._shard(pool, None).name]
+
+    def take(self, messages: Sequence[Message]) -> Taken:
+        """Apply a batch of messages in their order and commit it.
+
+        Raises:
+            FenceLost: Another writer owns a shard now; nothing was written.
+            StoreError: The log failed; this writer must be thrown away.
+        """
+        return self._write([_Arrival(message, decode(message.value)) for message in messages])
+
+    def redrive(self, refused: Sequence[tuple[str, StoredEvent]]) -> Taken:
+        """Submit refused messages again, each as a new sequence that names the old one.
+
+        The operator vouches for where they belong: key, topic and partition are not asked again.
+
+        Args:
+            refused: Name of the shard, and the row as it was stored.
+        """
+        arrivals = []
+        for name, stored in refused:
+            message = Message(
+                stored.source,
+                stored.partition,
+                stored.offset,
+                stored.timestamp_ms,
+                stored.key,
+                stored.raw,
+            )
+            arrivals.append(_Arrival(message, decode(stored.raw), (name, stored.sequence)))
+        return self._write(arrivals)
+
+    def close(self) -> None:
+        """Keep the states, so that the next start is quick, and give the log back."""
+        for name in self._shards:
+            self._keep_state(name, at_least=1)
+        self._log.close()
+
+    def _write(self, arrivals: Sequence[_Arrival]) -> Taken:
+        drafts: dict[str, Draft] = {}
+        self._directory = None
+        self._look_up(arrivals, drafts)
+        refused: list[Refused] = []
+        for arrival in arrivals:
+            refusal = self._apply(arrival, drafts)
+            if refusal is not None:
+                refused.append(refusal)
+        self._move_offsets(arrivals, drafts)
+        if drafts:
+            self._log.append([draft.finished() for draft in drafts.values()])
+        applied = duplicates = 0
+        for name, draft in drafts.items():
+            applied += len(draft.accepted)
+            duplicates += draft.duplicates
+            self._shards[name] = draft.committed()
+            self._offsets[name].update(draft.offsets)
+            self._keep_state(name, at_least=self._snapshot_events)
+        return Taken(applied, duplicates, len(refused), refused)
+
+    def _look_up(self, arrivals: Sequence[_Arrival], drafts: dict[str, Draft]) -> None:
+        wanted: dict[str, list[str]] = {}
+        for arrival in arrivals:
+            if isinstance(arrival.decoded, Decoded):
+                event = arrival.decoded.event
+                ids = wanted.setdefault(event.pool, [])
+                ids.append(event.event_id)
+                if isinstance(event.fact, TradeBust):
+                    ids.append(event.fact.trade_event_id)
+        for pool, ids in wanted.items():
+            known = self._shards.get(pool) or self._known_shards().get(pool)
+            if known is not None and self._may_own(known, arrivals):
+                draft = self._draft(self._shard(pool, None), drafts)
+                draft.known.update(self._log.identities(draft.shard.shard, ids))
+
+    def _may_own(self, shard: Shard, arrivals: Sequence[_Arrival]) -> bool:
+        if shard.name in self._shards or shard.partition is None:
+            return True
+        return any(
+            not arrival.from_kafka or arrival.message.partition == shard.partition
+            for arrival in arrivals
+            if arrival.pool == shard.name
+        )
+
+    def _apply(self, arrival: _Arrival, drafts: dict[str, Draft]) -> Refused | None:
+        """Apply or pass over one message; returns the refusal, if it was refused."""
+        message, decoded = arrival.message, arrival.decoded
+        draft, rejection = self._route(arrival, drafts)
+        if arrival.from_kafka:
+            have = self._offsets[draft.shard.name].get((message.source, message.partition), 0)
+            if message.offset < have:
+                return None
+        if isinstance(decoded, Undecodable):
+            return draft.refuse(
+                message,
+                decoded.kind,
+                decoded.event_id,
+                None,
+                decoded.content_hash,
+                rejection or decoded.rejection,
+                arrival.redrive_of,
+            )
+        event = decoded.event
+        if rejection is None:
+            if arrival.from_kafka:
+                draft.settle_on(message.partition)
+            taken = draft.identity(event.event_id)
+            if taken is None:
+                outcome = decide(draft.state, event, self._original(draft, event))
+                if not isinstance(outcome, Rejection):
+                    draft.accept(message, event, decoded.content_hash, outcome, arrival.redrive_of)
+                    return None
+                rejection = outcome
+            elif taken.content_hash == decoded.content_hash:
+                draft.duplicates += 1
+                return None
+            else:
+                detail = (
+                    f"event_id {event.event_id} was taken by event {taken.sequence} "
+                    "with other content"
+                )
+                rejection = Rejection(Code.EVENT_ID_CONFLICT.value, detail)
+        return draft.refuse(
+            message,
+            event.kind,
+            event.event_id,
+            event.occurred_at,
+            decoded.content_hash,
+            rejection,
+            arrival.redrive_of,
+        )
+
+    def _route(self, arrival: _Arrival, drafts: dict[str, Draft]) -> tuple[Draft, Rejection | None]:
+        """The shard that a message belongs to, and why it is refused there, or None."""
+        message, decoded = arrival.message, arrival.decoded
+        unroutable = self._unroutable(arrival)
+        if unroutable is None:
+            assert arrival.pool is not None
+            shard = self._shards.get(arrival.pool) or self._shard(arrival.pool, None)
+            refusal = self._wrong_topic(arrival)
+            return self._draft(shard, drafts), refusal
+        if isinstance(decoded, Undecodable):
+            unroutable = decoded.rejection
+        partition = message.partition
+        shard = self._shard(f"{UNROUTED}{partition}", partition)
+        return self._draft(shard, drafts), unroutable
+
+    def _unroutable(self, arrival: _Arrival) -> Rejection | None:
+        message, pool = arrival.message, arrival.pool
+        if pool is None:
+            return Rejection(Code.MALFORMED_JSON.value, "the message names no pool")
+        if arrival.from_kafka:
+            if message.key is None:
+                return Rejection(
+                    Code.MISSING_KEY.value, f"the message has no key, expected its pool, {pool}"
+                )
+            if message.key != pool.encode():
+                return Rejection(
+                    Code.KEY_MISMATCH.value, f"key {message.key!r} and pool {pool} differ"
+                )
+        declared = self._declared(arrival, pool)
+        if isinstance(declared, Rejection):
+            return declared
+        if arrival.from_kafka and declared.partition not in (None, message.partition):
+            return Rejection(
+                Code.WRONG_PARTITION.value,
+                f"pool {pool} lives on partition {declared.partition}, this message came from "
+                f"{message.partition}: the producer must partition by murmur2 of the key, and the "
+                "number of partitions must never change",
+            )
+        return None
+
+    def _declared(self, arrival: _Arrival, pool: str) -> Shard | Rejection:
+        """The shard of a pool that has its terms, or is given them by this very event."""
+        shard = self._shards.get(pool)
+        if shard is not None and self._states[pool].pool is not None:
+            return shard
+        known = self._known_shards()
+        declares = isinstance(arrival.decoded, Decoded) and isinstance(
+            arrival.decoded.event.fact, Pool
+        )
+        if pool not in known:
+            if not declares:
+                return Rejection(Code.UNKNOWN_POOL.value, f"pool {pool} has no `pool` event yet")
+            if sum(not name.startswith(UNROUTED) for name in known) >= POOLS_MAX:
+                return Rejection(
+                    Code.POOL_LIMIT.value, f"this database has {POOLS_MAX} pools, the most it takes"
+                )
+            return self._shard(pool, arrival.message.partition if arrival.from_kafka else None)
+        shard = known[pool]
+        if arrival.from_kafka and shard.partition not in (None, arrival.message.partition):
+            return shard
+        owned = self._shard(pool, None)
+        if self._states[pool].pool is None and not declares:
+            return Rejection(Code.UNKNOWN_POOL.value, f"pool {pool} has no `pool` event yet")
+        return owned
+
+    def _wrong_topic(self, arrival: _Arrival) -> Rejection | None:
+        role = self._roles.get(arrival.message.source.topic)
+        if role is None or not arrival.from_kafka or isinstance(arrival.decoded, Undecodable):
+            return None
+        kind = arrival.decoded.event.kind
+        if ROLE_OF_KIND[kind] == role:
+            return None
+        return Rejection(
+            Code.WRONG_TOPIC.value,
+            f"kind {kind} belongs on the topic of {ROLE_OF_KIND[kind]}, found on "
+            f"{arrival.message.source.topic}",
+        )
+
+    def _original(self, draft: Draft, event: Event) -> Event | None:
+        if not isinstance(event.fact, TradeBust):
+            return None
+        name = event.fact.trade_event_id
+        if name in draft.accepted:
+            return draft.accepted[name].event
+        identity = draft.known.get(name)
+        if identity is None:
+            return None
+        stored = self._log.event(draft.shard.shard, identity.sequence)
+        return None if stored is None else event_of(stored)
+
+    def _move_offsets(self, arrivals: Sequence[_Arrival], drafts: dict[str, Draft]) -> None:
+        ends: dict[tuple[Source, int], int] = {}
+        for arrival in arrivals:
+            if arrival.from_kafka:
+                message = arrival.message
+                where = (message.source, message.partition)
+                ends[where] = max(message.offset + 1, ends.get(where, 0))
+        for where, end in ends.items():
+            for name, shard in list(self._shards.items()):
+                draft = drafts.get(name)
+                partition = shard.partition if draft is None else draft.partition
+                if partition == where[1] and self._offsets[name].get(where, 0) < end:
+                    self._draft(shard, drafts).offsets[where] = end
+
+    def _draft(self, shard: Shard, drafts: dict[str, Draft]) -> Draft:
+        draft = drafts.get(shard.name)
+        if draft is None:
+            draft = drafts[shard.name] = Draft(shard, self._states[shard.name])
+        return draft
+
+    def _shard(self, name: str, partition: int | None) -> Shard:
+        """The shard of this name, owned; declared where it is missing."""
+        shard = self._shards.get(name)
+        if shard is None:
+            self._directory = None
+            shard = self._own(self._log.declare(name, partition))
+        return shard
+
+    def _known_shards(self) -> dict[str, Shard]:
+        """All shards of the log by name; asked at most once a batch."""
+        if self._directory is None:
+            self._directory = {shard.name: shard for shard in self._log.shards()}
+        return self._directory
+
+    def _own(self, shard: Shard) -> Shard:
+        owned = self._log.acquire(shard.shard, take_over=self._take_over)
+        self._states[owned.name], self._snapshots[owned.name] = restore(self._log, owned)
+        self._offsets[owned.name] = {
+            (offset.source, offset.partition): offset.next_offset
+            for offset in self._log.offsets()
+            if offset.shard == owned.shard
+        }
+        self._shards[owned.name] = owned
+        logger.info(
+            "own %s from sequence %d, epoch %d", owned.name, owned.next_sequence, owned.epoch
+        )
+        return owned
+
+    def _keep_state(self, name: str, *, at_least: int) -> None:
+        head = self._shards[name].next_sequence - 1
+        if name.startswith(UNROUTED) or head - self._snapshots[name] < at_least:
+            return
+        body = encode_state(self._states[name])
+        self._log.save_snapshot(self._shards[name].shard, Snapshot(head, RULES_VERSION, body))
+        self._snapshots[name] = head
