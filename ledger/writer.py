@@ -160,10 +160,14 @@ class Writer:
             arrivals.append(_Arrival(message, decode(stored.raw), (name, stored.sequence)))
         return self._write(arrivals)
 
-    def close(self) -> None:
-        """Keep the states, so that the next start is quick, and give the log back."""
+    def keep_states(self) -> None:
+        """Keep the state of every shard that moved, so that the next start is quick."""
         for name in self._shards:
             self._keep_state(name, at_least=1)
+
+    def close(self) -> None:
+        """Keep the states and give the log back; not to be called after an exception."""
+        self.keep_states()
         self._log.close()
 
     def _write(self, arrivals: Sequence[_Arrival]) -> Taken:

@@ -4,7 +4,7 @@ from ledger.core.instruments import Terms
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import AssetTerms, State
-from ledger.core.units import RATE_SCALE, Fixed, units
+from ledger.core.units import BALANCE_BOUND, RATE_SCALE, Fixed, units
 
 
 def rejected(code: Code, detail: str) -> Rejection:
@@ -45,9 +45,15 @@ def unknown_account(state: State, account: str) -> Rejection | None:
 
 
 def in_units(number: Fixed, scale: int, name: str) -> int | Rejection:
-    """`number` in smallest units, or `too_many_decimals` naming the field."""
+    """`number` in smallest units; else `too_many_decimals` or `out_of_range`, naming the field."""
     amount = units(number, scale)
-    return too_many_decimals(number, scale, name) if amount is None else amount
+    if amount is None:
+        return too_many_decimals(number, scale, name)
+    if not -BALANCE_BOUND < amount < BALANCE_BOUND:
+        return rejected(
+            Code.OUT_OF_RANGE, f"{name} is {amount} smallest units, under 10^36 allowed"
+        )
+    return amount
 
 
 def too_many_decimals(number: Fixed, scale: int, name: str) -> Rejection:

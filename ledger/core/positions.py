@@ -1,8 +1,8 @@
 """How a position changes hands, as double entry: contracts, cost, and realized P&L.
 
 `variation` is the cost of the open position: minus the signed value at which it was entered. A
-change of `n` contracts for `cash` posts `n` to `position` and `cash` to `variation` (a buyer's cash is
-negative). The part that reduces a position of `q` releases cost and realizes:
+change of `n` contracts for `cash` posts `n` to `position` and `cash` to `variation` (a buyer's cash
+is negative). The part that reduces a position of `q` releases cost and realizes:
 
     released = variation * closed / |q|       half-even; all of it when the position ends
     realized = closing cash + released        moves from variation to the owner's cash account
