@@ -6,9 +6,11 @@ Rules of this file:
 * Out come the pool, the instruments, the accounts and the opening positions, all at the time of the
   first deal, and then one `trade` for every deal between perpetual accounts.
 * Every side's start position must be the one that follows from the deals before. Where it is not,
-  fills are missing in the file. The gap goes into the report, and a trade at the deal's price
-  against the account `gap` brings the position to where the venue has it (event id `gap:...`).
-  What that trade realizes is a guess; the position, and all that follows from it, is not.
+  fills are missing in the file. The gap goes into the report, and trades against the account
+  `gap` (event ids `gap:...`) bring the books to where the venue has them:
+  1. the missing quantity, at the price of the deal: a guess, and so is what it realizes;
+  2. where a later closing gives the venue's entry price away (`survey`): the whole position out and
+     in again at that price, which leaves its equity as it is and makes its cost the venue's.
 * Spot fills, fees in another token than USDC, and deals of an account with itself are left out and
   counted.
 
@@ -90,6 +92,7 @@ class _Books:
     ) -> None:
         self._wire = wire
         self._scales: dict[str, Scales] = survey.coins
+        self._reopenings = survey.reopenings
         self._options = options
         self._report = report
         self._has_gap_account = GAP_ACCOUNT in survey.accounts
@@ -131,16 +134,32 @@ class _Books:
     ) -> Iterator[WireEvent]:
         missing = found - expected
         instrument = instrument_id(deal.coin)
-        when = instant(deal.occurred_at)
         figures = plain(expected), plain(found), plain(missing)
-        self._report.note_gap(Gap(deal.line, when, account, instrument, *figures), self._options)
+        gap = Gap(deal.line, instant(deal.occurred_at), account, instrument, *figures)
+        self._report.note_gap(gap, self._options)
         if not self._has_gap_account:
             self._has_gap_account = True
             yield self._wire.account(GAP_ACCOUNT)
-        sides = (account, GAP_ACCOUNT) if missing > 0 else (GAP_ACCOUNT, account)
-        identity = event_id("gap", deal.identity.removeprefix("hl:"), suffix)
-        price, quantity = plain(deal.price), plain(abs(missing))
-        yield self._wire.trade(identity, when, instrument, price, quantity, sides)
+        yield self._gap_trade(deal, account, missing, deal.price, suffix)
+        reopening = self._reopenings.get((deal.line, (account, deal.coin)))
+        if reopening is not None and reopening.is_inferred:
+            entry = _at_scale(reopening.entry, self._scales[deal.coin].price)
+            yield self._gap_trade(deal, account, -found, entry, suffix + ":out")
+            yield self._gap_trade(deal, account, found, entry, suffix + ":in")
+
+    def _gap_trade(
+        self, deal: Deal, account: str, change: Decimal, price: Decimal, suffix: str
+    ) -> WireEvent:
+        """A trade of the account against `gap`; `change` is signed: bought positive."""
+        sides = (account, GAP_ACCOUNT) if change > 0 else (GAP_ACCOUNT, account)
+        return self._wire.trade(
+            event_id("gap", deal.identity.removeprefix("hl:"), suffix),
+            instant(deal.occurred_at),
+            instrument_id(deal.coin),
+            plain(price),
+            plain(abs(change)),
+            sides,
+        )
 
     def _trade(self, deal: Deal) -> WireEvent:
         if deal.is_liquidation:

@@ -1,21 +1,22 @@
-"""A first reading of Hyperliquid deals: scales, accounts, and what was open before the file began.
+"""A first reading of Hyperliquid deals: scales, accounts, and entry prices that no fill shows.
 
 Rules of this file:
 
 * `quantity_scale` of a coin (the venue's szDecimals) is the largest number of decimals among its
   sizes and start positions. Start positions may carry the noise of binary doubles: more decimals
   than `SIZE_DECIMALS_MAX` are noise and are rounded away.
-* The first fill of an (account, coin) shows the position that stood before. Its entry price follows
-  from the first fill that closes: the venue pays `closedPnl = q * (price - entry)` for a long, so
-  `entry = price - closedPnl/q` (a short: plus). Increases before that fill are taken out again:
+* The first fill of an (account, coin) shows the position that stood before, and so does the first
+  one behind a gap. Its entry price follows from the next fill that closes: the venue pays
+  `closedPnl = q * (price - entry)` for a long, so `entry = price - closedPnl/q` (a short: plus).
+  Increases before that fill are taken out again:
   `entry_of_opening = (entry * size_then - cost of the increases) / size_at_first`.
-* Where no fill closes, a gap comes first, or the result is not above zero, the price of the first
-  trade stands in, and the opening is marked as assumed.
+* Where no fill closes before the next gap, or the result is not above zero, the price of the first
+  trade stands in, and the opening is not marked as inferred.
 
 The venue truncates its entry price to `6 - szDecimals` decimals; the inferred one is that price, so
 it is under the true average by less than one such tick.
 
-Memory: one small object a coin and an (account, coin) pair.
+Memory: one small object a coin, an (account, coin) pair and a gap.
 """
 
 from collections.abc import Iterable
@@ -47,49 +48,43 @@ class Scales:
 
 @dataclass(slots=True)
 class Opening:
-    """What an (account, coin) had before the file.
+    """A position that stood before the first fill that shows it.
 
     Attributes:
         quantity: Signed, not zero.
         entry: Entry price; the first trade's until it is inferred.
         is_inferred: It follows from a closing fill.
-        is_open: Still looking for that fill.
-        size: Position after the last fill seen (while looking).
-        added: Signed cost of the increases since the start (while looking).
+        added: Signed cost of the increases since (while looking).
     """
 
     quantity: Decimal
     entry: Fraction
-    size: Decimal
     is_inferred: bool = False
-    is_open: bool = True
     added: Fraction = Fraction(0)
 
-    def see(self, side: Side, change: Decimal, price: Decimal) -> None:
+    def see(self, start: Decimal, change: Decimal, price: Decimal, pnl: Decimal) -> bool:
         """One fill of this pair: look for the entry price in it.
 
         Args:
-            side: Its start position and closed P&L.
+            start: Signed position before the fill, not zero.
             change: Signed: bought positive.
             price: Of the trade.
-        """
-        start = self.size if side.start is None else side.start
-        if start != self.size or self.size == 0:
-            self.is_open = False
-        elif (start > 0) == (change > 0):
-            self.added += Fraction(price) * Fraction(change)
-            self.size += change
-        else:
-            self._infer(start, min(abs(start), abs(change)), price, side.closed_pnl)
+            pnl: The venue's closed P&L.
 
-    def _infer(self, start: Decimal, closed: Decimal, price: Decimal, pnl: Decimal) -> None:
+        Returns:
+            Whether it closed something: there is nothing more to look for.
+        """
+        if (start > 0) == (change > 0):
+            self.added += Fraction(price) * Fraction(change)
+            return False
         sign = 1 if start > 0 else -1
+        closed = min(abs(start), abs(change))
         entry = Fraction(price) - sign * Fraction(pnl) / Fraction(closed)
         opening = (entry * Fraction(start) - self.added) / Fraction(self.quantity)
-        self.is_open = False
         if opening > 0:
             self.entry = opening
             self.is_inferred = True
+        return True
 
 
 @dataclass(slots=True)
@@ -100,25 +95,29 @@ class Survey:
         coins: Scales by perpetual, in order of first appearance.
         accounts: In order of first appearance (a dict for its order).
         openings: Positions before the file, by pair, in order of first appearance.
+        reopenings: Positions behind a gap, by line and pair.
         since: `occurred_at` of the first perpetual deal; None where there is none.
     """
 
     coins: dict[str, Scales] = field(default_factory=dict)
     accounts: dict[str, None] = field(default_factory=dict)
     openings: dict[Pair, Opening] = field(default_factory=dict)
+    reopenings: dict[tuple[int, Pair], Opening] = field(default_factory=dict)
     since: int | None = None
-    _seen: set[Pair] = field(default_factory=set)
+    _positions: dict[Pair, Decimal] = field(default_factory=dict)
+    _looking: dict[Pair, Opening] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deals: Iterable[Deal]) -> "Survey":
         """Read them all."""
         survey = cls()
         for deal in deals:
-            if deal.is_perpetual:
+            if deal.is_perpetual and deal.buyer.account != deal.seller.account:
                 survey._see(deal)
         for (_, coin), opening in survey.openings.items():
-            scales = survey.coins[coin]
-            scales.price = max(scales.price, _entry_scale(opening, scales.quantity))
+            survey._widen(coin, opening)
+        for (_, (_, coin)), opening in survey.reopenings.items():
+            survey._widen(coin, opening)
         return survey
 
     def _see(self, deal: Deal) -> None:
@@ -139,13 +138,24 @@ class Survey:
     def _see_side(self, deal: Deal, side: Side, change: Decimal) -> None:
         pair = (side.account, deal.coin)
         start = start_position(side.start, SIZE_DECIMALS_MAX)
-        if pair not in self._seen:
-            self._seen.add(pair)
+        expected = self._positions.get(pair)
+        self._positions[pair] = start + change
+        if start != expected:
+            self._looking.pop(pair, None)
             if start:
-                self.openings[pair] = Opening(start, Fraction(deal.price), start)
-        opening = self.openings.get(pair)
-        if opening is not None and opening.is_open:
-            opening.see(side._replace(start=start), change, deal.price)
+                opening = Opening(start, Fraction(deal.price))
+                self._looking[pair] = opening
+                if expected is None:
+                    self.openings[pair] = opening
+                else:
+                    self.reopenings[deal.line, pair] = opening
+        looking = self._looking.get(pair)
+        if looking is not None and looking.see(start, change, deal.price, side.closed_pnl):
+            del self._looking[pair]
+
+    def _widen(self, coin: str, opening: Opening) -> None:
+        scales = self.coins[coin]
+        scales.price = max(scales.price, _entry_scale(opening, scales.quantity))
 
 
 def start_position(start: Decimal | None, scale: int) -> Decimal:
