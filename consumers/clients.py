@@ -1,0 +1,72 @@
+"""Kafka clients as this project sets them up: consumer, producer, admin."""
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+
+from consumers.faults import translated
+from consumers.settings import RunSettings
+
+CLIENT_ID = "clearing-ledger"
+
+REQUEST_BYTES_MAX = 16 * 1024 * 1024
+"""Largest message that we try to send; what the broker takes is the broker's business."""
+
+POLL_RECORDS_MAX = 20_000
+"""Of one poll. Large, so that one poll empties the fetches of *all* topics: the merge by time needs
+to see each of them."""
+
+
+def consumer(settings: RunSettings) -> KafkaConsumer:
+    """A consumer that never commits by itself, never makes a topic and never skips a gap."""
+    with translated(f"connecting to {settings.bootstrap_servers}"):
+        return KafkaConsumer(
+            bootstrap_servers=settings.bootstrap_servers.split(","),
+            client_id=CLIENT_ID,
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            partition_assignment_strategy=[RangePartitionAssignor],
+            fetch_max_wait_ms=settings.fetch_max_wait_ms,
+            max_partition_fetch_bytes=settings.max_partition_fetch_bytes,
+            max_poll_records=POLL_RECORDS_MAX,
+            request_timeout_ms=settings.request_timeout_ms,
+            reconnect_backoff_max_ms=2_000,
+            bootstrap_timeout_ms=settings.request_timeout_ms,
+            metadata_max_age_ms=settings.sources_check_ms,
+            metrics_enabled=False,
+            **settings.security,
+        )
+
+
+def producer(settings: RunSettings) -> KafkaProducer:
+    """A producer that neither loses nor repeats: idempotent, acknowledged by all replicas."""
+    with translated(f"connecting to {settings.bootstrap_servers}"):
+        return KafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers.split(","),
+            client_id=CLIENT_ID,
+            enable_idempotence=True,
+            acks="all",
+            allow_auto_create_topics=False,
+            linger_ms=5,
+            batch_size=256 * 1024,
+            max_request_size=REQUEST_BYTES_MAX,
+            max_block_ms=settings.request_timeout_ms,
+            request_timeout_ms=settings.request_timeout_ms,
+            bootstrap_timeout_ms=settings.request_timeout_ms,
+            metrics_enabled=False,
+            **settings.security,
+        )
+
+
+def admin(settings: RunSettings) -> KafkaAdminClient:
+    """A client for topics and cluster."""
+    with translated(f"connecting to {settings.bootstrap_servers}"):
+        return KafkaAdminClient(
+            bootstrap_servers=settings.bootstrap_servers.split(","),
+            client_id=CLIENT_ID,
+            request_timeout_ms=settings.request_timeout_ms,
+            bootstrap_timeout_ms=settings.request_timeout_ms,
+            **settings.security,
+        )

@@ -1,0 +1,325 @@
+"""The loop: poll, merge by time, one batch, one transaction, again.
+
+The database owns the offsets. Where reading begins is asked of the writer when partitions are
+assigned; what was polled but not committed there is simply read again by whoever comes next.
+
+Group assignment: Kafka's client calls the listener inside `poll`, on its own thread, while this
+thread waits there; no batch is ever running then. The listener only notes what happened and keeps
+newly assigned partitions paused; after `poll` the loop drops the buffers of what was revoked, gives
+its shards up, takes the new ones, seeks to where the books stopped, and lets them run. So records
+of an earlier assignment never mix with those of a later one.
+
+Back pressure: a topic's partition is paused while its buffer is long; the client keeps what it has
+fetched. Memory is bounded by `buffer_messages_max` and one fetch a partition.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+
+from consumers.faults import translated
+from consumers.merge import Merge
+from consumers.settings import RunSettings
+from consumers.sources import Sources, Start
+from ledger.batch import Refused
+from ledger.errors import SourceChanged
+from ledger.ports import Message, Source
+
+_IDLE_MS = 100
+"""Longest poll while nothing happens: how late a request to stop may be heard."""
+
+_GROUP_COMMIT_S = 1.0
+"""How often the group's offsets follow those of the database, for lag tools."""
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(Protocol):
+    """What became of a batch."""
+
+    @property
+    def applied(self) -> int: ...
+    @property
+    def duplicates(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def refused(self) -> Sequence[Refused]: ...
+
+
+class Writer(Protocol):
+    """What the loop needs of the single writer; `ledger.writer.Writer` is one."""
+
+    def assign(self, partitions: Iterable[int]) -> None: ...
+    def revoke(self, partitions: Iterable[int]) -> None: ...
+    def offsets(self) -> Mapping[tuple[Source, int], int]: ...
+    def take(self, messages: Sequence[Message]) -> Outcome: ...
+
+
+class _Notice(NamedTuple):
+    assigned: bool
+    partitions: frozenset[int]
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # kafka ships no types
+    """Notes what the group decides; the loop acts on it after `poll`."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self.notices: list[_Notice] = []
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._note(revoked, assigned=False)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        for place in assigned:
+            self._consumer.pause(place)
+            self._consumer.seek(place, 0)  # a position at all, or the client asks for one
+        self._note(assigned, assigned=True)
+
+    def _note(self, places: Iterable[TopicPartition], *, assigned: bool) -> None:
+        numbers = frozenset(place.partition for place in places)
+        if numbers:
+            self.notices.append(_Notice(assigned, numbers))
+
+
+class _Reading:
+    """How far one topic's partition has been read."""
+
+    __slots__ = ("end", "next_offset", "paused")
+
+    def __init__(self, start: Start) -> None:
+        self.next_offset = start.offset
+        self.end = start.end
+        self.paused = False
+
+
+class Loop:
+    """One consumer, one writer, until told to stop."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        consumer: KafkaConsumer,
+        sources: Sources,
+        writer: Writer,
+        *,
+        on_assigned: Callable[[Iterable[int]], object] = lambda _: None,
+        on_taken: Callable[[Outcome], object] = lambda _: None,
+    ) -> None:
+        """Set up, and assign or subscribe; nothing is read yet.
+
+        Args:
+            settings: Bounds and waits.
+            consumer: Of this loop alone.
+            sources: Already checked.
+            writer: Thrown away after any exception from here.
+            on_assigned: Called with partitions once they are owned, before any batch of theirs.
+            on_taken: Called after each commit, before the next batch.
+        """
+        self._settings = settings
+        self._consumer = consumer
+        self._sources = sources
+        self._writer = writer
+        self._on_assigned = on_assigned
+        self._on_taken = on_taken
+        self._merges: dict[int, Merge] = {}
+        self._readings: dict[TopicPartition, _Reading] = {}
+        self._rank = {source.topic: rank for rank, source in enumerate(sources.by_rank)}
+        self._batch: list[Message] = []
+        self._batch_began = 0.0
+        self._checked = self._committed = time.monotonic()
+        self._listener = _Listener(consumer)
+        sources.watch(consumer)
+        self._begin()
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Read and apply until `stopping`; a batch is either committed or left for the next start.
+
+        Raises:
+            SourceChanged: A topic is not the one that was being read.
+            LedgerError: Of broker or store; this loop and its writer are finished then.
+        """
+        while not stopping():
+            with translated(f"reading from {self._settings.bootstrap_servers}"):
+                polled = self._consumer.poll(self._poll_ms())
+            if self._listener.notices:
+                self._rebalance()
+            else:
+                self._absorb(polled)
+            self._write()
+            self._look_after()
+            if self._settings.drain and self._drained():
+                return
+
+    def _begin(self) -> None:
+        topics = [source.topic for source in self._sources.by_rank]
+        if self._settings.group is not None:
+            self._consumer.subscribe(topics, listener=self._listener)
+            return
+        numbers = self._sources.chosen(self._settings.partitions)
+        places = [TopicPartition(topic, number) for number in numbers for topic in topics]
+        self._consumer.assign(places)
+        self._listener.on_partitions_assigned(places)
+        self._rebalance()
+
+    def _rebalance(self) -> None:
+        notices, self._listener.notices = self._listener.notices, []
+        for notice in notices:
+            numbers = sorted(notice.partitions)
+            if notice.assigned:
+                self._acquire(numbers)
+            else:
+                self._release(numbers)
+
+    def _acquire(self, numbers: Sequence[int]) -> None:
+        self._writer.assign(numbers)
+        starts = self._sources.starts(self._consumer, numbers, self._writer.offsets())
+        self._on_assigned(numbers)
+        assigned = self._consumer.assignment()
+        for (rank, number), start in starts.items():
+            place = TopicPartition(self._sources.by_rank[rank].topic, number)
+            merge = self._merges.setdefault(
+                number, Merge(len(self._sources.by_rank), self._settings.merge_wait_ms)
+            )
+            self._readings[place] = _Reading(start)
+            merge.know(rank, behind=start.offset < start.end)
+            if place in assigned:
+                self._consumer.seek(place, start.offset)
+                self._consumer.resume(place)
+        logger.info("reading partitions %s", numbers)
+
+    def _release(self, numbers: Sequence[int]) -> None:
+        self._batch = [message for message in self._batch if message.partition not in numbers]
+        for number in numbers:
+            self._merges.pop(number, None)
+        for place in [place for place in self._readings if place.partition in numbers]:
+            del self._readings[place]
+        self._writer.revoke(numbers)
+        logger.info("released partitions %s", numbers)
+
+    def _poll_ms(self) -> int:
+        """How long to wait for messages: until something else is to be done."""
+        if self._batch:
+            age = (time.monotonic() - self._batch_began) * 1000
+            return max(0, int(self._settings.batch_age_max_ms - age))
+        now = time.monotonic() * 1000
+        wait = _IDLE_MS
+        for merge in self._merges.values():
+            left = merge.wait_left_ms(now)
+            if left:
+                wait = min(wait, int(left) + 1)
+            elif merge.any_buffered():
+                return 0
+        return wait
+
+    def _absorb(self, polled: Mapping[TopicPartition, Sequence[tuple[object, ...]]]) -> None:
+        for place, records in polled.items():
+            reading = self._readings.get(place)
+            if reading is None:
+                continue
+            rank = self._rank[place.topic]
+            source = self._sources.by_rank[rank]
+            merge = self._merges[place.partition]
+            merge.add(rank, _messages(source, records))
+            reading.next_offset = records[-1][3] + 1  # type: ignore[operator]
+            if merge.buffered(rank) > self._settings.buffer_messages_max:
+                self._consumer.pause(place)
+                reading.paused = True
+        for place, reading in self._readings.items():
+            self._measure(place, reading)
+
+    def _measure(self, place: TopicPartition, reading: _Reading) -> None:
+        """Tell the merge whether the topic has more, and let a paused one go on."""
+        rank = self._rank[place.topic]
+        merge = self._merges[place.partition]
+        end = max(reading.end, self._consumer.highwater(place) or 0)
+        behind = reading.next_offset < end
+        if behind and not merge.buffered(rank):
+            # Markers of transactions and gaps of compaction have offsets, but are no messages.
+            position = self._consumer.position(place, timeout_ms=0)
+            reading.next_offset = max(reading.next_offset, position or 0)
+            behind = reading.next_offset < end
+        merge.know(rank, behind=behind)
+        if reading.paused and merge.buffered(rank) * 2 <= self._settings.buffer_messages_max:
+            self._consumer.resume(place)
+            reading.paused = False
+
+    def _write(self) -> None:
+        """Fill the batch from the merges, and commit it if it is full, old, or all there is."""
+        now = time.monotonic()
+        limit = self._settings.batch_events_max
+        for merge in self._merges.values():
+            if len(self._batch) < limit:
+                if not self._batch:
+                    self._batch_began = now
+                self._batch += merge.take(limit - len(self._batch), now * 1000)
+        if not self._batch:
+            return
+        full = len(self._batch) >= limit
+        old = (now - self._batch_began) * 1000 >= self._settings.batch_age_max_ms
+        if full or old or not any(merge.behind() for merge in self._merges.values()):
+            batch, self._batch = self._batch, []
+            self._on_taken(self._writer.take(batch))
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        self._sources.check()
+        if (now - self._checked) * 1000 >= self._settings.sources_check_ms:
+            self._checked = now
+            self._check_ends()
+        if self._settings.group is not None and now - self._committed >= _GROUP_COMMIT_S:
+            self._committed = now
+            self._follow()
+
+    def _check_ends(self) -> None:
+        """A broker may say nothing about a fetch past the end: ask for the ends."""
+        with translated("asking for the ends of the topics"):
+            ends = self._consumer.end_offsets(list(self._readings))
+        for place, reading in self._readings.items():
+            reading.end = ends[place]
+            if ends[place] < reading.next_offset:
+                raise SourceChanged(
+                    f"topic {place.topic}, partition {place.partition} was truncated while it was"
+                    f" being read: we had read up to offset {reading.next_offset}, it ends at"
+                    f" {ends[place]}. Its newest messages may be in the books and gone from Kafka;"
+                    " start again to see what is stored, and check the topic's replicas"
+                )
+
+    def _follow(self) -> None:
+        """Let the group's offsets follow the database's; nothing ever reads them back."""
+        offsets = {
+            TopicPartition(source.topic, number): OffsetAndMetadata(offset, "", -1)
+            for (source, number), offset in self._writer.offsets().items()
+            if source in self._sources.by_rank
+            and TopicPartition(source.topic, number) in self._readings
+        }
+        if offsets:
+            self._consumer.commit_async(offsets, callback=_note_commit)
+
+    def _drained(self) -> bool:
+        return (
+            bool(self._merges)
+            and not self._batch
+            and not any(merge.behind() or merge.any_buffered() for merge in self._merges.values())
+        )
+
+
+def _messages(source: Source, records: Sequence[tuple[object, ...]]) -> list[Message]:
+    """Kafka's records as messages; a record without a value is an empty message.
+
+    Fields by position, as attributes cost twice as much.
+    """
+    make = Message._make
+    return [
+        make((source, partition, offset, timestamp, key, value or b""))
+        for _, partition, _, offset, timestamp, _, key, value, *_ in records
+    ]
+
+
+def _note_commit(offsets: object, response: object) -> None:
+    if isinstance(response, Exception):
+        logger.debug("the group's offsets were not updated: %s, %s", response, offsets)

@@ -1,0 +1,197 @@
+"""`clearing run`: connect, check, loop; and start over when database or broker were away.
+
+What is started over: everything. The writer's memory may be ahead of the log after a failure, so
+writer, log and consumer are thrown away, and reading begins again where the books stopped.
+
+What is not: a lost shard (`FenceLost`, another writer has it), a changed source, a wrong setting.
+These stop the run with their message.
+"""
+
+import logging
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
+
+from consumers import clients
+from consumers.admin import describe
+from consumers.dead_letters import open_letters
+from consumers.loop import Loop, Outcome
+from consumers.settings import RunSettings
+from consumers.sources import Sources
+from consumers.topics import DEAD_LETTERS, name, roles
+from ledger.errors import ConfigurationError, LedgerError
+from ledger.ports import Log
+from ledger.writer import Writer
+
+_BACKOFF_FIRST_S = 0.2
+_BACKOFF_MAX_S = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Progress:
+    """What a run has done so far.
+
+    Attributes:
+        applied, duplicates, rejected: Messages, since the start.
+        failures: Of database or broker, in a row; 0 after a batch was committed.
+    """
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.applied = 0
+        self.duplicates = 0
+        self.rejected = 0
+        self.failures = 0
+
+    def add(self, taken: Outcome) -> None:
+        """Count a committed batch."""
+        self.applied += taken.applied
+        self.duplicates += taken.duplicates
+        self.rejected += taken.rejected
+        self.failures = 0
+
+
+def run(
+    settings: RunSettings,
+    open_log: Callable[[], Log],
+    *,
+    stop: threading.Event | None = None,
+    on_batch: Callable[[Progress], object] = lambda _: None,
+    take_over: bool = True,
+) -> Progress:
+    """Consume until told to stop: `stop` set, SIGTERM or SIGINT, or drained where that was asked.
+
+    Args:
+        settings: What to read, and how.
+        open_log: Makes a new connection to the books; called again after a failure.
+        stop: Set by the caller to end the run after the batch at hand.
+        on_batch: Called after each commit.
+        take_over: Take shards even from a live writer; otherwise `ShardBusy` stops the run.
+
+    Returns:
+        What was done; the books are released, and nothing is half done.
+
+    Raises:
+        ConfigurationError: Topics are missing or unequal.
+        SourceChanged: A topic is not the one that the books know.
+        FenceLost: Another writer owns a shard of ours.
+        LedgerError: Database or broker stayed away through `retries_max` attempts.
+    """
+    _check(settings)
+    stop = stop or threading.Event()
+    progress = Progress()
+    with _signals(stop):
+        while not stop.is_set():
+            try:
+                _consume(settings, open_log, stop, progress, on_batch, take_over=take_over)
+                break
+            except LedgerError as fault:
+                progress.failures += 1
+                if not fault.retriable or progress.failures > settings.retries_max:
+                    raise
+                pause = _backoff_s(progress.failures)
+                logger.warning(
+                    "starting over in %.1f s, attempt %d of %d: %s",
+                    pause,
+                    progress.failures,
+                    settings.retries_max,
+                    fault,
+                )
+                stop.wait(pause)
+    return progress
+
+
+def _consume(
+    settings: RunSettings,
+    open_log: Callable[[], Log],
+    stop: threading.Event,
+    progress: Progress,
+    on_batch: Callable[[Progress], object],
+    *,
+    take_over: bool,
+) -> None:
+    """One life of consumer, writer and log."""
+    dead_letters = name(settings.prefix, DEAD_LETTERS) in describe(settings).partitions
+    sources = Sources(settings)
+    with ExitStack() as stack:
+        consumer = clients.consumer(settings)
+        stack.callback(consumer.close, timeout_ms=2_000)
+        letters = open_letters(settings, exists=dead_letters)
+        if letters is not None:
+            stack.callback(letters.close)
+        log = open_log()
+        writer = Writer(log, roles=roles(settings.prefix), take_over=take_over)
+        closing = stack.enter_context(_closing(log, writer))
+
+        def taken(outcome: Outcome) -> None:
+            progress.add(outcome)
+            if letters is not None and outcome.refused:
+                letters.publish(outcome.refused)
+            on_batch(progress)
+
+        def assigned(partitions: Iterable[int]) -> None:
+            if letters is not None:
+                reader = clients.consumer(settings._replace(group=None))
+                try:
+                    letters.catch_up(log, partitions, reader)
+                finally:
+                    reader.close(timeout_ms=1_000)
+
+        loop = Loop(settings, consumer, sources, writer, on_assigned=assigned, on_taken=taken)
+        loop.run(stop.is_set)
+        closing.append(writer)
+
+
+@contextmanager
+def _closing(log: Log, writer: Writer) -> Iterator[list[Writer]]:
+    """Close the writer when the run ended well, so that it keeps its states; else the log alone."""
+    ended_well: list[Writer] = []
+    try:
+        yield ended_well
+    finally:
+        with suppress(LedgerError):
+            if ended_well:
+                writer.close()
+            else:
+                log.close()
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`, where signals can be handled at all: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        logger.info("%s: stopping after this batch", signal.Signals(number).name)
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _backoff_s(failures: int) -> float:
+    longest = min(_BACKOFF_MAX_S, _BACKOFF_FIRST_S * 2 ** (failures - 1))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, hides nothing
+
+
+def _check(settings: RunSettings) -> None:
+    if settings.group is not None and settings.partitions is not None:
+        raise ConfigurationError(
+            f"both a group ({settings.group}) and partitions"
+            f" ({', '.join(map(str, settings.partitions))}) were given: name the partitions, or"
+            " let the group share them out"
+        )
+    if settings.group is not None and settings.drain:
+        raise ConfigurationError(
+            "a group reads on for ever, so it cannot drain: leave out the group or the draining"
+        )
