@@ -9,6 +9,7 @@ How it works: the first line tells the format.
 | CSV with `account`, `side` | history of accounts | one |
 | JSON with `startPosition` | `userFills` objects, one a line | one |
 
+The venue prints binary doubles: sizes, positions and amounts are read with `double`.
 Where a file has one side only, `counterparty` is the other; it has no start position and no fee.
 """
 
@@ -20,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from ledger.importers.reading import (
     Row,
+    doubled,
     failure,
     first_line,
     json_rows,
@@ -150,7 +152,7 @@ def _trades(path: Path) -> Iterator[Deal]:
             coin=coin,
             is_perpetual=not spot and _is_perpetual(coin),
             price=row.positive("px"),
-            quantity=row.positive("sz"),
+            quantity=doubled(row.positive("sz")),
             buyer=_trade_side(row, "buyer"),
             seller=_trade_side(row, "seller"),
             is_liquidation=bool(fields["liquidated_user"]),
@@ -160,9 +162,9 @@ def _trades(path: Path) -> Iterator[Deal]:
 def _trade_side(row: Row, side: str) -> Side:
     return Side(
         account=identifier(row.text(side)),
-        start=row.number(f"{side}_start_position"),
-        closed_pnl=row.number(f"{side}_closed_pnl"),
-        fee=row.number(f"{side}_fee"),
+        start=row.double(f"{side}_start_position"),
+        closed_pnl=row.double(f"{side}_closed_pnl"),
+        fee=row.double(f"{side}_fee"),
         fee_token=row.text(f"{side}_fee_token"),
     )
 
@@ -211,9 +213,9 @@ def _matched(tid: str, first: tuple[str, Row], second: tuple[str, Row]) -> Deal:
 def _fill_side(account: str, row: Row) -> Side:
     return Side(
         account=account,
-        start=row.number("startPosition"),
-        closed_pnl=row.number("closedPnl"),
-        fee=row.number("fee"),
+        start=row.double("startPosition"),
+        closed_pnl=row.double("closedPnl"),
+        fee=row.double("fee"),
         fee_token=row.text("feeToken"),
     )
 
@@ -228,7 +230,7 @@ def _deal(row: Row, identity: str, buyer: Side, seller: Side) -> Deal:
         coin=coin,
         is_perpetual=_is_perpetual(coin),
         price=row.positive("px"),
-        quantity=row.positive("sz"),
+        quantity=doubled(row.positive("sz")),
         buyer=buyer,
         seller=seller,
         is_liquidation="liquidation" in row.fields,
@@ -252,9 +254,9 @@ def _history(path: Path) -> Iterator[Deal]:
         spot = row.choice("is_spot", ("0", "1")) == "1"
         own = Side(
             account=identifier(row.text("account")),
-            start=row.number("start_position"),
-            closed_pnl=row.number("closed_pnl"),
-            fee=row.number("fee"),
+            start=row.double("start_position"),
+            closed_pnl=row.double("closed_pnl"),
+            fee=row.double("fee"),
             fee_token="USDC",  # noqa: S106 - a currency
         )
         bought = row.choice("side", ("A", "B")) == "B"
@@ -266,7 +268,7 @@ def _history(path: Path) -> Iterator[Deal]:
             coin=coin,
             is_perpetual=not spot and _is_perpetual(coin),
             price=row.positive("px"),
-            quantity=row.positive("sz"),
+            quantity=doubled(row.positive("sz")),
             buyer=own if bought else _NOBODY,
             seller=_NOBODY if bought else own,
             is_liquidation=False,

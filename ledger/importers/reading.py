@@ -3,9 +3,10 @@
 Rules of this file:
 
 * Every fault of a file is an `ImportFailed` that names file and line, what was found and expected.
-* Numbers are `Decimal`, never float. A number with more than 15 significant digits is taken for the
-  print of a binary double and rounded to 15, the digits that a double holds for certain:
-  `3135809.3999999999` is read as 3135809.4.
+* Numbers are `Decimal`, never float, with all the digits that stand in the file.
+* Where a source is known to print binary doubles, `double` rounds a number of more than 15
+  significant digits to 15, those that a double holds for certain: `3135809.3999999999` is read as
+  3135809.4.
 """
 
 import csv
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +30,7 @@ DOUBLE_DIGITS = 15
 _DOUBLE = Context(prec=DOUBLE_DIGITS, rounding=ROUND_HALF_EVEN)
 _WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")
+_WHOLE = re.compile(r"-?[0-9]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -138,10 +140,14 @@ class Row:
         text = self.text(name)
         if _NUMBER.fullmatch(text) is None:
             raise self.failure(f"field {name} is {text!r}, expected a decimal number")
-        return exact(text)
+        return Decimal(text)
+
+    def double(self, name: str) -> Decimal:
+        """The field as the number that was meant, of a source that prints binary doubles."""
+        return doubled(self.number(name))
 
     def positive(self, name: str) -> Decimal:
-        """The field as a number above zero."""
+        """The field as an exact number above zero."""
         value = self.number(name)
         if value <= 0:
             raise self.failure(f"field {name} is {plain(value)}, expected more than zero")
@@ -149,10 +155,10 @@ class Row:
 
     def whole(self, name: str) -> int:
         """The field as a whole number."""
-        value = self.number(name)
-        if value != int(value):
-            raise self.failure(f"field {name} is {plain(value)}, expected a whole number")
-        return int(value)
+        text = self.text(name)
+        if _WHOLE.fullmatch(text) is None:
+            raise self.failure(f"field {name} is {text!r}, expected a whole number")
+        return int(text)
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """The field, one of the choices."""
@@ -162,16 +168,10 @@ class Row:
         return text
 
 
-def exact(text: str) -> Decimal:
-    """The number that was meant; see the rule about binary doubles above."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation as error:  # pragma: no cover - the callers match _NUMBER first
-        message = f"{text!r} is not a number"
-        raise ImportFailed(message) from error
-    if len(value.as_tuple().digits) > DOUBLE_DIGITS:
-        return _DOUBLE.plus(value)
-    return value
+def doubled(value: Decimal) -> Decimal:
+    """The number that was meant by the print of a binary double; see the rule above."""
+    noisy = len(value.as_tuple().digits) > DOUBLE_DIGITS
+    return _DOUBLE.plus(value) if noisy else value
 
 
 def plain(value: Decimal) -> str:
