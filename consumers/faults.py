@@ -30,16 +30,9 @@ def translated(doing: str) -> Iterator[None]:
         ) from fault
     except errors.KafkaError as fault:
         words = f"{doing}: {type(fault).__name__}: {fault}"
-        if isinstance(fault, _PASSING) or fault.retriable:
+        if fault.retriable:
             raise BrokerUnavailable(words) from fault
         raise BrokerError(words) from fault
     except OSError as fault:
         raise BrokerUnavailable(f"{doing}: {fault}") from fault
 
-
-_PASSING = (
-    errors.KafkaConnectionError,
-    errors.KafkaTimeoutError,
-    errors.NoBrokersAvailable,
-    errors.NodeNotReadyError,
-)
