@@ -46,7 +46,7 @@ def import_events(source: str, path: Path, options: ImportOptions | None = None)
         options: None for the defaults.
 
     Raises:
-        ConfigurationError: No importer of that name.
+        ConfigurationError: No importer of that name, or prices for one that takes none.
         ImportFailed: No such file. While iterating: a line does not read as its format says.
     """
     importer = IMPORTERS.get(source)
@@ -56,5 +56,9 @@ def import_events(source: str, path: Path, options: ImportOptions | None = None)
     if not path.is_file():
         message = f"{path}: no such file; expected one that {source} wrote, plain or gzip"
         raise ImportFailed(message)
+    chosen = options or ImportOptions()
+    if chosen.prices is not None and importer is not binance:
+        message = f"{source} takes no file of prices, found {chosen.prices}; only binance does"
+        raise ConfigurationError(message)
     report = ImportReport(source, path)
-    return ImportRun(importer(path, options or ImportOptions(), report), report)
+    return ImportRun(importer(path, chosen, report), report)

@@ -51,14 +51,23 @@ def hyperliquid(path: Path, options: ImportOptions, report: ImportReport) -> Ite
         return
     since = survey.since
     wire = Wire("hl", options.pool or POOL, instant(since), since // 1_000_000)
-    yield from _reference(wire, survey)
-    yield from _openings(wire, survey, report)
+    yield from _reference(wire, survey, options)
+    if not options.continues:
+        yield from _openings(wire, survey, report)
+    elif survey.openings:
+        report.warnings.append(
+            f"{len(survey.openings)} positions stood before the file and were not opened:"
+            " the pool is taken to hold them"
+        )
     yield from _Books(wire, survey, options, report).trades(deals(path, options))
 
 
-def _reference(wire: Wire, survey: Survey) -> Iterator[WireEvent]:
+def _reference(wire: Wire, survey: Survey, options: ImportOptions) -> Iterator[WireEvent]:
+    held = {coin for _, coin in survey.openings if options.continues}
     yield wire.pool(SETTLEMENT_ASSET, MONEY_SCALE, "hyperliquid")
     for coin, scales in survey.coins.items():
+        if coin in held:
+            continue  # listed already, perhaps with other scales, which cannot change
         yield wire.instrument(instrument_id(coin), "linear", "1", scales.price, scales.quantity)
     for account in survey.accounts:
         yield wire.account(account)

@@ -32,6 +32,8 @@ class ImportOptions:
         on_gap: Go on and report a gap, or stop at the first.
         prices: A file of best bids and asks whose middle becomes `price` events (binance).
         account: Whose fills these are, where the file does not say (raw hyperliquid user fills).
+        continues: The pool already holds what stood before the file (hyperliquid): no opening
+            positions are made, which would come on top of it.
     """
 
     pool: str | None = None
@@ -40,6 +42,7 @@ class ImportOptions:
     on_gap: Literal["report", "stop"] = "report"
     prices: Path | None = None
     account: str = "account"
+    continues: bool = False
 
 
 class Gap(NamedTuple):

@@ -5,6 +5,7 @@ Rules of this file:
 * `quantity_scale` of a coin (the venue's szDecimals) is the largest number of decimals among its
   sizes and start positions. Start positions may carry the noise of binary doubles: more decimals
   than `SIZE_DECIMALS_MAX` are noise and are rounded away.
+* `price_scale` is the venue's grid, `6 - szDecimals`, or more where an entry price needs it.
 * The first fill of an (account, coin) shows the position that stood before, and so does the first
   one behind a gap. Its entry price follows from the next fill that closes: the venue pays
   `closedPnl = q * (price - entry)` for a long, so `entry = price - closedPnl/q` (a short: plus).
@@ -114,6 +115,8 @@ class Survey:
         for deal in deals:
             if deal.is_perpetual and deal.buyer.account != deal.seller.account:
                 survey._see(deal)
+        for scales in survey.coins.values():
+            scales.price = max(scales.price, MONEY_SCALE - scales.quantity)
         for (_, coin), opening in survey.openings.items():
             survey._widen(coin, opening)
         for (_, (_, coin)), opening in survey.reopenings.items():
@@ -165,9 +168,8 @@ def start_position(start: Decimal | None, scale: int) -> Decimal:
 
 def _entry_scale(opening: Opening, quantity_scale: int) -> int:
     """Decimals for the entry price: all it has, or enough for a cost right to the last unit."""
-    grid = max(0, MONEY_SCALE - quantity_scale)
     enough = MONEY_SCALE + len(str(int(abs(opening.quantity))))
-    scale = grid
+    scale = max(0, MONEY_SCALE - quantity_scale)
     while scale < min(enough, SCALE_MAX) and (opening.entry * 10**scale).denominator != 1:
         scale += 1
     return scale

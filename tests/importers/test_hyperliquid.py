@@ -1,6 +1,7 @@
 """Small Hyperliquid files with figures worked by hand."""
 
 import json
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 
@@ -138,6 +139,24 @@ def test_a_gap_to_flat_is_bridged_by_one_trade(fills: Fills) -> None:
     assert books.positions()[ME, "ABC-PERP"] == 1
 
 
+def test_a_file_that_continues_another_opens_nothing_again(tmp_path: Path) -> None:
+    whole, first, second = (Fills(tmp_path / name) for name in ("whole", "first", "second"))
+    rows = [("B", "10", "100", "0.0", "0.0"), ("B", "5", "130", "10", "0.0")]
+    more = [("A", "3", "140", "15", "90.0"), ("A", "12", "100", "12", "-120.0")]
+    for number, row in enumerate(rows + more):
+        place = {"tid": str(number), "time": str(1761584400000 + 5000 * number)}
+        whole.add(*row, **place)
+        (first if row in rows else second).add(*row, **place)
+    options = ImportOptions(account=ME, continues=True)
+    rest = import_events("hyperliquid", second.path, options)
+    parts = Books([*first.run(), *(event for event in rest if event["kind"] != "pool")])
+    assert parts.realized == Books(whole.run()).realized
+    assert parts.realized_pnl("hl:0xme:2", ME) == 90
+    assert rest.report.warnings == [
+        "1 positions stood before the file and were not opened: the pool is taken to hold them"
+    ]
+
+
 def test_noise_of_binary_doubles_is_no_gap(fills: Fills) -> None:
     fills.add("B", "0.1", "7", "3135809.2999999998")
     fills.add("A", "3135809.4", "8", "3135809.3999999999", "3135809.4")
@@ -172,6 +191,21 @@ def test_long_names_still_make_ids_of_at_most_64_characters(fills: Fills) -> Non
     events = Books(run).events
     assert len({event.event_id for event in events}) == len(events)
     assert max(len(event.event_id) for event in events) == 64
+
+
+def test_memory_does_not_grow_with_the_number_of_fills(tmp_path: Path) -> None:
+    peaks = []
+    for count in (1_000, 10_000):
+        path = tmp_path / f"{count}.jsonl"
+        rows = (
+            _fill("BA"[tid % 2], startPosition=str(tid % 2), tid=str(tid)) for tid in range(count)
+        )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        tracemalloc.start()
+        assert sum(1 for _ in import_events("hyperliquid", path, OPTIONS)) == count + 4
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0]
 
 
 def _block(*events: object) -> str:

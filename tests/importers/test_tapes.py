@@ -132,3 +132,9 @@ def test_prices_of_another_symbol_are_refused() -> None:
     options = ImportOptions(prices=venue_file(BOOK.format("btcusdt")))
     with pytest.raises(ConfigurationError, match="prices of BTCUSDT, expected ETHUSD_PERP"):
         list(import_events("binance", venue_file(TAPE.format("ethusd_perp")), options))
+
+
+def test_prices_for_an_importer_that_takes_none_are_refused() -> None:
+    options = ImportOptions(prices=venue_file(BOOK.format("btcusdt")))
+    with pytest.raises(ConfigurationError, match="bitmex takes no file of prices"):
+        import_events("bitmex", venue_file(XBTUSD.format("2022-09-25")), options)
