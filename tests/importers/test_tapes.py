@@ -138,3 +138,24 @@ def test_prices_for_an_importer_that_takes_none_are_refused() -> None:
     options = ImportOptions(prices=venue_file(BOOK.format("btcusdt")))
     with pytest.raises(ConfigurationError, match="bitmex takes no file of prices"):
         import_events("bitmex", venue_file(XBTUSD.format("2022-09-25")), options)
+
+
+def test_a_mark_comes_before_the_trades_of_its_millisecond(tmp_path: Path) -> None:
+    tape, book = tmp_path / "tape.csv", tmp_path / "book.csv"
+    tape.write_text(
+        "trade_ms,symbol,trade_id,price,qty\n999,BTCUSDT,1,100.5,1\n1000,BTCUSDT,2,100.5,1\n"
+    )
+    book.write_text("time_ms,symbol,bid,ask\n1000,BTCUSDT,100,101.1\n2000,BTCUSDT,100,102\n")
+    events = list(import_events("binance", tape, ImportOptions(prices=book, accounts=2)))
+    assert [event["event_id"] for event in events[-4:]] == [
+        "bn:BTCUSDT:1",
+        "bn:BTCUSDT:price:1000",
+        "bn:BTCUSDT:2",
+        "bn:BTCUSDT:price:2000",
+    ]
+    assert [event["mark_price"] for event in events if event["kind"] == "price"] == [
+        "100.55",
+        "101",
+    ]
+    assert events[1]["price_scale"] == 2
+    Books(events)
