@@ -12,7 +12,7 @@ from pathlib import Path
 from ledger.errors import ConfigurationError
 
 DEFAULT_HOME = Path("~/.local/share/clearing")
-DEFAULT_TOPIC_PREFIX = "clearing."
+DEFAULT_TOPIC_PREFIX = "clearing"
 
 
 def home() -> Path:

@@ -1,0 +1,51 @@
+"""The one place where the parts are put together: a database, a log, a writer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger import settings
+from ledger.store import embedded
+from ledger.store.log import PostgresLog
+from ledger.store.migrate import migrate
+from ledger.writer import Writer
+
+
+@contextmanager
+def database(given: str | None) -> Iterator[str]:
+    """URL of the database that a command works on.
+
+    The one given or set in the environment is used as it is. Without either, the embedded server
+    under `CLEARING_HOME` is started for as long as the block runs, and migrated.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or there is none and the extra `embedded` is missing.
+    """
+    url = settings.database_url(given)
+    if url is not None:
+        yield url
+        return
+    server = embedded.start(settings.home() / "postgres")
+    try:
+        migrate(server.url)
+        yield server.url
+    finally:
+        server.stop()
+
+
+@contextmanager
+def writing(
+    url: str, application: str, *, take_over: bool = False
+) -> Iterator[tuple[PostgresLog, Writer]]:
+    """A log and its writer, for files and repairs; at the end states are kept, shards given back.
+
+    Raises:
+        SchemaMismatch: The database is not migrated to this version.
+        ShardBusy: When it first needs a shard that a live writer holds (unless `take_over`).
+    """
+    log = PostgresLog.connect(url, application)
+    try:
+        writer = Writer(log, take_over=take_over)
+        yield log, writer
+        writer.keep_states()
+    finally:
+        log.close()

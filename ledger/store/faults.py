@@ -1,0 +1,48 @@
+"""What the driver raises, as faults of the ledger: the one place that translates."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import sqlalchemy.exc
+from psycopg import errors
+
+from ledger.errors import ConfigurationError, StoreError, StoreUnavailable
+
+_LATER = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.IdleInTransactionSessionTimeout,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `StoreUnavailable` where the same call may work later, else `StoreError`."""
+    try:
+        yield
+    except psycopg.Error as fault:
+        raise _fault(fault) from fault
+    except sqlalchemy.exc.DBAPIError as fault:
+        original = fault.orig
+        if not isinstance(original, psycopg.Error):
+            raise StoreError(str(fault)) from fault
+        raise _fault(original) from fault
+
+
+def _fault(fault: psycopg.Error) -> StoreError | ConfigurationError:
+    words = str(fault).strip() or type(fault).__name__
+    if isinstance(fault, psycopg.ProgrammingError) and fault.sqlstate is None:
+        return ConfigurationError(f"not a database URL: {words}")
+    if isinstance(fault, _LATER) or (fault.sqlstate or "").startswith(("08", "57P")):
+        return StoreUnavailable(words)
+    if isinstance(fault, errors.InsufficientPrivilege):
+        return StoreError(
+            f"{words}: connect as a superuser, or as a role that was granted"
+            " clearing_writer (to write), clearing_auditor (to verify) or clearing_reader"
+        )
+    return StoreError(words)

@@ -1,0 +1,82 @@
+"""The log read back: events, postings, records and registries, a page at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from ledger.codec.records import decode_record
+from ledger.core.outcome import OpenedAccount, Posting, Record
+from ledger.ports import Source, StoredEvent
+
+PAGE_EVENTS = 5_000
+"""Sequences of one query; memory is bounded by what so many events hold."""
+
+EVENT_COLUMNS = """
+    event.sequence, event.kind, event.event_id,
+    (extract(epoch FROM event.occurred_at) * 1000000)::bigint,
+    (extract(epoch FROM event.pool_time) * 1000000)::bigint,
+    event.rules, source.cluster, source.topic_id, source.topic, event.partition, event."offset",
+    event.timestamp_ms, event.message_key, event.raw, event.content_hash, event.redrive_shard,
+    event.redrive_sequence, event.rejection, event.detail"""
+
+_EVENTS = f"""
+    SELECT {EVENT_COLUMNS}
+      FROM ledger.event JOIN ledger.source USING (source)
+     WHERE event.shard = %s AND event.sequence BETWEEN %s AND %s ORDER BY event.sequence"""  # noqa: S608 - constants
+_POSTINGS = """
+    SELECT sequence, line, account, account_sequence, commodity, purpose, amount, balance
+      FROM ledger.posting WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, line"""
+_RECORDS = """
+    SELECT sequence, line, kind, subject, body
+      FROM ledger.record WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, line"""
+_ACCOUNTS = """
+    SELECT account, owner, kind, instrument, asset
+      FROM ledger.account WHERE shard = %s ORDER BY account"""
+
+
+def events(
+    connection: psycopg.Connection, shard: int, first: int, last: int
+) -> Iterator[StoredEvent]:
+    """Events `first` to `last`, in order."""
+    for start, end in _pages(first, last):
+        for row in connection.execute(_EVENTS, (shard, start, end), binary=True):
+            yield stored_event(row)
+
+
+def postings(
+    connection: psycopg.Connection, shard: int, first: int, last: int
+) -> Iterator[tuple[int, int, Posting]]:
+    """Postings of the events `first` to `last`, in order."""
+    for start, end in _pages(first, last):
+        for row in connection.execute(_POSTINGS, (shard, start, end), binary=True):
+            sequence, line, account, account_sequence, commodity, purpose, amount, balance = row
+            moved = (int(amount), int(balance))
+            yield sequence, line, Posting(account, account_sequence, commodity, purpose, *moved)
+
+
+def records(
+    connection: psycopg.Connection, shard: int, first: int, last: int
+) -> Iterator[tuple[int, int, Record]]:
+    """Records of the events `first` to `last`, in order."""
+    for start, end in _pages(first, last):
+        for sequence, line, *record in connection.execute(
+            _RECORDS, (shard, start, end), binary=True
+        ):
+            yield sequence, line, decode_record(*record)
+
+
+def accounts(connection: psycopg.Connection, shard: int) -> list[OpenedAccount]:
+    """The registry of accounts, by number."""
+    return [OpenedAccount(*row) for row in connection.execute(_ACCOUNTS, (shard,))]
+
+
+def stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    """A row of `EVENT_COLUMNS` as an event."""
+    redrive_of = None if row[15] is None else (row[15], row[16])
+    return StoredEvent._make((*row[:6], Source(*row[6:9]), *row[9:15], redrive_of, *row[17:]))
+
+
+def _pages(first: int, last: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, last + 1, PAGE_EVENTS):
+        yield start, min(start + PAGE_EVENTS - 1, last)

@@ -1,0 +1,47 @@
+"""The whole schema in one order: tables from metadata, the rest from the SQL files beside it.
+
+Everything is said once: the migration calls `create`, and so does the test that compares a migrated
+database with it by `pg_dump`.
+"""
+
+from importlib import resources
+from typing import LiteralString, cast
+
+import psycopg
+from sqlalchemy import Connection
+
+from ledger.store.tables import metadata
+
+OWNER = "clearing_owner"
+
+_PROGRAM = ("guards.sql", "partitions.sql")
+_VIEWS: tuple[str, ...] = ()
+
+
+def prepare(connection: Connection) -> None:
+    """Make the roles and the schemas where they are missing, and act as their owner from now on.
+
+    The connected role is a superuser, or has CREATEROLE and may create in the database.
+    """
+    _run(connection, _text("sql", "roles.sql"))
+    _run(connection, f"SET ROLE {OWNER}")
+
+
+def create(connection: Connection) -> None:
+    """Make everything in the two schemas; `prepare` came first, and they are empty."""
+    metadata.create_all(connection, checkfirst=False)
+    for name in _PROGRAM:
+        _run(connection, _text("sql", name))
+    for name in _VIEWS:
+        _run(connection, _text("views", name))
+    _run(connection, _text("sql", "grants.sql"))
+
+
+def _text(folder: str, name: str) -> str:
+    return resources.files("ledger.store").joinpath(folder, name).read_text("utf-8")
+
+
+def _run(connection: Connection, statements: str) -> None:
+    """Statements as they are, `%` included, in the connection's transaction."""
+    driver = cast("psycopg.Connection", connection.connection.driver_connection)
+    driver.execute(cast("LiteralString", statements))

@@ -1,0 +1,28 @@
+-- Roles belong to the cluster, and many databases may be migrated at once: made only where missing.
+--   clearing_owner      owns everything; nobody logs in as it
+--   clearing_writer     appends; changes heads and offsets
+--   clearing_reader     reads the reporting views
+--   clearing_auditor    reads the reporting views and the books themselves
+--   clearing_retention  may detach old partitions
+DO $$
+DECLARE
+    missing name;
+BEGIN
+    FOREACH missing IN ARRAY ARRAY['clearing_owner', 'clearing_writer', 'clearing_reader',
+                                   'clearing_auditor', 'clearing_retention']::name[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = missing) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', missing);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- another migration made it between the question and the answer
+            END;
+        END IF;
+    END LOOP;
+    IF NOT pg_has_role(current_user, 'clearing_owner', 'SET') THEN
+        EXECUTE format('GRANT clearing_owner TO %I WITH INHERIT TRUE, SET TRUE', current_user);
+    END IF;
+END
+$$;
+
+CREATE SCHEMA IF NOT EXISTS ledger AUTHORIZATION clearing_owner;
+CREATE SCHEMA IF NOT EXISTS reporting AUTHORIZATION clearing_owner;

@@ -1,0 +1,39 @@
+"""Run revisions: as the owner of the schema, in one transaction, on the URL that was handed over.
+
+From the command line (`alembic -x url=postgresql://... current`) or by `ledger.store.migrate`.
+"""
+
+import os
+
+import psycopg
+from alembic import context
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from ledger.store.schema import prepare
+from ledger.store.tables import metadata
+
+
+def _url() -> str:
+    handed = context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True).get(
+        "url"
+    )
+    return str(handed or os.environ.get("CLEARING_DATABASE_URL", ""))
+
+
+def _run() -> None:
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(_url()), poolclass=NullPool
+    )
+    with engine.connect() as connection, connection.begin():
+        prepare(connection)
+        context.configure(
+            connection=connection, target_metadata=metadata, version_table_schema="ledger"
+        )
+        context.run_migrations()
+        connection.execute(
+            text("GRANT SELECT ON ledger.alembic_version TO clearing_writer, clearing_auditor")
+        )
+
+
+_run()
