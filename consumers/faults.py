@@ -35,4 +35,3 @@ def translated(doing: str) -> Iterator[None]:
         raise BrokerError(words) from fault
     except OSError as fault:
         raise BrokerUnavailable(f"{doing}: {fault}") from fault
-

@@ -1,0 +1,102 @@
+"""Topics that are not what the books know: refused, with what was found and what to do."""
+
+import threading
+import time
+
+import pytest
+
+from consumers import admin, clients
+from consumers.run import run
+from consumers.topics import name, roles
+from ledger.errors import ConfigurationError, SourceChanged
+from tests.integration.consume.desk import START_MS, Desk, opening, trade
+
+
+def delete(desk: Desk, *wanted: str) -> None:
+    client = clients.admin(desk.settings)
+    try:
+        client.delete_topics([name(desk.settings.prefix, role) for role in wanted])
+        until = time.monotonic() + 10
+        while len(admin.describe(desk.settings).partitions) > 6 - len(wanted):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        client.close()
+
+
+def test_a_missing_topic_is_named_with_what_to_do(desk: Desk) -> None:
+    delete(desk, "funding")
+    with pytest.raises(ConfigurationError, match=r"funding: does not exist.*trades: 1.*[Cc]reate"):
+        desk.run()
+
+
+def test_unequal_partition_counts_are_listed(desk: Desk) -> None:
+    delete(desk, "prices")
+    admin.create_topics(desk.settings, 3)
+    with pytest.raises(ConfigurationError, match=r"prices: 3, .*funding: 1, .*trades: 1"):
+        desk.run()
+
+
+def test_a_partition_that_does_not_exist_is_refused(desk: Desk) -> None:
+    with pytest.raises(ConfigurationError, match=r"partitions \[3\].*have 1"):
+        desk.run(partitions=(0, 3))
+
+
+def test_a_recreated_topic_is_refused_at_the_start(desk: Desk) -> None:
+    desk.send(*opening(), trade("t1"))
+    desk.run()
+    delete(desk, "trades")
+    admin.create_topics(desk.settings, 1)
+    with pytest.raises(SourceChanged, match=r"trades, partition 0.*stopped at offset 1.*recreated"):
+        desk.run()
+
+
+def test_an_accepted_recreated_topic_is_read_from_its_beginning_and_books_nothing_twice(
+    desk: Desk,
+) -> None:
+    desk.send(*opening(), trade("t1"))
+    desk.run()
+    delete(desk, "trades")
+    admin.create_topics(desk.settings, 1)
+    desk.send(trade("t1"), trade("t2"))
+    progress = desk.run(accept_changed_topics=True)
+    assert (progress.applied, progress.duplicates) == (1, 1)
+    assert desk.balance("alice", "position") == 2_000
+
+
+def test_a_topic_recreated_during_a_run_stops_it(desk: Desk) -> None:
+    desk.send(*opening(), trade("t1"), trade("t2"))
+    faults: list[Exception] = []
+    stop = threading.Event()
+
+    def consume() -> None:
+        try:
+            run(desk.settings._replace(drain=False), lambda: desk.log, stop=stop)
+        except SourceChanged as fault:
+            faults.append(fault)
+
+    running = threading.Thread(target=consume)
+    running.start()
+    until = time.monotonic() + 20
+    while len(desk.rows()) < 8 and time.monotonic() < until:
+        time.sleep(0.02)
+    delete(desk, "trades")
+    admin.create_topics(desk.settings, 1)
+    desk.send(trade("t3"), trade("t4"), trade("t5"), at_ms=START_MS + 1)
+    running.join(20)
+    stop.set()
+    running.join()
+    assert faults
+    assert "recreated" in str(faults[0])
+    assert len(desk.rows()) == 8
+
+
+def test_offsets_of_another_cluster_are_refused(desk: Desk) -> None:
+    desk.send(*opening())
+    desk.run()
+    here = desk.log.offsets()[0].source.cluster
+    for shard in desk.log.shards():
+        owned = desk.log.acquire(shard.shard)
+        assert owned.name
+    assert here == admin.describe(desk.settings).cluster
+    assert set(roles(desk.settings.prefix)) < set(admin.describe(desk.settings).topic_ids)
