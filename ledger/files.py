@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger.arrivals import FILE_CLUSTER
 from ledger.errors import ConfigurationError
 from ledger.ports import Message, Source
-from ledger.writer import FILE_CLUSTER
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -29,7 +29,7 @@ def open_lines(path: Path) -> BinaryIO:
         raise ConfigurationError(f"cannot read {path}: {fault.strerror}") from fault
     packed = file.read(2) == GZIP_MAGIC
     file.seek(0)
-    return io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file  # type: ignore[type-var,arg-type]
+    return io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file
 
 
 def messages(path: Path) -> Iterator[Message]:

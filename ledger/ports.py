@@ -169,6 +169,9 @@ class Log(Protocol):
             ShardBusy: `take_over` is False, and a live writer holds it.
         """
 
+    def release(self, shard: int) -> None:
+        """Let another writer have the shard without taking over."""
+
     def offsets(self) -> Sequence[Offset]:
         """All stored source offsets."""
 

@@ -21,11 +21,20 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ledger.arrivals import (
+    POOLS_MAX,
+    UNROUTED,
+    Arrival,
+    pool_limit,
+    unknown_pool,
+    wrong_key,
+    wrong_partition,
+    wrong_topic,
+)
 from ledger.batch import Draft, Refused
 from ledger.codec.decoding import Decoded, Undecodable, decode
 from ledger.codec.states import encode_state
-from ledger.codec.wire import ROLE_OF_KIND
-from ledger.core.events import Event, Pool, TradeBust
+from ledger.core.events import Event, TradeBust
 from ledger.core.machine import RULES_VERSION, decide
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
@@ -33,16 +42,8 @@ from ledger.core.state import State
 from ledger.ports import Log, Message, Shard, Snapshot, Source, StoredEvent
 from ledger.recovery import event_of, restore
 
-POOLS_MAX = 200
-"""Pools of one database; more belong into a database of their own."""
-
 SNAPSHOT_EVENTS = 100_000
 """Events after which a shard's state is kept again."""
-
-FILE_CLUSTER = "file"
-"""Cluster of a source that is no Kafka topic: no key, no partition, no offsets to keep."""
-
-UNROUTED = "@unrouted/"
 
 logger = logging.getLogger(__name__)
 
@@ -54,22 +55,6 @@ class Taken(NamedTuple):
     duplicates: int
     rejected: int
     refused: Sequence[Refused]
-
-
-class _Arrival(NamedTuple):
-    message: Message
-    decoded: Decoded | Undecodable
-    redrive_of: tuple[str, int] | None = None
-
-    @property
-    def pool(self) -> str | None:
-        if isinstance(self.decoded, Decoded):
-            return self.decoded.event.pool
-        return self.decoded.pool
-
-    @property
-    def from_kafka(self) -> bool:
-        return self.message.source.cluster != FILE_CLUSTER and self.redrive_of is None
 
 
 class Writer:
@@ -116,6 +101,7 @@ class Writer:
         gone = set(partitions)
         for name in [name for name, shard in self._shards.items() if shard.partition in gone]:
             self._keep_state(name, at_least=1)
+            self._log.release(self._shards[name].shard)
             del self._shards[name], self._states[name], self._snapshots[name], self._offsets[name]
 
     def offsets(self) -> dict[tuple[Source, int], int]:
@@ -137,7 +123,7 @@ class Writer:
             FenceLost: Another writer owns a shard now; nothing was written.
             StoreError: The log failed; this writer must be thrown away.
         """
-        return self._write([_Arrival(message, decode(message.value)) for message in messages])
+        return self._write([Arrival(message, decode(message.value)) for message in messages])
 
     def redrive(self, refused: Sequence[tuple[str, StoredEvent]]) -> Taken:
         """Submit refused messages again, each as a new sequence that names the old one.
@@ -157,7 +143,7 @@ class Writer:
                 stored.key,
                 stored.raw,
             )
-            arrivals.append(_Arrival(message, decode(stored.raw), (name, stored.sequence)))
+            arrivals.append(Arrival(message, decode(stored.raw), (name, stored.sequence)))
         return self._write(arrivals)
 
     def keep_states(self) -> None:
@@ -170,7 +156,7 @@ class Writer:
         self.keep_states()
         self._log.close()
 
-    def _write(self, arrivals: Sequence[_Arrival]) -> Taken:
+    def _write(self, arrivals: Sequence[Arrival]) -> Taken:
         drafts: dict[str, Draft] = {}
         self._directory = None
         self._look_up(arrivals, drafts)
@@ -191,7 +177,7 @@ class Writer:
             self._keep_state(name, at_least=self._snapshot_events)
         return Taken(applied, duplicates, len(refused), refused)
 
-    def _look_up(self, arrivals: Sequence[_Arrival], drafts: dict[str, Draft]) -> None:
+    def _look_up(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         wanted: dict[str, list[str]] = {}
         for arrival in arrivals:
             if isinstance(arrival.decoded, Decoded):
@@ -206,16 +192,16 @@ class Writer:
                 draft = self._draft(self._shard(pool, None), drafts)
                 draft.known.update(self._log.identities(draft.shard.shard, ids))
 
-    def _may_own(self, shard: Shard, arrivals: Sequence[_Arrival]) -> bool:
+    def _may_own(self, shard: Shard, arrivals: Sequence[Arrival]) -> bool:
         if shard.name in self._shards or shard.partition is None:
             return True
         return any(
-            not arrival.from_kafka or arrival.message.partition == shard.partition
+            wrong_partition(arrival, shard) is None
             for arrival in arrivals
             if arrival.pool == shard.name
         )
 
-    def _apply(self, arrival: _Arrival, drafts: dict[str, Draft]) -> Refused | None:
+    def _apply(self, arrival: Arrival, drafts: dict[str, Draft]) -> Refused | None:
         """Apply or pass over one message; returns the refusal, if it was refused."""
         message, decoded = arrival.message, arrival.decoded
         draft, rejection = self._route(arrival, drafts)
@@ -263,83 +249,51 @@ class Writer:
             arrival.redrive_of,
         )
 
-    def _route(self, arrival: _Arrival, drafts: dict[str, Draft]) -> tuple[Draft, Rejection | None]:
+    def _route(self, arrival: Arrival, drafts: dict[str, Draft]) -> tuple[Draft, Rejection | None]:
         """The shard that a message belongs to, and why it is refused there, or None."""
         message, decoded = arrival.message, arrival.decoded
         unroutable = self._unroutable(arrival)
         if unroutable is None:
             assert arrival.pool is not None
             shard = self._shards.get(arrival.pool) or self._shard(arrival.pool, None)
-            refusal = self._wrong_topic(arrival)
-            return self._draft(shard, drafts), refusal
+            return self._draft(shard, drafts), wrong_topic(arrival, self._roles)
         if isinstance(decoded, Undecodable):
             unroutable = decoded.rejection
         partition = message.partition
         shard = self._shard(f"{UNROUTED}{partition}", partition)
         return self._draft(shard, drafts), unroutable
 
-    def _unroutable(self, arrival: _Arrival) -> Rejection | None:
-        message, pool = arrival.message, arrival.pool
+    def _unroutable(self, arrival: Arrival) -> Rejection | None:
+        """Why the message cannot go to its pool's shard, or None."""
+        pool = arrival.pool
         if pool is None:
             return Rejection(Code.MALFORMED_JSON.value, "the message names no pool")
-        if arrival.from_kafka:
-            if message.key is None:
-                return Rejection(
-                    Code.MISSING_KEY.value, f"the message has no key, expected its pool, {pool}"
-                )
-            if message.key != pool.encode():
-                return Rejection(
-                    Code.KEY_MISMATCH.value, f"key {message.key!r} and pool {pool} differ"
-                )
+        refusal = wrong_key(arrival, pool)
+        if refusal is not None:
+            return refusal
         declared = self._declared(arrival, pool)
         if isinstance(declared, Rejection):
             return declared
-        if arrival.from_kafka and declared.partition not in (None, message.partition):
-            return Rejection(
-                Code.WRONG_PARTITION.value,
-                f"pool {pool} lives on partition {declared.partition}, this message came from "
-                f"{message.partition}: the producer must partition by murmur2 of the key, and the "
-                "number of partitions must never change",
-            )
-        return None
+        return wrong_partition(arrival, declared)
 
-    def _declared(self, arrival: _Arrival, pool: str) -> Shard | Rejection:
+    def _declared(self, arrival: Arrival, pool: str) -> Shard | Rejection:
         """The shard of a pool that has its terms, or is given them by this very event."""
         shard = self._shards.get(pool)
         if shard is not None and self._states[pool].pool is not None:
             return shard
         known = self._known_shards()
-        declares = isinstance(arrival.decoded, Decoded) and isinstance(
-            arrival.decoded.event.fact, Pool
-        )
         if pool not in known:
-            if not declares:
-                return Rejection(Code.UNKNOWN_POOL.value, f"pool {pool} has no `pool` event yet")
+            if not arrival.declares_pool:
+                return unknown_pool(pool)
             if sum(not name.startswith(UNROUTED) for name in known) >= POOLS_MAX:
-                return Rejection(
-                    Code.POOL_LIMIT.value, f"this database has {POOLS_MAX} pools, the most it takes"
-                )
+                return pool_limit()
             return self._shard(pool, arrival.message.partition if arrival.from_kafka else None)
-        shard = known[pool]
-        if arrival.from_kafka and shard.partition not in (None, arrival.message.partition):
-            return shard
+        if wrong_partition(arrival, known[pool]) is not None:
+            return known[pool]
         owned = self._shard(pool, None)
-        if self._states[pool].pool is None and not declares:
-            return Rejection(Code.UNKNOWN_POOL.value, f"pool {pool} has no `pool` event yet")
+        if self._states[pool].pool is None and not arrival.declares_pool:
+            return unknown_pool(pool)
         return owned
-
-    def _wrong_topic(self, arrival: _Arrival) -> Rejection | None:
-        role = self._roles.get(arrival.message.source.topic)
-        if role is None or not arrival.from_kafka or isinstance(arrival.decoded, Undecodable):
-            return None
-        kind = arrival.decoded.event.kind
-        if ROLE_OF_KIND[kind] == role:
-            return None
-        return Rejection(
-            Code.WRONG_TOPIC.value,
-            f"kind {kind} belongs on the topic of {ROLE_OF_KIND[kind]}, found on "
-            f"{arrival.message.source.topic}",
-        )
 
     def _original(self, draft: Draft, event: Event) -> Event | None:
         if not isinstance(event.fact, TradeBust):
@@ -353,7 +307,7 @@ class Writer:
         stored = self._log.event(draft.shard.shard, identity.sequence)
         return None if stored is None else event_of(stored)
 
-    def _move_offsets(self, arrivals: Sequence[_Arrival], drafts: dict[str, Draft]) -> None:
+    def _move_offsets(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         ends: dict[tuple[Source, int], int] = {}
         for arrival in arrivals:
             if arrival.from_kafka:

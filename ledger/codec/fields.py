@@ -1,9 +1,9 @@
-r"""The field types of the wire format: decimals, ids, times, texts.
+"""The field types of the wire format: decimals, ids, times, texts.
 
 Rules of this file:
 
-* A decimal is a JSON string `-?[0-9]+(\.[0-9]+)?`, never a JSON number: a float cannot carry
-  money.
+* A decimal is a JSON string of digits, `DECIMAL_PATTERN`, never a JSON number: a float cannot
+  carry money.
 * A time is RFC 3339 in UTC with `Z`, to the microsecond at most.
 * What is accepted here has one canonical value: "1.50" and "1.5" are the same `Fixed`.
 

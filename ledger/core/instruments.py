@@ -12,7 +12,7 @@ Worked example (inverse, multiplier 100 USD, settled in BTC with 8 decimals): 3 
 are worth 3 * -100 / 60000 = -0.005 BTC = -500,000 smallest units.
 """
 
-from math import gcd
+from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core.events import Tier
@@ -83,5 +83,4 @@ def value_constants(
         numerator *= 10**price_scale
     else:
         denominator *= 10**price_scale
-    divisor = gcd(numerator, denominator)
-    return numerator // divisor, denominator // divisor
+    return Fraction(numerator, denominator).as_integer_ratio()

@@ -1,195 +1,186 @@
-"""The log in memory: for tests, simulations and trial runs. It keeps the same contract.
+"""The log in memory: the same contract as PostgreSQL's, for tests and simulations.
 
-Rules of this file: what PostgreSQL refuses is refused here too, before anything is written.
+Nothing here outlives the process. `MemoryLog` handles made by `reopen` share the books, as several
+connections to one database do.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
-from ledger.errors import FenceLost, StoreError
+from ledger.errors import FenceLost, ShardBusy, StoreError
 from ledger.ports import Identity, Offset, Shard, ShardBatch, Snapshot, Source, StoredEvent
 from ledger.store.batches import require_whole
-from ledger.store.bodies import decoded, encoded, storable
 
 POOLS_MAX = 200
-SNAPSHOTS_KEPT = 3
 
 
-@dataclass(slots=True)
 class _Books:
-    """Of one shard; events stand at their sequence minus one."""
+    """What all handles share."""
 
-    head: Shard
-    events: list[StoredEvent] = field(default_factory=list)
-    postings: dict[int, list[tuple[int, Posting]]] = field(default_factory=dict)
-    records: dict[int, list[tuple[int, Record]]] = field(default_factory=dict)
-    identities: dict[str, Identity] = field(default_factory=dict)
-    accounts: dict[int, OpenedAccount] = field(default_factory=dict)
-    commodities: dict[int, Commodity] = field(default_factory=dict)
-    offsets: dict[tuple[Source, int], int] = field(default_factory=dict)
-    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.shards: dict[int, Shard] = {}
+        self.events: dict[int, list[StoredEvent]] = {}
+        self.postings: dict[int, list[tuple[int, int, Posting]]] = {}
+        self.records: dict[int, list[tuple[int, int, Record]]] = {}
+        self.accounts: dict[int, list[OpenedAccount]] = {}
+        self.commodities: dict[int, list[Commodity]] = {}
+        self.identities: dict[int, dict[str, Identity]] = {}
+        self.offsets: dict[tuple[int, Source, int], int] = {}
+        self.snapshots: dict[int, list[Snapshot]] = {}
+        self.holders: dict[int, object] = {}
 
 
 class MemoryLog:
-    """Keeps the contract of `ledger.ports.Log`. Gone when the process is."""
+    """The books in memory."""
 
     def __init__(self) -> None:
-        self._books: dict[int, _Books] = {}
+        """Start with empty books."""
+        self._books = _Books()
+
+    def reopen(self) -> "MemoryLog":
+        """Another handle on the same books, as a second connection would be."""
+        other = MemoryLog()
+        other._books = self._books
+        return other
 
     def shards(self) -> Sequence[Shard]:
         """All shards, by number."""
-        return [books.head for books in self._books.values()]
+        return list(self._books.shards.values())
 
     def declare(self, name: str, partition: int | None) -> Shard:
         """The shard of this name, made where it is missing."""
-        for books in self._books.values():
-            if books.head.name == name:
-                return books.head
-        pools = [b for b in self._books.values() if not b.head.name.startswith("@")]
+        books = self._books
+        for shard in books.shards.values():
+            if shard.name == name:
+                return shard
+        pools = [shard for shard in books.shards.values() if not shard.name.startswith("@")]
         if not name.startswith("@") and len(pools) >= POOLS_MAX:
             raise StoreError(f"pool {name} is one too many: a database holds up to {POOLS_MAX}")
-        made = Shard(len(self._books) + 1, name, partition, 0, 1, 1, None, 0)
-        self._books[made.shard] = _Books(made)
-        return made
+        number = len(books.shards) + 1
+        books.shards[number] = Shard(number, name, partition, 0, 1, 1, None, 0)
+        for table in (books.events, books.postings, books.records, books.accounts):
+            table[number] = []
+        books.commodities[number] = []
+        books.identities[number] = {}
+        books.snapshots[number] = []
+        return books.shards[number]
 
     def acquire(self, shard: int, *, take_over: bool = True) -> Shard:
-        """Own the shard: its epoch is raised. Memory has one process, so it is never busy."""
-        del take_over
-        books = self._known(shard)
-        books.head = books.head._replace(epoch=books.head.epoch + 1)
-        return books.head
+        """Own the shard: raise its epoch."""
+        books = self._books
+        holder = books.holders.get(shard, self)
+        if holder is not self and not take_over:
+            raise ShardBusy(f"shard {shard} is held by another handle of these books")
+        if shard not in books.shards:
+            raise StoreError(f"shard {shard} is not declared")
+        books.holders[shard] = self
+        known = books.shards[shard]
+        books.shards[shard] = known._replace(epoch=known.epoch + 1)
+        return books.shards[shard]
+
+    def release(self, shard: int) -> None:
+        """Let another handle have the shard without taking over."""
+        if self._books.holders.get(shard) is self:
+            del self._books.holders[shard]
 
     def offsets(self) -> Sequence[Offset]:
         """All stored source offsets."""
-        return [
-            Offset(shard, source, partition, offset)
-            for shard, books in self._books.items()
-            for (source, partition), offset in books.offsets.items()
-        ]
+        return [Offset(*where, offset) for where, offset in self._books.offsets.items()]
 
     def identities(self, shard: int, event_ids: Sequence[str]) -> Mapping[str, Identity]:
         """Those of the ids that accepted events have taken."""
-        taken = self._known(shard).identities
+        taken = self._books.identities[shard]
         return {event_id: taken[event_id] for event_id in event_ids if event_id in taken}
 
     def append(self, batch: Sequence[ShardBatch]) -> None:
-        """Write the batch, all of it or nothing.
-
-        Raises:
-            FenceLost: Epoch or sequence is not the expected one.
-            StoreError: A gap, an unbalanced entry, or something that is taken already.
-        """
+        """Write the batch, or refuse it whole."""
         for part in batch:
-            require_whole(part)
-            head = self._known(part.shard).head
-            if (head.epoch, head.next_sequence) != (part.epoch, part.expected_sequence):
-                raise FenceLost(
-                    f"shard {part.shard} is at epoch {head.epoch}, sequence {head.next_sequence};"
-                    f" expected {part.epoch}, {part.expected_sequence}: another writer took over"
-                )
+            self._pass_fence(part)
+            _check(part, self._books.identities[part.shard])
         for part in batch:
-            _refuse_unbalanced(part)
-            self._refuse_taken(part)
-        for part in batch:
-            _write(self._books[part.shard], part)
+            self._write(part)
 
     def event(self, shard: int, sequence: int) -> StoredEvent | None:
         """One event, or None."""
         return next(self.events(shard, sequence, sequence), None)
 
     def events(self, shard: int, first: int, last: int | None = None) -> Iterator[StoredEvent]:
-        """Events by sequence, `first` to `last` inclusive."""
-        held = self._known(shard).events
-        yield from held[max(first, 1) - 1 : last if last is None else max(last, 0)]
+        """Events by sequence."""
+        yield from self._books.events[shard][first - 1 : last]
 
     def postings(self, shard: int, first: int, last: int) -> Iterator[tuple[int, int, Posting]]:
-        """`(sequence, line, posting)` in order."""
-        books = self._known(shard)
-        for sequence in range(first, min(last, len(books.events)) + 1):
-            for line, posting in books.postings.get(sequence, ()):
-                yield sequence, line, posting
+        """Postings in order."""
+        return (row for row in self._books.postings[shard] if first <= row[0] <= last)
 
     def records(self, shard: int, first: int, last: int) -> Iterator[tuple[int, int, Record]]:
-        """`(sequence, line, record)` in order."""
-        books = self._known(shard)
-        for sequence in range(first, min(last, len(books.events)) + 1):
-            for line, record in books.records.get(sequence, ()):
-                yield sequence, line, record
+        """Records in order."""
+        return (row for row in self._books.records[shard] if first <= row[0] <= last)
 
     def accounts(self, shard: int) -> Sequence[OpenedAccount]:
         """The registry of accounts, by number."""
-        return [held for _, held in sorted(self._known(shard).accounts.items())]
-
-    def commodities(self, shard: int) -> Sequence[Commodity]:
-        """The registry of commodities, by number."""
-        return [held for _, held in sorted(self._known(shard).commodities.items())]
+        return list(self._books.accounts[shard])
 
     def save_snapshot(self, shard: int, snapshot: Snapshot) -> None:
-        """Keep a state; the same sequence again changes nothing. The newest three are kept."""
-        kept = self._known(shard).snapshots
-        kept.setdefault(snapshot.sequence, snapshot)
-        for sequence in sorted(kept)[:-SNAPSHOTS_KEPT]:
-            del kept[sequence]
+        """Keep a state, and drop all but the newest three."""
+        kept = self._books.snapshots[shard]
+        if snapshot.sequence not in (known.sequence for known in kept):
+            kept.append(snapshot)
+            kept.sort(key=lambda known: known.sequence)
+            del kept[:-3]
 
     def latest_snapshot(self, shard: int) -> Snapshot | None:
         """The newest kept state, or None."""
-        kept = self._known(shard).snapshots
-        return kept[max(kept)] if kept else None
+        kept = self._books.snapshots[shard]
+        return kept[-1] if kept else None
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Give the shards back."""
+        holders = self._books.holders
+        for shard in [shard for shard, holder in holders.items() if holder is self]:
+            del holders[shard]
 
-    def _known(self, shard: int) -> _Books:
-        books = self._books.get(shard)
-        if books is None:
-            raise StoreError(f"shard {shard} is not declared: declare it before using it")
-        return books
-
-    def _refuse_taken(self, part: ShardBatch) -> None:
-        books = self._books[part.shard]
-        accepted = [e.event_id for e in part.events if e.rejection is None]
-        taken = [i for i in accepted if i in books.identities]
-        if taken or len(set(accepted)) < len(accepted):
-            raise StoreError(f"shard {part.shard}: event ids are taken already: {taken[:3]}")
-        opened = [made.account for made in part.opened if made.account in books.accounts]
-        if opened:
-            raise StoreError(f"shard {part.shard}: accounts exist already: {opened[:3]}")
-
-
-def _refuse_unbalanced(part: ShardBatch) -> None:
-    sums: defaultdict[tuple[int, int], int] = defaultdict(int)
-    for sequence, _, posting in part.postings:
-        sums[sequence, posting.commodity] += posting.amount
-    for (sequence, commodity), excess in sums.items():
-        if excess:
-            raise StoreError(
-                f"unbalanced entry: shard {part.shard}, sequence {sequence},"
-                f" commodity {commodity} sums to {excess}, expected 0"
+    def _pass_fence(self, part: ShardBatch) -> None:
+        known = self._books.shards[part.shard]
+        if (known.epoch, known.next_sequence) != (part.epoch, part.expected_sequence):
+            raise FenceLost(
+                f"{known.name}: expected epoch {part.epoch} and next sequence "
+                f"{part.expected_sequence}, found {known.epoch} and {known.next_sequence}"
             )
 
+    def _write(self, part: ShardBatch) -> None:
+        books, shard = self._books, part.shard
+        known = books.shards[shard]
+        books.shards[shard] = known._replace(
+            partition=part.partition if known.partition is None else known.partition,
+            next_sequence=part.next_sequence,
+            next_account=part.next_account,
+            pool_time=part.pool_time,
+            duplicates=part.duplicates,
+        )
+        books.events[shard] += part.events
+        books.postings[shard] += part.postings
+        books.records[shard] += part.records
+        books.accounts[shard] += part.opened
+        books.commodities[shard] += part.commodities
+        for event in part.events:
+            if event.rejection is None and event.event_id is not None:
+                taken = Identity(event.content_hash, event.sequence)
+                books.identities[shard][event.event_id] = taken
+        for source, partition, offset in part.offsets:
+            where = (shard, source, partition)
+            books.offsets[where] = max(offset, books.offsets.get(where, 0))
 
-def _write(books: _Books, part: ShardBatch) -> None:
-    head = books.head
-    books.head = head._replace(
-        partition=part.partition if head.partition is None else head.partition,
-        next_sequence=part.next_sequence,
-        next_account=part.next_account,
-        pool_time=part.pool_time,
-        duplicates=part.duplicates,
-    )
-    books.events.extend(storable(event) for event in part.events)
-    for event in part.events:
-        if event.rejection is None and event.event_id is not None:
-            books.identities[event.event_id] = Identity(event.content_hash, event.sequence)
-    for sequence, line, posting in part.postings:
-        books.postings.setdefault(sequence, []).append((line, Posting(*posting)))
-    for sequence, line, record in part.records:
-        kept = record._replace(body=decoded(encoded(record.body)))
-        books.records.setdefault(sequence, []).append((line, kept))
-    books.accounts.update((made.account, made) for made in part.opened)
-    books.commodities.update((made.commodity, made) for made in part.commodities)
-    for source, partition, offset in part.offsets:
-        held = books.offsets.get((source, partition), offset)
-        books.offsets[source, partition] = max(held, offset)
+
+def _check(part: ShardBatch, taken: Mapping[str, Identity]) -> None:
+    """What the database's constraints and triggers refuse."""
+    require_whole(part)
+    accepted = [event.event_id for event in part.events if event.rejection is None]
+    if len(set(accepted)) < len(accepted) or any(name in taken for name in accepted):
+        raise StoreError(f"shard {part.shard}: an event_id is taken twice")
+    sums: dict[tuple[int, int], int] = {}
+    for sequence, _, posting in part.postings:
+        where = (sequence, posting[2])
+        sums[where] = sums.get(where, 0) + posting[4]
+    unbalanced = {where: total for where, total in sums.items() if total}
+    if unbalanced:
+        raise StoreError(f"shard {part.shard}: unbalanced (sequence, commodity): {unbalanced}")
