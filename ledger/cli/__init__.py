@@ -1,0 +1,41 @@
+"""The console script `clearing`: one file a group of commands.
+
+Exit codes: 0 good; 1 something wrong was found (a rejection, a gap, a fault); 2 called wrongly.
+"""
+
+import logging
+import sys
+
+import typer
+
+from ledger.cli import books, feeding, kafka, schemas
+from ledger.errors import ConfigurationError, LedgerError
+
+app = typer.Typer(
+    name="clearing",
+    help="A clearing and settlement ledger: Kafka events in, audited double-entry books out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+for group in (books, feeding, kafka, schemas):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line; faults become one message and an exit code, not a traceback."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        app()
+    except ConfigurationError as fault:
+        sys.stderr.write(f"clearing: {fault}\n")
+        sys.exit(2)
+    except LedgerError as fault:
+        sys.stderr.write(f"clearing: {fault}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("clearing: interrupted; what was committed stays\n")
+        sys.exit(1)

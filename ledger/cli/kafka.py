@@ -1,0 +1,183 @@
+"""Commands that speak to Kafka: `run`, `produce`, `topics`."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumers.admin import create_topics
+from consumers.produce import produce as send
+from consumers.run import Progress
+from consumers.run import run as consume
+from consumers.settings import RunSettings
+from ledger import settings
+from ledger.assembly import database
+from ledger.cli.options import (
+    AsJson,
+    DatabaseUrl,
+    Kafka,
+    Quiet,
+    TopicPrefix,
+    notes,
+    progress,
+    say,
+    say_json,
+)
+from ledger.errors import ConfigurationError
+from ledger.store.log import PostgresLog
+
+SECURITY_VARIABLES = "CLEARING_KAFKA_"
+"""Environment variables of this prefix go to the Kafka client: CLEARING_KAFKA_SECURITY_PROTOCOL."""
+
+PROGRESS_SECONDS = 5.0
+
+Partitions = Annotated[
+    str | None,
+    typer.Option("--partitions", metavar="0,1", help="Read these; without a group. Default: all."),
+]
+CreateTopics = Annotated[
+    int | None,
+    typer.Option(
+        "--create-topics", min=1, metavar="N", help="Make missing topics with N partitions first."
+    ),
+]
+
+
+def run(
+    database_url: DatabaseUrl = None,
+    kafka: Kafka = None,
+    topic_prefix: TopicPrefix = None,
+    partitions: Partitions = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Join this consumer group instead.")
+    ] = None,
+    batch_events: Annotated[int, typer.Option(min=1, help="Most messages a transaction.")] = 1000,
+    batch_age: Annotated[int, typer.Option(min=0, help="Most milliseconds a batch waits.")] = 20,
+    merge_wait: Annotated[
+        int, typer.Option(min=0, help="Most milliseconds to wait for a lagging topic.")
+    ] = 500,
+    drain: Annotated[bool, typer.Option("--drain", help="Stop when all is applied.")] = False,
+    accept_changed_topics: Annotated[
+        bool,
+        typer.Option("--accept-changed-topics", help="Read recreated topics from the beginning."),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Consume the source topics and apply them to the books until stopped (SIGTERM, Ctrl-C).
+
+    The database owns the offsets: a start goes on exactly where the books stopped. Kafka client
+    settings are read from the environment, e.g. CLEARING_KAFKA_SECURITY_PROTOCOL=SSL.
+
+    Example: clearing run --kafka localhost:9092 --group clearing
+    """
+    chosen = _settings(kafka, topic_prefix)._replace(
+        partitions=_numbers(partitions),
+        group=group,
+        batch_events_max=batch_events,
+        batch_age_max_ms=batch_age,
+        merge_wait_ms=merge_wait,
+        drain=drain,
+        accept_changed_topics=accept_changed_topics,
+    )
+    shown = _Shown(quiet=quiet)
+    with database(database_url) as url:
+        done = consume(
+            chosen, lambda: PostgresLog.connect(url, "clearing run"), on_batch=shown.batch
+        )
+    notes.print(f"stopped cleanly after {_counts(done)}")
+
+
+def produce(
+    file: Annotated[
+        Path, typer.Argument(help="Wire events, one JSON object a line; .gz or plain.")
+    ],
+    kafka: Kafka = None,
+    topic_prefix: TopicPrefix = None,
+    create_topics_with: CreateTopics = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send a file of wire events to the topics, keyed by pool; all acknowledged by all replicas.
+
+    Sending the same file again does no harm: the ledger knows the events by their ids.
+
+    Example: clearing produce events.jsonl.gz --kafka localhost:9092 --create-topics 4
+    """
+    chosen = _settings(kafka, topic_prefix)
+    if create_topics_with is not None:
+        for name in create_topics(chosen, create_topics_with):
+            notes.print(f"made topic {name}")
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task(file.name, total=None)
+        count = send(chosen, file, on_progress=lambda sent: bar.update(task, completed=sent))
+    if as_json:
+        say_json({"produced": count})
+    else:
+        say(f"{count} messages produced to {chosen.bootstrap_servers}")
+
+
+def topics(
+    create: Annotated[
+        int,
+        typer.Option("--create", min=1, metavar="N", help="Make the missing ones, N partitions."),
+    ],
+    kafka: Kafka = None,
+    topic_prefix: TopicPrefix = None,
+) -> None:
+    """Make the topics that are missing. The number of partitions is fixed for their life.
+
+    Example: clearing topics --create 4 --kafka localhost:9092
+    """
+    made = create_topics(_settings(kafka, topic_prefix), create)
+    say(f"made {', '.join(made)}" if made else "all topics are there")
+
+
+class _Shown:
+    """One line of progress every few seconds."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._last = 0.0
+
+    def batch(self, done: Progress) -> None:
+        now = time.monotonic()
+        if not self._quiet and now - self._last >= PROGRESS_SECONDS:
+            self._last = now
+            notes.print(_counts(done))
+
+
+def _counts(done: Progress) -> str:
+    return f"{done.applied} applied, {done.duplicates} duplicates, {done.rejected} rejected"
+
+
+def _settings(kafka: str | None, topic_prefix: str | None) -> RunSettings:
+    security = {
+        name.removeprefix(SECURITY_VARIABLES).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(SECURITY_VARIABLES)
+    }
+    return RunSettings(
+        bootstrap_servers=settings.kafka(kafka),
+        prefix=settings.topic_prefix(topic_prefix),
+        security=security,
+    )
+
+
+def _numbers(partitions: str | None) -> tuple[int, ...] | None:
+    if partitions is None:
+        return None
+    try:
+        return tuple(int(number) for number in partitions.split(","))
+    except ValueError as fault:
+        raise ConfigurationError(
+            f"--partitions takes numbers like 0,1,2, found {partitions!r}"
+        ) from fault
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(produce)
+    app.command()(topics)

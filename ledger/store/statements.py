@@ -1,0 +1,121 @@
+"""A participant's statement: balances, open positions and movements, now or as of any moment.
+
+Read through the reporting views alone, so it shows what any reader would find there.
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from ledger.errors import ConfigurationError
+from ledger.store.faults import translated
+
+_HEAD = """
+    SELECT sequence, pool_time FROM (
+        SELECT shard.next_sequence - 1 AS sequence, shard.pool_time
+          FROM ledger.shard WHERE name = %(pool)s) AS head"""
+_SEQUENCE_AT = "SELECT reporting.sequence_at(%(pool)s, %(moment)s::timestamptz) AS sequence"
+_BALANCES = """
+    SELECT kind, asset, balance FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint)
+     WHERE account = %(account)s AND asset IS NOT NULL AND kind <> 'variation'
+     ORDER BY kind DESC, asset"""
+_POSITIONS = """
+    SELECT instrument, quantity, entry_price, cost, mark_price, unrealized_pnl
+      FROM reporting.positions_at(%(pool)s, %(sequence)s::bigint)
+     WHERE account = %(account)s ORDER BY instrument"""
+_MOVEMENTS = """
+    SELECT sequence, occurred_at, kind, account_kind, instrument, commodity, amount, balance
+      FROM reporting.postings
+     WHERE pool = %(pool)s AND account = %(account)s AND sequence <= %(sequence)s
+       AND account_kind NOT IN ('variation', 'position')
+     ORDER BY sequence DESC, line DESC LIMIT %(movements)s"""
+_KNOWN = """
+    SELECT 1 FROM ledger.account JOIN ledger.shard USING (shard)
+     WHERE name = %(pool)s AND owner = %(account)s LIMIT 1"""
+
+
+class Statement(NamedTuple):
+    """What an account had and did.
+
+    Attributes:
+        pool, account: Whose.
+        sequence: The event after which the figures stand.
+        balances: kind, asset, balance.
+        positions: instrument, quantity, entry_price, cost, mark_price, unrealized_pnl.
+        movements: The newest first: sequence, occurred_at, kind, account_kind, instrument,
+            commodity, amount, balance.
+    """
+
+    pool: str
+    account: str
+    sequence: int
+    balances: list[DictRow]
+    positions: list[DictRow]
+    movements: list[DictRow]
+
+    def as_json(self) -> dict[str, object]:
+        """For programs; figures are exact decimal strings."""
+        return {
+            "pool": self.pool,
+            "account": self.account,
+            "sequence": self.sequence,
+            **{
+                name: [
+                    {key: _plain(value) for key, value in row.items()}
+                    for row in getattr(self, name)
+                ]
+                for name in ("balances", "positions", "movements")
+            },
+        }
+
+
+def statement(url: str, pool: str, account: str, at: str | None, movements: int) -> Statement:
+    """The statement of an account.
+
+    Args:
+        url: Of the database.
+        pool: Its pool.
+        account: A participant, or `@house`.
+        at: A sequence, or an RFC 3339 moment in pool time; None for now.
+        movements: How many to show at most.
+
+    Raises:
+        ConfigurationError: The pool or the account is not in the books, or `at` is neither.
+    """
+    with (
+        translated(),
+        psycopg.connect(url, application_name="clearing statement") as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        cursor.execute("SET ROLE clearing_auditor; SET TIME ZONE 'UTC'")
+        named: dict[str, object] = {"pool": pool, "account": account, "movements": movements}
+        head = cursor.execute(_HEAD, named).fetchone()
+        if head is None:
+            raise ConfigurationError(f"no pool {pool} in these books; name one with --pool")
+        named["sequence"] = head["sequence"]
+        if at is not None:
+            named["sequence"] = _sequence(cursor, named, at)
+        if cursor.execute(_KNOWN, named).fetchone() is None:
+            raise ConfigurationError(f"account {account} has no posting in pool {pool}")
+        found = [
+            cursor.execute(query, named).fetchall() for query in (_BALANCES, _POSITIONS, _MOVEMENTS)
+        ]
+        return Statement(pool, account, int(str(named["sequence"])), *found)
+
+
+def _sequence(cursor: psycopg.Cursor[DictRow], named: dict[str, object], at: str) -> int:
+    if at.isascii() and at.isdigit():
+        return int(at)
+    try:
+        row = cursor.execute(_SEQUENCE_AT, {**named, "moment": at}).fetchone()
+    except psycopg.errors.DataError as fault:
+        raise ConfigurationError(
+            f"--at takes a sequence or a time like 2026-01-31T12:00:00Z, found {at!r}"
+        ) from fault
+    return 0 if row is None else int(row["sequence"] or 0)
+
+
+def _plain(value: object) -> object:
+    return f"{value:f}" if isinstance(value, Decimal) else value
