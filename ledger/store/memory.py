@@ -11,8 +11,6 @@ from ledger.errors import FenceLost, ShardBusy, StoreError
 from ledger.ports import Identity, Offset, Shard, ShardBatch, Snapshot, Source, StoredEvent
 from ledger.store.batches import require_whole
 
-POOLS_MAX = 200
-
 
 class _Books:
     """What all handles share."""
@@ -53,9 +51,6 @@ class MemoryLog:
         for shard in books.shards.values():
             if shard.name == name:
                 return shard
-        pools = [shard for shard in books.shards.values() if not shard.name.startswith("@")]
-        if not name.startswith("@") and len(pools) >= POOLS_MAX:
-            raise StoreError(f"pool {name} is one too many: a database holds up to {POOLS_MAX}")
         number = len(books.shards) + 1
         books.shards[number] = Shard(number, name, partition, 0, 1, 1, None, 0)
         for table in (books.events, books.postings, books.records, books.accounts):
