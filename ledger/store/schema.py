@@ -15,7 +15,7 @@ from ledger.store.tables import metadata
 OWNER = "clearing_owner"
 
 _PROGRAM = ("guards.sql", "partitions.sql")
-_VIEWS: tuple[str, ...] = ()
+_VIEWS = ("figures.sql", "balances.sql", "journal.sql", "comments.sql")
 
 
 def prepare(connection: Connection) -> None:
@@ -44,4 +44,4 @@ def _text(folder: str, name: str) -> str:
 def _run(connection: Connection, statements: str) -> None:
     """Statements as they are, `%` included, in the connection's transaction."""
     driver = cast("psycopg.Connection", connection.connection.driver_connection)
-    driver.execute(cast("LiteralString", statements))
+    driver.execute(statements.encode())
