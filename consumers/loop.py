@@ -131,6 +131,7 @@ class Loop:
         self._rank = {source.topic: rank for rank, source in enumerate(sources.by_rank)}
         self._batch: list[Message] = []
         self._batch_began = 0.0
+        self._confirmed = True
         self._checked = self._committed = time.monotonic()
         self._listener = _Listener(consumer)
         sources.watch(consumer)
@@ -221,6 +222,7 @@ class Loop:
             reading = self._readings.get(place)
             if reading is None:
                 continue
+            self._confirmed = False
             rank = self._rank[place.topic]
             source = self._sources.by_rank[rank]
             merge = self._merges[place.partition]
@@ -262,6 +264,9 @@ class Loop:
         full = len(self._batch) >= limit
         old = (now - self._batch_began) * 1000 >= self._settings.batch_age_max_ms
         if full or old or not any(merge.behind() for merge in self._merges.values()):
+            if not self._confirmed:
+                self._sources.confirm()
+                self._confirmed = True
             batch, self._batch = self._batch, []
             self._on_taken(self._writer.take(batch))
 

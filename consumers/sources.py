@@ -1,8 +1,10 @@
 """What the books know of their sources, held against what the broker has now.
 
 A topic that was deleted and made again has the old name, and offsets that mean something else. So
-the stored offsets belong to (cluster id, topic id, partition), and every start, and every few
-seconds of a run, compares. No broker's error is waited for: some give none.
+the stored offsets belong to (cluster id, topic id, partition), and every start compares, and during
+a run every poll that brought messages: its messages are applied only once metadata asked for after
+them still shows the same ids (a fetch names its topic by name alone). No broker's error is waited
+for: some give none. Cost: one small request a poll, half a millisecond on the same machine.
 
 A broker that gives no topic ids (Kafka before 2.8) is followed by names: a recreated topic is then
 only seen by its end offset.
@@ -61,6 +63,7 @@ class Sources:
         )
         self._accept = settings.accept_changed_topics
         self._cluster: Any = None
+        self._manager: Any = None
         self._missing_since: dict[str, float] = {}
 
     def chosen(self, partitions: Collection[int] | None) -> tuple[int, ...]:
@@ -113,6 +116,21 @@ class Sources:
     def watch(self, consumer: KafkaConsumer) -> None:
         """Look at the metadata of this consumer from now on, which it refreshes by itself."""
         self._cluster = consumer._cluster  # noqa: SLF001 - no public way to topic ids
+        self._manager = consumer._manager  # noqa: SLF001 - nor to ask for metadata at once
+
+    def confirm(self) -> None:
+        """Ask for metadata now, and check it: what was polled before this call is of our topics.
+
+        Raises:
+            SourceChanged: As `check`.
+            BrokerUnavailable: Nobody answered.
+        """
+        with translated("asking for the ids of the topics"):
+            asked_before = self._cluster.metadata_refresh_in_progress
+            self._manager.run(self._cluster.refresh_metadata)
+            if asked_before:  # we were given the answer to an older question
+                self._manager.run(self._cluster.refresh_metadata)
+        self.check()
 
     def check(self) -> None:
         """Hold the consumer's newest metadata against the identities at the start.
