@@ -36,7 +36,7 @@ def consumer(settings: RunSettings) -> KafkaConsumer:
             bootstrap_timeout_ms=settings.request_timeout_ms,
             metadata_max_age_ms=settings.sources_check_ms,
             metrics_enabled=False,
-            **settings.security,
+            **_security(settings),
         )
 
 
@@ -56,7 +56,7 @@ def producer(settings: RunSettings) -> KafkaProducer:
             request_timeout_ms=settings.request_timeout_ms,
             bootstrap_timeout_ms=settings.request_timeout_ms,
             metrics_enabled=False,
-            **settings.security,
+            **_security(settings),
         )
 
 
@@ -68,5 +68,14 @@ def admin(settings: RunSettings) -> KafkaAdminClient:
             client_id=CLIENT_ID,
             request_timeout_ms=settings.request_timeout_ms,
             bootstrap_timeout_ms=settings.request_timeout_ms,
-            **settings.security,
+            **_security(settings),
         )
+
+
+def _security(settings: RunSettings) -> dict[str, object]:
+    """As given; `true` and `false`, as the environment spells them, are booleans."""
+    spelled = {"true": True, "false": False}
+    return {
+        key: spelled.get(value.lower(), value) if isinstance(value, str) else value
+        for key, value in settings.security.items()
+    }

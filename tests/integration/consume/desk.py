@@ -125,6 +125,15 @@ class Desk:
             value = json.dumps(each).encode()
             self.put(role, value, key=str(each["pool"]), at_ms=at_ms, partition=partition)
 
+    def send_soon(self, each: Event) -> None:
+        """Produce an event without waiting for the broker."""
+        self._producer.send(
+            name(self.settings.prefix, role_of(str(each["kind"])) or "trades"),
+            key=str(each["pool"]).encode(),
+            value=json.dumps(each).encode(),
+            timestamp_ms=START_MS,
+        )
+
     def put(
         self,
         role: str,
@@ -145,7 +154,7 @@ class Desk:
 
     def run(self, **changes: object) -> Progress:
         """Consume until everything is applied."""
-        return run(self.settings._replace(**changes), lambda: self.log)  # type: ignore[arg-type]
+        return run(self.settings._replace(**changes), self.log.reopen)  # type: ignore[arg-type]
 
     def rows(self, shard: str = "main") -> list[StoredEvent]:
         """All events of a shard."""

@@ -7,8 +7,11 @@ import pytest
 
 from consumers import admin, clients
 from consumers.run import run
-from consumers.topics import name, roles
+from consumers.sources import Sources
+from consumers.topics import name
 from ledger.errors import ConfigurationError, SourceChanged
+from ledger.ports import Shard, ShardBatch, Source
+from ledger.store.memory import MemoryLog
 from tests.integration.consume.desk import START_MS, Desk, opening, trade
 
 
@@ -71,7 +74,7 @@ def test_a_topic_recreated_during_a_run_stops_it(desk: Desk) -> None:
 
     def consume() -> None:
         try:
-            run(desk.settings._replace(drain=False), lambda: desk.log, stop=stop)
+            run(desk.settings._replace(drain=False), desk.log.reopen, stop=stop)
         except SourceChanged as fault:
             faults.append(fault)
 
@@ -94,9 +97,41 @@ def test_a_topic_recreated_during_a_run_stops_it(desk: Desk) -> None:
 def test_offsets_of_another_cluster_are_refused(desk: Desk) -> None:
     desk.send(*opening())
     desk.run()
-    here = desk.log.offsets()[0].source.cluster
-    for shard in desk.log.shards():
-        owned = desk.log.acquire(shard.shard)
-        assert owned.name
-    assert here == admin.describe(desk.settings).cluster
-    assert set(roles(desk.settings.prefix)) < set(admin.describe(desk.settings).topic_ids)
+    elsewhere = MemoryLog()
+    (unrouted, *_) = [elsewhere.declare(shard.name, 0) for shard in desk.log.shards()]
+    owned = elsewhere.acquire(unrouted.shard)
+    offset = next(each for each in desk.log.offsets() if each.source.topic.endswith("transfers"))
+    moved = offset.source._replace(cluster="old-cluster")
+    elsewhere.append([_offset_only(owned, moved, offset.next_offset)])
+    elsewhere.close()
+    desk.log = elsewhere
+    with pytest.raises(SourceChanged, match=r"transfers.*in cluster old-cluster.*another cluster"):
+        desk.run()
+
+
+def test_a_topic_that_ends_before_the_stored_offset_is_refused(desk: Desk) -> None:
+    desk.send(*opening())
+    source = Sources(desk.settings).by_rank[1]
+    owned = desk.log.acquire(desk.log.declare("@unrouted/0", 0).shard)
+    desk.log.append([_offset_only(owned, source, 7)])
+    with pytest.raises(SourceChanged, match=r"transfers.*expect offset 7.*ends at 2.*truncated"):
+        desk.run(accept_changed_topics=True)
+
+
+def _offset_only(owned: Shard, source: Source, next_offset: int) -> ShardBatch:
+    return ShardBatch(
+        shard=owned.shard,
+        epoch=owned.epoch,
+        expected_sequence=owned.next_sequence,
+        next_sequence=owned.next_sequence,
+        next_account=owned.next_account,
+        pool_time=None,
+        duplicates=0,
+        partition=None,
+        events=[],
+        opened=[],
+        commodities=[],
+        postings=[],
+        records=[],
+        offsets=[(source, 0, next_offset)],
+    )
