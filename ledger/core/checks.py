@@ -1,5 +1,7 @@
 """Questions that several rules ask before they post; each answer is a value or a rejection."""
 
+from collections.abc import Iterable
+
 from ledger.core.instruments import Terms
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
@@ -10,6 +12,12 @@ from ledger.core.units import BALANCE_BOUND, RATE_SCALE, Fixed, units
 def rejected(code: Code, detail: str) -> Rejection:
     """A refusal; `detail` says what was found and what was expected."""
     return Rejection(code.value, detail)
+
+
+def first_of(refusals: Iterable[Rejection]) -> Rejection | None:
+    """The one that is given: first in order of precedence, then in the order found."""
+    order = list(Code)
+    return min(refusals, key=lambda refusal: order.index(Code(refusal.code)), default=None)
 
 
 def asset_terms(state: State, asset: str) -> AssetTerms | Rejection:

@@ -30,18 +30,19 @@ class Code(StrEnum):
     EVENT_ID_CONFLICT = "event_id_conflict"
 
     UNSUPPORTED_KIND = "unsupported_kind"
-    IMMUTABLE_FIELD = "immutable_field"
     UNKNOWN_ASSET = "unknown_asset"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
+    INSTRUMENT_EXPIRED = "instrument_expired"
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_TRADE = "unknown_trade"
     UNKNOWN_REQUEST = "unknown_request"
     SAME_ACCOUNT = "same_account"
     SAME_PERSON = "same_person"
-    INSTRUMENT_EXPIRED = "instrument_expired"
-    TOO_MANY_DECIMALS = "too_many_decimals"
-    INVALID_TIERS = "invalid_tiers"
+    IMMUTABLE_FIELD = "immutable_field"
     INVALID_LINE = "invalid_line"
+    TOO_MANY_DECIMALS = "too_many_decimals"
+    OUT_OF_RANGE = "out_of_range"
+    INVALID_TIERS = "invalid_tiers"
     ALREADY_BUSTED = "already_busted"
     BUST_TOO_LATE = "bust_too_late"
     REQUEST_EXISTS = "request_exists"
@@ -52,7 +53,6 @@ class Code(StrEnum):
     VARIATION_WITHOUT_POSITION = "variation_without_position"
     INSURANCE_NEGATIVE = "insurance_negative"
     DEFICIT_POSITIVE = "deficit_positive"
-    OUT_OF_RANGE = "out_of_range"
 
     @property
     def is_transient(self) -> bool:

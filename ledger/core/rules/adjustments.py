@@ -5,6 +5,8 @@ position, `insurance >= 0 >= deficit`, holds equal to the open requests, and not
 instrument. All of it is asked of the balances as they would be, before anything is posted.
 """
 
+from collections.abc import Iterator
+
 from ledger.core import events
 from ledger.core.accounts import (
     DEFICIT,
@@ -17,7 +19,14 @@ from ledger.core.accounts import (
     AccountKey,
     kinds_of,
 )
-from ledger.core.checks import asset_terms, in_units, live_instrument, rejected, unknown_account
+from ledger.core.checks import (
+    asset_terms,
+    first_of,
+    in_units,
+    live_instrument,
+    rejected,
+    unknown_account,
+)
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
@@ -25,15 +34,13 @@ from ledger.core.state import State
 
 def adjustment(state: State, fact: events.Adjustment) -> Rejection | None:
     """Post the lines of an adjustment, in their order."""
-    lines: list[tuple[AccountKey, int, int]] = []
-    for number, line in enumerate(fact.lines, start=1):
-        found = _line(state, line, number)
-        if isinstance(found, Rejection):
-            return found
-        lines.append(found)
+    found = [_line(state, line, number) for number, line in enumerate(fact.lines, start=1)]
+    lines = [line for line in found if not isinstance(line, Rejection)]
+    refusals = [line for line in found if isinstance(line, Rejection)]
     if fact.made_by == fact.checked_by:
-        return rejected(Code.SAME_PERSON, f"made_by and checked_by are both {fact.made_by}")
-    refusal = _unbalanced(lines) or _unsound(state, lines)
+        detail = f"made_by and checked_by are both {fact.made_by}"
+        refusals.append(rejected(Code.SAME_PERSON, detail))
+    refusal = first_of(refusals) or _unbalanced(lines) or first_of(_unsound(state, lines))
     if refusal is not None:
         return refusal
     for key, scale, amount in lines:
@@ -45,33 +52,41 @@ def adjustment(state: State, fact: events.Adjustment) -> Rejection | None:
 def _line(
     state: State, line: events.AdjustmentLine, number: int
 ) -> tuple[AccountKey, int, int] | Rejection:
-    if not line.owner.startswith("@"):
-        refusal = unknown_account(state, line.owner)
-        if refusal is not None:
-            return refusal
-    if line.kind not in kinds_of(line.owner) or line.kind == ISOLATED:
-        return _invalid(number, f"{line.owner} has no account of kind {line.kind}")
-    if (line.instrument is not None) != (line.kind in KINDS_OF_INSTRUMENT):
-        return _invalid(number, f"kind {line.kind} and instrument {line.instrument} do not go")
-    if (line.asset is None) != (line.kind == POSITION):
-        return _invalid(number, f"kind {line.kind} and asset {line.asset} do not go together")
     scale = state.settlement.scale
-    if line.instrument is not None:
-        terms = live_instrument(state, line.instrument)
-        if isinstance(terms, Rejection):
-            return terms
-        scale = terms.quantity_scale
     if line.asset is not None:
         asset = asset_terms(state, line.asset)
         if isinstance(asset, Rejection):
             return asset
         scale = asset.scale
-        if line.kind in (VARIATION, INSURANCE, DEFICIT) and line.asset != state.settlement.asset:
-            return _invalid(number, f"{line.kind} holds {state.settlement.asset} only")
+    if line.instrument is not None:
+        terms = live_instrument(state, line.instrument)
+        if isinstance(terms, Rejection):
+            return terms
+        scale = terms.quantity_scale if line.asset is None else scale
+    if not line.owner.startswith("@"):
+        refusal = unknown_account(state, line.owner)
+        if refusal is not None:
+            return refusal
+    misfit = _misfit(state, line)
+    if misfit is not None:
+        return rejected(Code.INVALID_LINE, f"line {number}: {misfit}")
     amount = in_units(line.amount, scale, f"amount of line {number}")
     if isinstance(amount, Rejection):
         return amount
     return AccountKey(line.owner, line.kind, line.instrument, line.asset), scale, amount
+
+
+def _misfit(state: State, line: events.AdjustmentLine) -> str | None:
+    """What keeps the line from naming an account of the chart, or None."""
+    if line.kind not in kinds_of(line.owner) or line.kind == ISOLATED:
+        return f"{line.owner} has no account of kind {line.kind}"
+    if (line.instrument is not None) != (line.kind in KINDS_OF_INSTRUMENT):
+        return f"kind {line.kind} and instrument {line.instrument} do not go together"
+    if (line.asset is None) != (line.kind == POSITION):
+        return f"kind {line.kind} and asset {line.asset} do not go together"
+    if line.kind in (VARIATION, INSURANCE, DEFICIT) and line.asset != state.settlement.asset:
+        return f"{line.kind} holds {state.settlement.asset} only"
+    return None
 
 
 def _unbalanced(lines: list[tuple[AccountKey, int, int]]) -> Rejection | None:
@@ -87,14 +102,14 @@ def _unbalanced(lines: list[tuple[AccountKey, int, int]]) -> Rejection | None:
     return None
 
 
-def _unsound(state: State, lines: list[tuple[AccountKey, int, int]]) -> Rejection | None:
+def _unsound(state: State, lines: list[tuple[AccountKey, int, int]]) -> Iterator[Rejection]:
     after: dict[AccountKey, int] = {}
     for key, _, amount in lines:
         after[key] = after.get(key, state.journal.balance(*key)) + amount
     asset = state.settlement.asset
     for key, balance in after.items():
         if key.kind == HOLD and balance != state.journal.balance(*key):
-            return rejected(
+            yield rejected(
                 Code.HOLD_MISMATCH, f"hold of {key.owner} would differ from its open requests"
             )
         if key.kind in (POSITION, VARIATION):
@@ -104,17 +119,12 @@ def _unsound(state: State, lines: list[tuple[AccountKey, int, int]]) -> Rejectio
             ]
             position, variation = (after.get(side, state.journal.balance(*side)) for side in sides)
             if variation and not position:
-                return rejected(
+                yield rejected(
                     Code.VARIATION_WITHOUT_POSITION,
                     f"{key.owner} would have variation {variation} in {key.instrument} "
                     "without a position",
                 )
         if key.kind == INSURANCE and balance < 0:
-            return rejected(Code.INSURANCE_NEGATIVE, f"insurance would be {balance}")
+            yield rejected(Code.INSURANCE_NEGATIVE, f"insurance would be {balance}")
         if key.kind == DEFICIT and balance > 0:
-            return rejected(Code.DEFICIT_POSITIVE, f"deficit would be {balance}")
-    return None
-
-
-def _invalid(number: int, detail: str) -> Rejection:
-    return rejected(Code.INVALID_LINE, f"line {number}: {detail}")
+            yield rejected(Code.DEFICIT_POSITIVE, f"deficit would be {balance}")

@@ -14,7 +14,7 @@ with the same account, asset and amount; its id may be used again after that.
 
 from ledger.core import events
 from ledger.core.accounts import CUSTODY, DEFICIT, HOLD, HOUSE, INSURANCE, WALLET
-from ledger.core.checks import asset_terms, in_units, rejected, unknown_account
+from ledger.core.checks import asset_terms, first_of, in_units, rejected, unknown_account
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import AssetTerms, Request, State
@@ -134,10 +134,11 @@ def _matching(
 ) -> tuple[AssetTerms, int] | Rejection:
     found = _amount(state, fact.asset, fact.amount, fact.account)
     request = state.requests.get(fact.request_id)
+    if request is None:
+        unknown = rejected(Code.UNKNOWN_REQUEST, f"no open request {fact.request_id}")
+        return first_of([found, unknown] if isinstance(found, Rejection) else [unknown]) or unknown
     if isinstance(found, Rejection):
         return found
-    if request is None:
-        return rejected(Code.UNKNOWN_REQUEST, f"no open request {fact.request_id}")
     if request != Request(fact.account, fact.asset, found[1]):
         return rejected(
             Code.REQUEST_MISMATCH,

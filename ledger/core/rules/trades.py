@@ -13,7 +13,7 @@ Source: DESIGN of the ledger, docs/spec/trades.md.
 
 from ledger.core import events
 from ledger.core.accounts import FEES, HOUSE, LIQUIDATION, WALLET
-from ledger.core.checks import in_units, live_instrument, rejected, unknown_account
+from ledger.core.checks import first_of, in_units, live_instrument, rejected, unknown_account
 from ledger.core.instruments import Terms
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import change_position
@@ -103,9 +103,10 @@ def _in_units(
     quantity = in_units(fact.quantity, terms.quantity_scale, "quantity")
     buyer_fee = in_units(fact.buyer_fee, scale, "buyer_fee")
     seller_fee = in_units(fact.seller_fee, scale, "seller_fee")
-    for number in (price, quantity, buyer_fee, seller_fee):
+    numbers = (price, quantity, buyer_fee, seller_fee)
+    for number in numbers:
         if isinstance(number, Rejection):
-            return number
+            return first_of([n for n in numbers if isinstance(n, Rejection)]) or number
     return price, quantity, buyer_fee, seller_fee  # type: ignore[return-value]
 
 
