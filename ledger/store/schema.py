@@ -5,7 +5,7 @@ database with it by `pg_dump`.
 """
 
 from importlib import resources
-from typing import LiteralString, cast
+from typing import cast
 
 import psycopg
 from sqlalchemy import Connection

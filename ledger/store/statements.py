@@ -16,17 +16,20 @@ _HEAD = """
     SELECT sequence, pool_time FROM (
         SELECT shard.next_sequence - 1 AS sequence, shard.pool_time
           FROM ledger.shard WHERE name = %(pool)s) AS head"""
-_SEQUENCE_AT = "SELECT reporting.sequence_at(%(pool)s, %(moment)s::timestamptz) AS sequence"
+_SEQUENCE_AT = """
+    SELECT ledger.sequence_at(shard, %(moment)s::timestamptz) AS sequence
+      FROM ledger.shard WHERE name = %(pool)s"""
 _BALANCES = """
-    SELECT kind, asset, balance FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint)
-     WHERE account = %(account)s AND asset IS NOT NULL AND kind <> 'variation'
+    SELECT kind, asset, balance
+      FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint, %(account)s)
+     WHERE asset IS NOT NULL AND kind <> 'variation'
      ORDER BY kind DESC, asset"""
 _POSITIONS = """
     SELECT instrument, quantity, entry_price, cost, mark_price, unrealized_pnl
-      FROM reporting.positions_at(%(pool)s, %(sequence)s::bigint)
-     WHERE account = %(account)s ORDER BY instrument"""
+      FROM reporting.positions_at(%(pool)s, %(sequence)s::bigint, %(account)s)
+     ORDER BY instrument"""
 _MOVEMENTS = """
-    SELECT sequence, occurred_at, kind, account_kind, instrument, commodity, amount, balance
+    SELECT sequence, occurred_at, kind AS event, account_kind AS account, commodity, amount, balance
       FROM reporting.postings
      WHERE pool = %(pool)s AND account = %(account)s AND sequence <= %(sequence)s
        AND account_kind NOT IN ('variation', 'position')
@@ -44,8 +47,8 @@ class Statement(NamedTuple):
         sequence: The event after which the figures stand.
         balances: kind, asset, balance.
         positions: instrument, quantity, entry_price, cost, mark_price, unrealized_pnl.
-        movements: The newest first: sequence, occurred_at, kind, account_kind, instrument,
-            commodity, amount, balance.
+        movements: The newest first: sequence, occurred_at, event, account, commodity, amount,
+            balance.
     """
 
     pool: str

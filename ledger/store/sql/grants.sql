@@ -19,6 +19,7 @@ GRANT EXECUTE ON FUNCTION ledger.detach_leaf(integer, bigint) TO clearing_retent
 GRANT SELECT ON ledger.shard, ledger.source, ledger.source_offset, ledger.account,
     ledger.commodity, ledger.event, ledger.posting, ledger.record, ledger.event_identity,
     ledger.snapshot TO clearing_auditor;
+GRANT EXECUTE ON FUNCTION ledger.sequence_at(integer, timestamptz) TO clearing_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO clearing_reader, clearing_auditor;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting TO clearing_reader, clearing_auditor;
 GRANT EXECUTE ON FUNCTION ledger.natural_units(numeric, integer),

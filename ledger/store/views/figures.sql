@@ -115,7 +115,8 @@ SELECT DISTINCT ON (e.shard) e.shard, e.pool ->> 'settlement_asset' AS asset,
 
 CREATE FUNCTION ledger.mark_at(for_shard integer, for_instrument text, at bigint) RETURNS numeric
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT (convert_from(body, 'UTF8')::json ->> 'mark_price')::numeric FROM ledger.record
+    SELECT trim_scale((convert_from(body, 'UTF8')::json ->> 'mark_price')::numeric)
+      FROM ledger.record
      WHERE shard = for_shard AND kind = 'mark' AND subject = for_instrument AND sequence <= at
      ORDER BY sequence DESC LIMIT 1
 $$;
