@@ -31,7 +31,9 @@ def migrate(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
 
 def statement(
     account: Annotated[str, typer.Argument(help="A participant, or @house.")],
-    pool: Annotated[str, typer.Option("--pool", help="Its pool.")] = "main",
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="Its pool; needed where there are several.")
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="SEQ|TIME", help="As of a sequence or a moment of pool time."),
@@ -51,7 +53,7 @@ def statement(
     if as_json:
         say_json(found.as_json())
         return
-    say(f"{account} in pool {pool}, after event {found.sequence}")
+    say(f"{account} in pool {found.pool}, after event {found.sequence}")
     for title, rows in (
         ("balances", found.balances),
         ("open positions", found.positions),

@@ -1,4 +1,7 @@
-"""What a batch must keep to, whichever log takes it. The database checks the rest by itself."""
+"""What a batch must keep to, whichever log takes it.
+
+The database checks the rest by itself.
+"""
 
 from ledger.errors import StoreError
 from ledger.ports import ShardBatch

@@ -58,59 +58,65 @@ def write(
         for part in batch:
             _pass_fence(cursor, part)
         _write_offsets(cursor, batch, sources)
-        _copy(
-            cursor,
-            "ledger.commodity (shard, commodity, asset, instrument, scale)",
-            ("int4", "int4", "text", "text", "int2"),
-            ((part.shard, *row) for part in batch for row in part.commodities),
-        )
-        _copy(
-            cursor,
-            "ledger.account (shard, account, owner, kind, instrument, asset)",
-            ("int4", "int4", "text", "text", "text", "text"),
-            ((part.shard, *row) for part in batch for row in part.opened),
-        )
-        _copy(
-            cursor,
-            "ledger.event_identity (shard, sequence, event_id, content_hash)",
-            ("int4", "int8", "text", "bytea"),
-            (
-                (part.shard, event.sequence, event.event_id, event.content_hash)
-                for part in batch
-                for event in part.events
-                if event.rejection is None
-            ),
-        )
-        _copy(
-            cursor,
-            f"ledger.event ({_EVENT})",
-            _EVENT_TYPES,
-            (
-                _event(part.shard, storable(event), sources)
-                for part in batch
-                for event in part.events
-            ),
-        )
-        _copy(
-            cursor,
-            f"ledger.posting ({_POSTING})",
-            _POSTING_TYPES,
-            (
-                (part.shard, sequence, line, *p)
-                for part in batch
-                for sequence, line, p in part.postings
-            ),
-        )
-        _copy(
-            cursor,
-            "ledger.record (shard, sequence, line, kind, subject, body)",
-            ("int4", "int8", "int4", "text", "text", "bytea"),
-            (
-                (part.shard, sequence, line, record.kind, record.subject, encode_body(record.body))
-                for part in batch
-                for sequence, line, record in part.records
-            ),
-        )
+        _write_registries(cursor, batch)
+        _write_events(cursor, batch, sources)
+        _write_outcomes(cursor, batch)
+
+
+def _write_registries(cursor: psycopg.Cursor, batch: Sequence[ShardBatch]) -> None:
+    _copy(
+        cursor,
+        "ledger.commodity (shard, commodity, asset, instrument, scale)",
+        ("int4", "int4", "text", "text", "int2"),
+        ((part.shard, *row) for part in batch for row in part.commodities),
+    )
+    _copy(
+        cursor,
+        "ledger.account (shard, account, owner, kind, instrument, asset)",
+        ("int4", "int4", "text", "text", "text", "text"),
+        ((part.shard, *row) for part in batch for row in part.opened),
+    )
+
+
+def _write_events(
+    cursor: psycopg.Cursor, batch: Sequence[ShardBatch], sources: Mapping[Source, int]
+) -> None:
+    _copy(
+        cursor,
+        "ledger.event_identity (shard, sequence, event_id, content_hash)",
+        ("int4", "int8", "text", "bytea"),
+        (
+            (part.shard, event.sequence, event.event_id, event.content_hash)
+            for part in batch
+            for event in part.events
+            if event.rejection is None
+        ),
+    )
+    _copy(
+        cursor,
+        f"ledger.event ({_EVENT})",
+        _EVENT_TYPES,
+        (_event(part.shard, storable(event), sources) for part in batch for event in part.events),
+    )
+
+
+def _write_outcomes(cursor: psycopg.Cursor, batch: Sequence[ShardBatch]) -> None:
+    _copy(
+        cursor,
+        f"ledger.posting ({_POSTING})",
+        _POSTING_TYPES,
+        ((part.shard, sequence, line, *p) for part in batch for sequence, line, p in part.postings),
+    )
+    _copy(
+        cursor,
+        "ledger.record (shard, sequence, line, kind, subject, body)",
+        ("int4", "int8", "int4", "text", "text", "bytea"),
+        (
+            (part.shard, sequence, line, record.kind, record.subject, encode_body(record.body))
+            for part in batch
+            for sequence, line, record in part.records
+        ),
+    )
 
 
 def _pass_fence(cursor: psycopg.Cursor, part: ShardBatch) -> None:

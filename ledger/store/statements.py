@@ -4,7 +4,7 @@ Read through the reporting views alone, so it shows what any reader would find t
 """
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -12,10 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from ledger.errors import ConfigurationError
 from ledger.store.faults import translated
 
-_HEAD = """
-    SELECT sequence, pool_time FROM (
-        SELECT shard.next_sequence - 1 AS sequence, shard.pool_time
-          FROM ledger.shard WHERE name = %(pool)s) AS head"""
+_POOLS = "SELECT name, next_sequence - 1 AS sequence FROM ledger.shard ORDER BY name"
 _SEQUENCE_AT = """
     SELECT ledger.sequence_at(shard, %(moment)s::timestamptz) AS sequence
       FROM ledger.shard WHERE name = %(pool)s"""
@@ -74,12 +71,14 @@ class Statement(NamedTuple):
         }
 
 
-def statement(url: str, pool: str, account: str, at: str | None, movements: int) -> Statement:
+def statement(
+    url: str, pool: str | None, account: str, at: str | None, movements: int
+) -> Statement:
     """The statement of an account.
 
     Args:
         url: Of the database.
-        pool: Its pool.
+        pool: Its pool; None takes the only one there is.
         account: A participant, or `@house`.
         at: A sequence, or an RFC 3339 moment in pool time; None for now.
         movements: How many to show at most.
@@ -93,11 +92,13 @@ def statement(url: str, pool: str, account: str, at: str | None, movements: int)
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         cursor.execute("SET ROLE clearing_auditor; SET TIME ZONE 'UTC'")
-        named: dict[str, object] = {"pool": pool, "account": account, "movements": movements}
-        head = cursor.execute(_HEAD, named).fetchone()
-        if head is None:
-            raise ConfigurationError(f"no pool {pool} in these books; name one with --pool")
-        named["sequence"] = head["sequence"]
+        pool, head = _pool(cursor, pool)
+        named: dict[str, Any] = {
+            "pool": pool,
+            "account": account,
+            "movements": movements,
+            "sequence": head,
+        }
         if at is not None:
             named["sequence"] = _sequence(cursor, named, at)
         if cursor.execute(_KNOWN, named).fetchone() is None:
@@ -108,7 +109,20 @@ def statement(url: str, pool: str, account: str, at: str | None, movements: int)
         return Statement(pool, account, int(str(named["sequence"])), *found)
 
 
-def _sequence(cursor: psycopg.Cursor[DictRow], named: dict[str, object], at: str) -> int:
+def _pool(cursor: psycopg.Cursor[DictRow], asked: str | None) -> tuple[str, int]:
+    heads = {row["name"]: row["sequence"] for row in cursor.execute(_POOLS)}
+    pools = [name for name in heads if not name.startswith("@")]
+    if asked is None and len(pools) == 1:
+        return pools[0], heads[pools[0]]
+    if asked in heads:
+        return str(asked), heads[asked]
+    raise ConfigurationError(
+        f"pool {asked or 'not named'}; these books have {', '.join(pools) or 'none yet'}:"
+        " choose one with --pool"
+    )
+
+
+def _sequence(cursor: psycopg.Cursor[DictRow], named: dict[str, Any], at: str) -> int:
     if at.isascii() and at.isdigit():
         return int(at)
     try:
