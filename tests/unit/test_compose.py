@@ -1,5 +1,7 @@
 """The compose file starts what it says, in order, with pinned images and no secret in the clear."""
 
+import ast
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from ledger.cli import app
+from ledger.cli import app, kafka
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PINNED = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:[0-9]+(\.[0-9]+)+(-[a-z0-9]+)?")
@@ -88,7 +90,6 @@ def test_ports_are_published_on_the_loopback_address_only(services: dict[str, Se
 def test_the_commands_are_those_of_the_console_script(services: dict[str, Service]) -> None:
     commands = getattr(get_command(app), "commands", {})
     called = [(service["command"][0], service["command"][1:]) for service in own(services)]
-    called.append((services["run"]["healthcheck"]["test"][2], []))
     for name, arguments in called:
         assert name in commands
         options = {option for parameter in commands[name].params for option in parameter.opts}
@@ -98,6 +99,15 @@ def test_the_commands_are_those_of_the_console_script(services: dict[str, Servic
 def own(services: dict[str, Service]) -> list[Service]:
     """Those that run the ledger itself."""
     return [service for service in services.values() if "build" in service]
+
+
+def test_the_writer_is_known_by_the_name_that_it_connects_with(
+    services: dict[str, Service],
+) -> None:
+    program = services["run"]["healthcheck"]["test"][-1]
+    ast.parse(program)
+    assert "'clearing run'" in program
+    assert '"clearing run"' in inspect.getsource(kafka.run)
 
 
 def test_the_writer_waits_for_the_schema_and_the_topics(services: dict[str, Service]) -> None:
