@@ -1,0 +1,44 @@
+"""One embedded PostgreSQL a session; a database of its own for each test that asks for one."""
+
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ledger.store import embedded
+from ledger.store.migrate import migrate
+
+_NUMBER = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[embedded.Embedded]:
+    """A running server with a migrated database `template` that nobody writes to."""
+    with tempfile.TemporaryDirectory(prefix="clearing-") as folder:
+        server = embedded.start(Path(folder) / "postgres")
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("CREATE DATABASE template")
+        migrate(url_of(server, "template"))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: embedded.Embedded) -> Iterator[str]:
+    """A migrated database, empty, for one test."""
+    name = f"test_{next(_NUMBER)}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
+        yield url_of(postgres, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def url_of(server: embedded.Embedded, database: str) -> str:
+    """The URL of another database of the same server."""
+    return server.url.replace("/postgres?", f"/{database}?")
