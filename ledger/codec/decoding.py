@@ -141,6 +141,8 @@ def _explained(raw: bytes, fault: ValidationError) -> Undecodable:
 def _coded(error: Any) -> tuple[Code, str]:  # noqa: ANN401 - pydantic's ErrorDetails, loosely typed
     where = ".".join(str(step) for step in error["loc"][1:])
     code = _CODES.get(error["type"], Code.INVALID_FIELD)
+    if where and code is Code.MALFORMED_JSON:
+        code = Code.INVALID_FIELD
     if where == "version" and code is Code.INVALID_FIELD:
         code = Code.UNSUPPORTED_VERSION
     words = error["msg"].removeprefix("Value error, ")

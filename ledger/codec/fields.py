@@ -11,7 +11,7 @@ Patterns stand in the JSON Schemas; characters are checked by hand, which costs 
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
@@ -86,6 +86,13 @@ def _identifier(value: str) -> str:
     if 0 < len(value) <= ID_LENGTH_MAX and _ID_CHARACTERS.issuperset(value):
         return value
     message = f"must be 1 to {ID_LENGTH_MAX} characters of [A-Za-z0-9._:-], found {_shown(value)}"
+    raise ValueError(message)
+
+
+def _whole(value: object) -> object:
+    if type(value) is int:
+        return value
+    message = f"must be a JSON integer, found {_shown(value)}"
     raise ValueError(message)
 
 
@@ -175,6 +182,7 @@ Time = Annotated[
     BeforeValidator(microseconds),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN}),
 ]
+Version = Annotated[Literal[1], BeforeValidator(_whole)]
 Scale = Annotated[int, Field(ge=0, le=18)]
 Seconds = Annotated[int, Field(ge=1, le=10**9)]
 Count = Annotated[int, Field(ge=1, le=10**6)]

@@ -22,6 +22,7 @@ from ledger.codec.fields import (
     Side,
     Text,
     Time,
+    Version,
 )
 from ledger.core import events
 
@@ -38,7 +39,7 @@ class Envelope(_Strict):
     event_id: Identifier
     occurred_at: Time
     pool: Identifier = "main"
-    version: Literal[1] = 1
+    version: Version = 1
 
 
 class Tier(_Strict):
