@@ -23,7 +23,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from consumers.faults import translated
 from consumers.merge import Merge
 from consumers.settings import RunSettings
-from consumers.sources import Sources, Start
+from consumers.sources import Sources
 from ledger.batch import Refused
 from ledger.errors import SourceChanged
 from ledger.ports import Message, Source
@@ -89,11 +89,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # kafka ships 
 class _Reading:
     """How far one topic's partition has been read."""
 
-    __slots__ = ("end", "next_offset", "paused")
+    __slots__ = ("next_offset", "paused")
 
-    def __init__(self, start: Start) -> None:
-        self.next_offset = start.offset
-        self.end = start.end
+    def __init__(self, next_offset: int) -> None:
+        self.next_offset = next_offset
         self.paused = False
 
 
@@ -132,7 +131,7 @@ class Loop:
         self._batch: list[Message] = []
         self._batch_began = 0.0
         self._confirmed = True
-        self._checked = self._committed = time.monotonic()
+        self._committed = time.monotonic()
         self._listener = _Listener(consumer)
         sources.watch(consumer)
         self._begin()
@@ -187,9 +186,9 @@ class Loop:
                 number, Merge(len(self._sources.by_rank), self._settings.merge_wait_ms)
             )
             self._readings[place] = _Reading(start)
-            merge.know(rank, behind=start.offset < start.end)
+            merge.know(rank, behind=True)  # until its first fetch tells
             if place in assigned:
-                self._consumer.seek(place, start.offset)
+                self._consumer.seek(place, start)
                 self._consumer.resume(place)
         logger.info("reading partitions %s", numbers)
 
@@ -238,13 +237,15 @@ class Loop:
         """Tell the merge whether the topic has more, and let a paused one go on."""
         rank = self._rank[place.topic]
         merge = self._merges[place.partition]
-        end = max(reading.end, self._consumer.highwater(place) or 0)
-        behind = reading.next_offset < end
-        if behind and not merge.buffered(rank):
+        end = self._consumer.highwater(place)
+        behind = end is None or reading.next_offset < end
+        if behind and end is not None and not merge.buffered(rank):
             # Markers of transactions and gaps of compaction have offsets, but are no messages.
             position = self._consumer.position(place, timeout_ms=0)
             reading.next_offset = max(reading.next_offset, position or 0)
             behind = reading.next_offset < end
+        if end is not None and end < reading.next_offset:
+            _refuse_truncated(place, reading.next_offset, end)
         merge.know(rank, behind=behind)
         if reading.paused and merge.buffered(rank) * 2 <= self._settings.buffer_messages_max:
             self._consumer.resume(place)
@@ -273,26 +274,9 @@ class Loop:
     def _look_after(self) -> None:
         now = time.monotonic()
         self._sources.check()
-        if (now - self._checked) * 1000 >= self._settings.sources_check_ms:
-            self._checked = now
-            self._check_ends()
         if self._settings.group is not None and now - self._committed >= _GROUP_COMMIT_S:
             self._committed = now
             self._follow()
-
-    def _check_ends(self) -> None:
-        """A broker may say nothing about a fetch past the end: ask for the ends."""
-        with translated("asking for the ends of the topics"):
-            ends = self._consumer.end_offsets(list(self._readings))
-        for place, reading in self._readings.items():
-            reading.end = ends[place]
-            if ends[place] < reading.next_offset:
-                raise SourceChanged(
-                    f"topic {place.topic}, partition {place.partition} was truncated while it was"
-                    f" being read: we had read up to offset {reading.next_offset}, it ends at"
-                    f" {ends[place]}. Its newest messages may be in the books and gone from Kafka;"
-                    " start again to see what is stored, and check the topic's replicas"
-                )
 
     def _follow(self) -> None:
         """Let the group's offsets follow the database's; nothing ever reads them back."""
@@ -323,6 +307,16 @@ def _messages(source: Source, records: Sequence[tuple[object, ...]]) -> list[Mes
         make((source, partition, offset, timestamp, key, value or b""))
         for _, partition, _, offset, timestamp, _, key, value, *_ in records
     ]
+
+
+def _refuse_truncated(place: TopicPartition, next_offset: int, end: int) -> None:
+    """A broker may say nothing to a fetch past the end, but each fetch tells the end."""
+    raise SourceChanged(
+        f"topic {place.topic}, partition {place.partition} was truncated while it was being read:"
+        f" we had read up to offset {next_offset}, it ends at {end}. Its newest messages may be in"
+        " the books and gone from Kafka; start again to see what is stored, and check the topic's"
+        " replicas"
+    )
 
 
 def _note_commit(offsets: object, response: object) -> None:

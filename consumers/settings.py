@@ -23,7 +23,7 @@ class RunSettings(NamedTuple):
             partitions in one fetch it is the floor of latency.
         max_partition_fetch_bytes: Per fetch; above the broker's largest message.
         request_timeout_ms: Of any request to the broker.
-        sources_check_ms: How often topic ids and end offsets are held against the stored ones.
+        sources_check_ms: How often the ids of idle topics are held against those of the start.
         retries_max: Failures in a row, of database or broker, before the run gives up.
         dead_letters: Publish refused messages to `PREFIX.dead-letters`.
         accept_changed_topics: Read a recreated topic from its beginning, and one whose retention

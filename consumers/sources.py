@@ -13,10 +13,11 @@ only seen by its end offset.
 import logging
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from consumers import clients
 from consumers.admin import Described, describe
 from consumers.faults import translated
 from consumers.settings import RunSettings
@@ -27,19 +28,14 @@ from ledger.ports import Source
 _MISSING_S = 30.0
 """A topic may be missing from metadata this long, while brokers restart."""
 
+_LOOK_MS = 1_000
+
 _ACCEPT = (
     "If that is intended, start once with `clearing run --accept-changed-topics`: the topic is then"
     " read from its beginning, and events already in the books are recognized by their ids"
 )
 
 logger = logging.getLogger(__name__)
-
-
-class Start(NamedTuple):
-    """Where to read on in a topic's partition: next offset, and the end when it was asked."""
-
-    offset: int
-    end: int
 
 
 class Sources:
@@ -61,6 +57,7 @@ class Sources:
         self.by_rank = tuple(
             Source(found.cluster, found.topic_ids[topic], topic) for topic in roles(settings.prefix)
         )
+        self._settings = settings
         self._accept = settings.accept_changed_topics
         self._cluster: Any = None
         self._manager: Any = None
@@ -85,7 +82,7 @@ class Sources:
         consumer: KafkaConsumer,
         partitions: Collection[int],
         stored: Mapping[tuple[Source, int], int],
-    ) -> dict[tuple[int, int], Start]:
+    ) -> dict[tuple[int, int], int]:
         """Where to read on, by (rank, partition); from the first message where nothing is kept.
 
         Raises:
@@ -107,11 +104,29 @@ class Sources:
                 _refuse_other_identity(source, partition, stored)
             if next_offset is not None:
                 deleted = next_offset < firsts[place] and not self._accept
-                if deleted or next_offset > ends[place]:
-                    _refuse_offset(source, partition, next_offset, firsts[place], ends[place])
-            begin = max(firsts[place], next_offset or 0)
-            found[rank, partition] = Start(begin, ends[place])
+                end = ends[place]
+                if next_offset > end:
+                    end = self._end_by_fetch(place, end)
+                if deleted or next_offset > end:
+                    _refuse_offset(source, partition, next_offset, firsts[place], end)
+            found[rank, partition] = max(firsts[place], next_offset or 0)
         return found
+
+    def _end_by_fetch(self, place: TopicPartition, listed: int) -> int:
+        """The end as a fetch tells it.
+
+        The embedded broker lists the first offset of the last batch as the end; its fetches know
+        better. Apache Kafka says the same twice.
+        """
+        reader = clients.consumer(self._settings._replace(group=None))
+        try:
+            with translated(f"looking for the end of {place.topic}"):
+                reader.assign([place])
+                reader.seek(place, listed)
+                reader.poll(_LOOK_MS)
+                return max(listed, reader.highwater(place) or 0)
+        finally:
+            reader.close(timeout_ms=1_000)
 
     def watch(self, consumer: KafkaConsumer) -> None:
         """Look at the metadata of this consumer from now on, which it refreshes by itself."""
