@@ -177,11 +177,20 @@ def expectations(fills: list[Fill], source_digits: int | None = None) -> Expecta
             basis = "opened"
         end = fill.start + fill.change
         if fill.start and (fill.start > 0) != (fill.change > 0):
-            closed = min(abs(fill.start), abs(fill.change))
-            side = 1 if fill.start > 0 else -1
-            figures = side, closed, fill.price, ticks[fill.coin], fill.pnl
-            slack = _slack(fill.pnl, source_digits)
-            found.closings.append(Closing(fill.event_id, *pair, *figures, slack, basis))
+            found.closings.append(
+                Closing(
+                    event_id=fill.event_id,
+                    account=fill.account,
+                    instrument=pair[1],
+                    side=1 if fill.start > 0 else -1,
+                    quantity=min(abs(fill.start), abs(fill.change)),
+                    price=fill.price,
+                    tick=ticks[fill.coin],
+                    pnl=fill.pnl,
+                    slack=_slack(fill.pnl, source_digits),
+                    basis=basis,
+                )
+            )
             if abs(fill.change) >= abs(fill.start):
                 basis = "opened"
             elif basis == "first":
