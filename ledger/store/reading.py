@@ -1,4 +1,4 @@
-"""The log read back: events, postings, records and registries, a page at a time."""
+"""The log read back: events by pages, postings and records as streams, registries whole."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,11 @@ from ledger.codec.records import decode_record
 from ledger.core.outcome import OpenedAccount, Posting, Record
 from ledger.ports import Source, StoredEvent
 
-PAGE_EVENTS = 5_000
-"""Sequences of one query; memory is bounded by what so many events hold."""
+PAGE_EVENTS = 500
+"""Events of one query: at 1 MiB a message, no more than 500 MiB are held at once."""
+
+STREAMED_ROWS = 1_000
+"""Postings and records are streamed in chunks of so many, however many an event has."""
 
 EVENT_COLUMNS = """
     event.sequence, event.kind, event.event_id,
@@ -47,9 +50,9 @@ def events(
 def postings(
     connection: psycopg.Connection, shard: int, first: int, last: int
 ) -> Iterator[tuple[int, int, Posting]]:
-    """Postings of the events `first` to `last`, in order."""
-    for start, end in _pages(first, last):
-        for row in connection.execute(_POSTINGS, (shard, start, end), binary=True):
+    """Postings of the events `first` to `last`, in order; the connection is busy meanwhile."""
+    with connection.cursor(binary=True) as cursor:
+        for row in cursor.stream(_POSTINGS, (shard, first, last), size=STREAMED_ROWS):
             sequence, line, account, account_sequence, commodity, purpose, amount, balance = row
             moved = (int(amount), int(balance))
             yield sequence, line, Posting(account, account_sequence, commodity, purpose, *moved)
@@ -58,12 +61,11 @@ def postings(
 def records(
     connection: psycopg.Connection, shard: int, first: int, last: int
 ) -> Iterator[tuple[int, int, Record]]:
-    """Records of the events `first` to `last`, in order."""
-    for start, end in _pages(first, last):
-        for sequence, line, *record in connection.execute(
-            _RECORDS, (shard, start, end), binary=True
-        ):
-            yield sequence, line, decode_record(*record)
+    """Records of the events `first` to `last`, in order; the connection is busy meanwhile."""
+    with connection.cursor(binary=True) as cursor:
+        for row in cursor.stream(_RECORDS, (shard, first, last), size=STREAMED_ROWS):
+            sequence, line, kind, subject, body = row
+            yield sequence, line, decode_record(kind, subject, body)
 
 
 def accounts(connection: psycopg.Connection, shard: int) -> list[OpenedAccount]:

@@ -1,0 +1,1 @@
+"""Benchmarks: how fast the ledger is on this machine, as ratios within one run."""
