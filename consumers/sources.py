@@ -60,7 +60,7 @@ class Sources:
         self._settings = settings
         self._accept = settings.accept_changed_topics
         self._cluster: Any = None
-        self._manager: Any = None
+        self._connections: Any = None
         self._missing_since: dict[str, float] = {}
 
     def chosen(self, partitions: Collection[int] | None) -> tuple[int, ...]:
@@ -131,7 +131,7 @@ class Sources:
     def watch(self, consumer: KafkaConsumer) -> None:
         """Look at the metadata of this consumer from now on, which it refreshes by itself."""
         self._cluster = consumer._cluster  # noqa: SLF001 - no public way to topic ids
-        self._manager = consumer._manager  # noqa: SLF001 - nor to ask for metadata at once
+        self._connections = consumer._manager  # noqa: SLF001 - nor to ask for metadata at once
 
     def confirm(self) -> None:
         """Ask for metadata now, and check it: what was polled before this call is of our topics.
@@ -142,9 +142,9 @@ class Sources:
         """
         with translated("asking for the ids of the topics"):
             asked_before = self._cluster.metadata_refresh_in_progress
-            self._manager.run(self._cluster.refresh_metadata)
+            self._connections.run(self._cluster.refresh_metadata)
             if asked_before:  # we were given the answer to an older question
-                self._manager.run(self._cluster.refresh_metadata)
+                self._connections.run(self._cluster.refresh_metadata)
         self.check()
 
     def check(self) -> None:

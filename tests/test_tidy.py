@@ -36,6 +36,7 @@ REGISTRIES = [
 REGISTRY = re.compile("|".join(re.escape(host) for host in [*REGISTRIES, "deb." + "debian"]))
 MACHINE_PATH = re.compile(r"(?<![\w.~$}*-])/(?:" + "wo" + "rk|ro" + "ot|ho" + "me|Us" + r"ers)/\w")
 LOCAL_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)")
+NAMED_DOCUMENT = re.compile(r"\bdocs/[a-z0-9/-]+\.md\b")
 MAKE_COMMAND = re.compile(r"(?:^|`)\s*(?:\$ )?make ([a-z]+)", re.MULTILINE)
 SET_READERS = {"list", "tuple", "iter", "next", "enumerate", "zip", "map", "filter", "reversed"}
 
@@ -207,6 +208,12 @@ def links_resolve(text: str, path: Path) -> Breaches:
             yield f"the link to {target} leads nowhere"
 
 
+def documents_exist(text: str, _path: Path) -> Breaches:
+    for document in NAMED_DOCUMENT.findall(text):
+        if not (ROOT / document).exists():
+            yield f"{document} is named, and is not there"
+
+
 def make_commands_exist(text: str, _path: Path) -> Breaches:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
@@ -252,7 +259,10 @@ RULES = {
         is_text, matches(REGISTRY), "see https://py" + "pi.org/project/x\n"
     ),
     "no path of one machine": Rule(is_text, matches(MACHINE_PATH), "cd /ho" + "me/somebody/src\n"),
-    "links to files resolve": Rule(is_markdown, links_resolve, "[gone](docs/no-such-page.md)\n"),
+    "links to files resolve": Rule(is_markdown, links_resolve, "[gone](no-such-page.md)\n"),
+    "documents named in the code exist": Rule(
+        is_python, documents_exist, "# see docs/no-such" + "-page.md\n"
+    ),
     "documented make targets exist": Rule(is_markdown, make_commands_exist, "    make coffee\n"),
 }
 

@@ -8,7 +8,7 @@ At price `s`, which first becomes the mark, every holder of `q` contracts is set
 `v` is rounded per position, so at expiry the sum over the holders may be off zero by some units;
 what it leaves is posted to `rounding`. An expired instrument takes no more events.
 
-Source: docs/spec/settlement.md.
+Source: docs/spec/settlement-and-expiry.md.
 """
 
 from ledger.core import events

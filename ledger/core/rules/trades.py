@@ -8,7 +8,7 @@ A trade of `n` at `p` is a fact: it is never refused for money. With `c = n * V(
     wallet      buyer -fee   seller -fee     fees +both  a rebate is a negative fee
 
 A bust is the opposite trade at the original price with the fees given back. It undoes no funding.
-Source: DESIGN of the ledger, docs/spec/trades.md.
+Source: docs/spec/trades.md.
 """
 
 from ledger.core import events
