@@ -27,6 +27,7 @@ from ledger.batch import Refused
 from ledger.ports import Log, Message, Shard
 
 _BEGINNING_BYTES = 512 * 1024
+_LOOK_MS = 1_000
 
 logger = logging.getLogger(__name__)
 
@@ -112,22 +113,21 @@ class DeadLetters:
             found: set[tuple[str, int]] = set()
             for place in places:
                 start = max(firsts[place], ends[place] - tail)
-                if start < ends[place]:
-                    consumer.assign([place])
-                    consumer.seek(place, start)
-                    found |= _letters_to(consumer, place, ends[place])
+                consumer.assign([place])
+                consumer.seek(place, start)
+                found |= _letters(consumer, place)
             return found
 
 
-def _letters_to(consumer: KafkaConsumer, place: TopicPartition, end: int) -> set[tuple[str, int]]:
+def _letters(consumer: KafkaConsumer, place: TopicPartition) -> set[tuple[str, int]]:
+    """All from the position to the end as fetches tell it, which listed offsets may not."""
     found = set()
-    while consumer.position(place) < end:
-        records = consumer.poll(1000).get(place, [])
-        if not records:
-            break
+    while records := consumer.poll(_LOOK_MS).get(place):
         for record in records:
             headers = dict(record.headers)
             found.add((headers["pool"].decode(), int(headers["sequence"])))
+        if consumer.position(place) >= (consumer.highwater(place) or 0):
+            break
     return found
 
 

@@ -134,6 +134,10 @@ class Desk:
             timestamp_ms=START_MS,
         )
 
+    def wait_sent(self) -> None:
+        """Wait until the broker has all that was sent."""
+        self._producer.flush(10)
+
     def put(
         self,
         role: str,
@@ -185,8 +189,7 @@ class Desk:
         try:
             reader.assign([place])
             reader.seek(place, 0)
-            end = reader.end_offsets([place])[place]
-            return list(_read(reader, place, end))
+            return list(_read(reader, place))
         finally:
             reader.close()
 
@@ -202,8 +205,8 @@ class Desk:
         self._producer.close()
 
 
-def _read(reader: KafkaConsumer, place: TopicPartition, end: int) -> Iterable[Letter]:
-    while reader.position(place) < end:
-        for record in reader.poll(1000).get(place, []):
+def _read(reader: KafkaConsumer, place: TopicPartition) -> Iterable[Letter]:
+    while records := reader.poll(1000).get(place):
+        for record in records:
             headers = {key: text.decode() for key, text in record.headers}
             yield Letter(record.key, record.value, headers)

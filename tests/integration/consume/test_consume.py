@@ -200,3 +200,11 @@ def test_new_books_read_a_topic_from_its_beginning(desk: Desk) -> None:
     desk.run()
     desk.log = MemoryLog()
     assert desk.run().applied == 6
+
+
+def test_a_batch_of_many_is_drained_and_read_on_from_its_end(desk: Desk) -> None:
+    for each in [*opening(), *(trade(f"t{number}") for number in range(200))]:
+        desk.send_soon(each)
+    desk.wait_sent()
+    assert desk.run().applied == 206
+    assert desk.run().applied == 0
