@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,8 @@ from consumers.run import Progress, run
 from consumers.topics import name
 from ledger.errors import ConfigurationError, FenceLost, StoreUnavailable
 from ledger.ports import ShardBatch
-from ledger.store import embedded
 from ledger.store.log import PostgresLog
 from ledger.store.memory import MemoryLog
-from ledger.store.migrate import migrate
 from tests.integration.consume.desk import START_MS, Desk, opening, trade
 
 APACHE_ONLY = pytest.mark.parametrize(
@@ -162,25 +161,19 @@ def test_members_of_a_group_share_the_partitions_and_hand_them_over(wide_desk: D
     assert {each.failures for each in done} == {0}
 
 
-@pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of this module's own."""
-    try:
-        server = embedded.start(tmp_path_factory.mktemp("books") / "postgres")
-    except ConfigurationError as missing:
-        pytest.skip(str(missing))
-    migrate(server.url)
-    yield server.url
-    server.stop()
-
-
-def clearing_run(desk: Desk, database_url: str, log: Path) -> "subprocess.Popen[bytes]":
+@contextmanager
+def clearing_run(desk: Desk, database_url: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-c", "from ledger.cli import main; main()", "run"]
     command += ["--kafka", desk.broker.bootstrap_servers, "--database-url", database_url]
     command += ["--topic-prefix", desk.settings.prefix, "--batch-events", "10"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     with log.open("wb") as output:
-        return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        running = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -196,17 +189,15 @@ def test_a_process_that_is_ended_midway_leaves_nothing_half_done(
     def head() -> int:
         return max((each.next_sequence for each in books.shards() if each.name == pool), default=0)
 
-    running = clearing_run(desk, database_url, tmp_path / "first.log")
-    wait_for(lambda: head() > 100)
-    running.send_signal(number)
-    code = running.wait(30)
-    assert code == (0 if number == signal.SIGTERM else -signal.SIGKILL)
-    stopped_at = head()
-    assert stopped_at < 1507, "ended midway"
-    second = clearing_run(desk, database_url, tmp_path / "second.log")
-    wait_for(lambda: head() == 1507)
-    second.send_signal(signal.SIGTERM)
-    assert second.wait(30) == 0, (tmp_path / "second.log").read_text()
+    with clearing_run(desk, database_url, tmp_path / "first.log") as first:
+        wait_for(lambda: head() > 100)
+        first.send_signal(number)
+        assert first.wait(30) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert head() < 1507, "ended midway"
+    with clearing_run(desk, database_url, tmp_path / "second.log") as second:
+        wait_for(lambda: head() == 1507)
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(30) == 0, (tmp_path / "second.log").read_text()
     (shard,) = [each for each in books.shards() if each.name == pool]
     ids = [row.event_id for row in books.events(shard.shard, 1)]
     assert len(ids) == len(set(ids)) == 1506
