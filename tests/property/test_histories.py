@@ -84,6 +84,9 @@ class World:
             assert isinstance(outcome, Outcome), f"the model accepts: {event} {outcome}"
 
     def fold(self, outcome: Outcome) -> None:
+        numbers = [opened.account for opened in outcome.opened]
+        keys = len(self.state.journal.keys)
+        assert numbers == list(range(keys - len(numbers), keys)), "accounts are numbered gapless"
         sums: dict[int, int] = {}
         for account, sequence, commodity, _, amount, balance in outcome.postings:
             last_sequence, last_balance = self.folded.get(account, (0, 0))
