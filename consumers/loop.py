@@ -245,6 +245,7 @@ class Loop:
             reading.next_offset = max(reading.next_offset, position or 0)
             behind = reading.next_offset < end
         if end is not None and end < reading.next_offset:
+            self._sources.confirm()  # a topic made again is the likelier reason
             _refuse_truncated(place, reading.next_offset, end)
         merge.know(rank, behind=behind)
         if reading.paused and merge.buffered(rank) * 2 <= self._settings.buffer_messages_max:

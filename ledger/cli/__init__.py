@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from ledger.cli import books, feeding, kafka, schemas
+from ledger.cli import books, demo, feeding, kafka, schemas
 from ledger.errors import ConfigurationError, LedgerError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for group in (books, feeding, kafka, schemas):
+for group in (demo, books, feeding, kafka, schemas):
     group.register(app)
 
 
@@ -28,6 +28,7 @@ def main() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # tells of tasks over 0.1 s
     try:
         app()
     except ConfigurationError as fault:
