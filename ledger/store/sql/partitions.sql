@@ -23,7 +23,7 @@ BEGIN
         EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING ALL EXCLUDING COMMENTS)',
                        leaf, stem);
         IF stem = 'posting' THEN
-            EXECUTE format('ALTER TABLE ledger.%I ADD UNIQUE (account, account_sequence)', leaf);
+            EXECUTE format('ALTER TABLE ledger.%I ADD UNIQUE (shard, account, account_sequence)', leaf);
         END IF;
         PERFORM ledger.guard(format('ledger.%I', leaf)::regclass, stem = 'posting');
         EXECUTE format('ALTER TABLE ledger.%I ATTACH PARTITION ledger.%I'
@@ -97,8 +97,9 @@ BEGIN
     END IF;
     EXECUTE format('SELECT account FROM (SELECT DISTINCT account FROM ledger.posting_%1$s_%2$s) held'
                    ' WHERE NOT EXISTS (SELECT FROM ledger.posting_%1$s later'
-                   ' WHERE later.account = held.account AND later.sequence > $1) LIMIT 1',
-                   for_shard, first) INTO needed USING last;
+                   ' WHERE later.shard = $2 AND later.account = held.account'
+                   ' AND later.sequence > $1) LIMIT 1',
+                   for_shard, first) INTO needed USING last, for_shard;
     IF needed IS NOT NULL THEN
         RAISE EXCEPTION 'shard %: the latest posting of account % is in the leaf from %',
             for_shard, needed, first USING ERRCODE = 'object_in_use';

@@ -25,24 +25,35 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
      WHERE s.name = its_pool
 $$;
 
--- One row of `positions`, from a position and its cost in smallest units.
+-- One row of `positions`, from a position and its cost in smallest units. What is decoded from
+-- messages is decoded once, and the variation account is found by its identity.
 CREATE VIEW reporting.positions AS
+WITH settlement AS MATERIALIZED (SELECT * FROM ledger.settlement),
+     terms AS MATERIALIZED (SELECT * FROM ledger.instrument_terms),
+     modes AS MATERIALIZED (SELECT * FROM ledger.margin_modes)
 SELECT q.pool, q.owner AS account, q.instrument,
-       ledger.margin_mode_at(q.shard, q.owner, q.instrument, 9223372036854775807) AS margin_mode,
+       CASE WHEN q.owner NOT LIKE '@%' THEN coalesce(o.mode, 'cross') END AS margin_mode,
        f.quantity, ledger.entry_price(t.type, t.multiplier, f.quantity, f.cost) AS entry_price,
        f.cost, m.mark_price, abs(w.value) AS notional, trim_scale(f.cost + w.value) AS unrealized_pnl,
        NULL::numeric AS maintenance_margin, NULL::numeric AS liquidation_price
   FROM ledger.latest q
-  JOIN ledger.settlement a ON a.shard = q.shard
-  JOIN ledger.instrument_terms t ON t.shard = q.shard AND t.instrument = q.instrument
-  LEFT JOIN ledger.latest v ON v.shard = q.shard AND v.owner = q.owner AND v.kind = 'variation'
-   AND v.instrument = q.instrument AND v.asset = a.asset
+  JOIN settlement a ON a.shard = q.shard
+  JOIN terms t ON t.shard = q.shard AND t.instrument = q.instrument
+  LEFT JOIN modes o ON o.shard = q.shard AND o.owner = q.owner AND o.instrument = q.instrument
+  LEFT JOIN LATERAL (
+      SELECT last.balance FROM ledger.account v
+       CROSS JOIN LATERAL (SELECT p.balance FROM ledger.posting p
+                            WHERE p.shard = v.shard AND p.account = v.account
+                            ORDER BY p.account_sequence DESC LIMIT 1) last
+       WHERE v.shard = q.shard AND v.owner = q.owner AND v.kind = 'variation'
+         AND v.instrument = q.instrument AND v.asset = a.asset
+       LIMIT 1) v ON true
   CROSS JOIN LATERAL (SELECT ledger.natural_units(q.balance, q.scale) AS quantity,
                              ledger.natural_units(coalesce(v.balance, 0), a.scale) AS cost) f
   CROSS JOIN LATERAL (SELECT ledger.mark_at(q.shard, q.instrument, 9223372036854775807)
-                             AS mark_price) m
+                             AS mark_price OFFSET 0) m
   CROSS JOIN LATERAL (SELECT ledger.value_at(t.type, t.multiplier, f.quantity, m.mark_price, a.scale)
-                             AS value) w
+                             AS value OFFSET 0) w
  WHERE q.kind = 'position' AND q.balance <> 0;
 
 CREATE FUNCTION reporting.positions_at(its_pool text, at bigint, of_account text DEFAULT NULL)

@@ -79,10 +79,10 @@ SELECT s.shard, s.name AS pool, a.account, a.owner, a.kind, a.instrument, a.asse
        last.balance, last.sequence
   FROM ledger.shard s
   JOIN ledger.account a ON a.shard = s.shard
-  CROSS JOIN LATERAL (SELECT p.balance, p.sequence, p.commodity FROM ledger.posting p
-                       WHERE p.shard = s.shard AND p.account = a.account
+  CROSS JOIN LATERAL (SELECT p.balance, p.sequence, p.shard, p.commodity FROM ledger.posting p
+                       WHERE p.shard = a.shard AND p.account = a.account
                        ORDER BY p.account_sequence DESC LIMIT 1) last
-  JOIN ledger.commodity c ON c.shard = s.shard AND c.commodity = last.commodity;
+  JOIN ledger.commodity c ON c.shard = last.shard AND c.commodity = last.commodity;
 
 CREATE FUNCTION ledger.latest_at(for_shard integer, at bigint, for_owner text)
 RETURNS TABLE (shard integer, pool text, account integer, owner text, kind text, instrument text,
@@ -112,6 +112,14 @@ SELECT DISTINCT ON (e.shard) e.shard, e.pool ->> 'settlement_asset' AS asset,
   FROM (SELECT shard, sequence, ledger.content(raw, rejection) AS pool
           FROM ledger.event WHERE kind = 'pool' AND rejection IS NULL) e
  ORDER BY e.shard, e.sequence DESC;
+
+CREATE VIEW ledger.margin_modes AS
+SELECT DISTINCT ON (e.shard, e.mode ->> 'account', e.mode ->> 'instrument')
+       e.shard, e.mode ->> 'account' AS owner, e.mode ->> 'instrument' AS instrument,
+       e.mode ->> 'mode' AS mode
+  FROM (SELECT shard, sequence, ledger.content(raw, rejection) AS mode
+          FROM ledger.event WHERE kind = 'position_mode' AND rejection IS NULL) e
+ ORDER BY e.shard, e.mode ->> 'account', e.mode ->> 'instrument', e.sequence DESC;
 
 CREATE FUNCTION ledger.mark_at(for_shard integer, for_instrument text, at bigint) RETURNS numeric
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

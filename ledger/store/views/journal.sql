@@ -60,8 +60,10 @@ SELECT s.name AS pool, p.sequence, e.event_id, e.occurred_at, a.owner AS account
   FROM ledger.shard s
   JOIN ledger.posting p ON p.shard = s.shard AND p.purpose = 5
   JOIN ledger.account a ON a.shard = s.shard AND a.account = p.account AND a.kind <> 'fees'
-  JOIN ledger.commodity c ON c.shard = s.shard AND c.commodity = p.commodity
-  JOIN ledger.event e ON e.shard = s.shard AND e.sequence = p.sequence;
+  CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
+                       WHERE k.shard = p.shard AND k.commodity = p.commodity OFFSET 0) c
+  CROSS JOIN LATERAL (SELECT v.event_id, v.occurred_at FROM ledger.event v
+                       WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e;
 
 CREATE VIEW reporting.realized_pnl AS
 SELECT s.name AS pool, p.sequence, e.event_id, e.occurred_at, a.owner AS account, a.instrument,
@@ -69,8 +71,10 @@ SELECT s.name AS pool, p.sequence, e.event_id, e.occurred_at, a.owner AS account
   FROM ledger.shard s
   JOIN ledger.posting p ON p.shard = s.shard AND p.purpose = 4
   JOIN ledger.account a ON a.shard = s.shard AND a.account = p.account AND a.kind = 'variation'
-  JOIN ledger.commodity c ON c.shard = s.shard AND c.commodity = p.commodity
-  JOIN ledger.event e ON e.shard = s.shard AND e.sequence = p.sequence
+  CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
+                       WHERE k.shard = p.shard AND k.commodity = p.commodity OFFSET 0) c
+  CROSS JOIN LATERAL (SELECT v.event_id, v.occurred_at FROM ledger.event v
+                       WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e
  GROUP BY s.name, p.sequence, e.event_id, e.occurred_at, a.owner, a.instrument, c.scale;
 
 CREATE VIEW reporting.insurance_fund AS
