@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY) ## show the ledger at work: embedded broker and PostgreSQL, nothing to install
-	@$(BIN)/clearing demo
+	@$(BIN)/clearing demo $(DEMO)
 
 test: $(READY) ## run all tests
 	$(BIN)/pytest

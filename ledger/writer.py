@@ -287,6 +287,10 @@ class Writer:
                 return unknown_pool(pool)
             if sum(not name.startswith(UNROUTED) for name in known) >= POOLS_MAX:
                 return pool_limit()
+            assert isinstance(arrival.decoded, Decoded)
+            trial = decide(State(pool), arrival.decoded.event)
+            if isinstance(trial, Rejection):  # refused terms make no shard
+                return trial
             return self._shard(pool, arrival.message.partition if arrival.from_kafka else None)
         if wrong_partition(arrival, known[pool]) is not None:
             return known[pool]

@@ -7,7 +7,7 @@ Rules of this file:
   commodities opened by it included, so that a refused event leaves no trace.
 * `holders` follows the position accounts: who has an open position in an instrument, always.
 
-Accounts and commodities are numbered from 1 in order of first posting, so the same events give the
+Accounts and commodities are numbered from 1 in order of first use, so the same events give the
 same numbers. Cost: one `post` is about 0.4 us; nothing grows with the number of accounts.
 """
 

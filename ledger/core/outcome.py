@@ -32,10 +32,10 @@ class Purpose(IntEnum):
 
 
 class OpenedAccount(NamedTuple):
-    """An account of the ledger, at its first posting.
+    """An account of the ledger, at its first use.
 
     Attributes:
-        account: Its number in the pool, from 1 without gaps, in order of first posting.
+        account: Its number in the pool, from 1 without gaps, in order of first use.
         owner: A participant, `@house` or `@liquidation`.
         kind: As in the chart of accounts (`wallet`, `position`, ...).
         instrument: Of `isolated`, `position` and `variation`; else None.
@@ -113,7 +113,7 @@ class Outcome(NamedTuple):
     Attributes:
         postings: Lines from 1.
         records: Lines from 1.
-        opened: Accounts at their first posting.
+        opened: Accounts at their first use.
         commodities: At their first use.
     """
 

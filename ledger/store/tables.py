@@ -97,7 +97,7 @@ account = Table(
         name="account_identity",
         postgresql_nulls_not_distinct=True,
     ),
-    comment="The registry of accounts, each written with its first posting.",
+    comment="The registry of accounts, each written at its first use.",
 )
 
 commodity = Table(
