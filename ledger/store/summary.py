@@ -23,7 +23,7 @@ _OPEN_INTEREST = """
 _REALIZED = """
     WITH total AS MATERIALIZED (
         SELECT pool, account, trim_scale(sum(realized_pnl)) AS realized_pnl
-          FROM reporting.realized_pnl WHERE account NOT LIKE '@%' GROUP BY pool, account)
+          FROM reporting.realized_pnl WHERE left(account, 1) <> '@' GROUP BY pool, account)
     SELECT * FROM (
         (SELECT * FROM total WHERE pool = %(pool)s ORDER BY realized_pnl DESC, account LIMIT 3)
         UNION

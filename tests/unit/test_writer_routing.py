@@ -87,8 +87,8 @@ def test_a_refused_pool_event_declares_nothing() -> None:
     bad = said("pool", "r1", insurance_floor="0.001")
     taken = desk.take(bad, BEGINNING[2], *BEGINNING, source=REFERENCE)
     assert taken[:3] == (4, 0, 2)
-    assert desk.fates()[0] == ("r1", "too_many_decimals")
-    assert desk.fates("@unrouted/0") == [("r3", "unknown_pool")]
+    assert desk.fates("@unrouted/0") == [("r1", "too_many_decimals"), ("r3", "unknown_pool")]
+    assert [event_id for event_id, _ in desk.fates()] == ["r1", "r2", "r3", "r4"]
 
 
 def test_a_pool_from_a_file_settles_on_the_partition_of_its_first_message() -> None:
