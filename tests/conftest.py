@@ -39,6 +39,12 @@ def database_url(postgres: embedded.Embedded) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def postgres_url(postgres: embedded.Embedded) -> str:
+    """A database that nobody migrated."""
+    return postgres.url
+
+
 def url_of(server: embedded.Embedded, database: str) -> str:
     """The URL of another database of the same server."""
     return server.url.replace("/postgres?", f"/{database}?")
