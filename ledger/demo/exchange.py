@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ledger.demo.listings import EXPIRY_MS, daily_future
 from ledger.demo.market import Market
-from ledger.demo.mistakes import bust, mistake, too_late
+from ledger.demo.mistakes import bust, mistake, stranger_joins, too_late
 from ledger.demo.opening import collateral_price, opening, price_message
 from ledger.demo.participants import roster
 from ledger.demo.prices import Spell, weather
@@ -25,7 +25,8 @@ PRICES_A_MINUTE = 6
 """Messages that a minute has beside its trades."""
 
 _NEWCOMERS = 5
-_FUNDING_MINUTES = (0, 480, 960)
+_FUNDING_MINUTES = (480, 960, MINUTES - 1)
+"""Every eight hours; the last minute of the day stands for its midnight."""
 _SETTLEMENT_MINUTES = (480, 960)
 _EXPIRY_MINUTE = EXPIRY_MS // MINUTE_MS
 _BUST_MINUTE = 840
@@ -67,6 +68,7 @@ class Exchange:
         trades = max(1, events // MINUTES - PRICES_A_MINUTE)
         for minute in range(1, MINUTES):
             yield from self._minute(minute, spells, trades)
+        yield from stranger_joins(venue)
 
     def _minute(self, minute: int, spells: tuple[Spell, ...], trades: int) -> Iterator[WireMessage]:
         venue = self._venue
@@ -101,7 +103,7 @@ class Exchange:
         venue = self._venue
         if minute in _FUNDING_MINUTES:
             for market in venue.markets.values():
-                if market.contract.expiry_ms is None:
+                if market.contract.is_perpetual:
                     yield self._funding(market)
         future = venue.markets.get(_future_of(venue))
         if future is not None and minute in _SETTLEMENT_MINUTES:

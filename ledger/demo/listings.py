@@ -8,7 +8,6 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.demo.wire import decimal_text
@@ -42,9 +41,9 @@ class Contract(NamedTuple):
         multiplier: Of one whole contract, a whole number; US dollars of an inverse one.
         weight: Its share of the trades.
         tick: The smallest step of its price, in smallest units.
-        lot: The smallest step of a quantity, in smallest units.
-        beta: How far its price follows bitcoin's, in percent; 0 follows ether's.
-        expiry_ms: Milliseconds after the midnight of the day on which it is listed; or None.
+        follows: The path that its price follows, `premium_ppm` above it.
+        expiry_ms: Of a future that ends on the day on which it is listed, milliseconds after
+            midnight; else None.
         tiers: `(cap in whole settlement units or None, initial rate, maintenance rate)`, in ppm.
     """
 
@@ -57,7 +56,6 @@ class Contract(NamedTuple):
     asset_scale: int
     weight: int
     tick: int
-    lot: int
     follows: str
     premium_ppm: int
     expiry_ms: int | None
@@ -71,10 +69,10 @@ class Contract(NamedTuple):
         shift = self.asset_scale - self.price_scale - self.quantity_scale
         return int(quantity * price * self.multiplier * 10**shift)
 
-    def dollars(self, quantity: int, price: int) -> Fraction:
-        """What `quantity` contracts stand for, in US dollars."""
-        whole = Fraction(abs(quantity) * self.multiplier, 10**self.quantity_scale)
-        return whole if self.is_inverse else whole * Fraction(price, 10**self.price_scale)
+    @property
+    def is_perpetual(self) -> bool:
+        """It never ends, and so pays funding; the venue says so by its name."""
+        return self.instrument.endswith("-PERP")
 
 
 LINEAR_TIERS = (
@@ -96,20 +94,20 @@ INVERSE_TIERS = (
 EXPIRY_MS = 20 * 3_600_000
 """The daily future ends at 20:00 of its day."""
 
-BTC_PERP = Contract("BTC-PERP", "usdt", False, 1, 1, 3, 6, 40, 1, 1, "BTC", 0, None, LINEAR_TIERS)
-ETH_PERP = Contract("ETH-PERP", "usdt", False, 1, 2, 2, 6, 25, 1, 1, "ETH", 0, None, LINEAR_TIERS)
+BTC_PERP = Contract("BTC-PERP", "usdt", False, 1, 1, 3, 6, 40, 1, "BTC", 0, None, LINEAR_TIERS)
+ETH_PERP = Contract("ETH-PERP", "usdt", False, 1, 2, 2, 6, 25, 1, "ETH", 0, None, LINEAR_TIERS)
 BTCUSD_PERP = Contract(
-    "BTCUSD-PERP", "btc", True, 100, 1, 0, 8, 20, 5, 1, "BTC", -80, None, INVERSE_TIERS
+    "BTCUSD-PERP", "btc", True, 100, 1, 0, 8, 20, 5, "BTC", -80, None, INVERSE_TIERS
 )
 BTCUSD_QUARTER = Contract(
-    "BTCUSD-27JUN25", "btc", True, 100, 1, 0, 8, 5, 5, 1, "BTC", 31_000, None, INVERSE_TIERS
+    "BTCUSD-27JUN25", "btc", True, 100, 1, 0, 8, 5, 5, "BTC", 31_000, None, INVERSE_TIERS
 )
 
 
 def daily_future(day_text: str) -> Contract:
     """The linear future that ends today; `day_text` as in `06JAN25`."""
     return Contract(
-        f"BTC-{day_text}", "usdt", False, 1, 1, 3, 6, 10, 5, 1, "BTC", 350, EXPIRY_MS, DATED_TIERS
+        f"BTC-{day_text}", "usdt", False, 1, 1, 3, 6, 10, 5, "BTC", 350, EXPIRY_MS, DATED_TIERS
     )
 
 

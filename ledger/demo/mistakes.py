@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 
 from ledger.demo.listings import BTC_PERP, POOLS
 from ledger.demo.market import Market, Struck
+from ledger.demo.opening import join
+from ledger.demo.participants import Participant, Style
 from ledger.demo.transfers import adjustment_fields
 from ledger.demo.venue import Venue
 from ledger.demo.wire import Role, WireMessage
 
-STRANGER = "sandpiper-capital"
-"""Sends money before its account is opened; `clearing redrive` brings it in afterwards."""
+_STRANGER_CAPITAL = 400_000
 
 
 def mistake(venue: Venue, number: int) -> Iterator[WireMessage]:
@@ -45,6 +46,17 @@ def too_late(venue: Venue, instrument: str) -> WireMessage:
     assert struck is not None, "a day trades before its future expires"
     fields = _fields(struck) | {"instrument": instrument}
     return _refused(venue, "instrument_expired", "trades", "trade", fields)
+
+
+def stranger_joins(venue: Venue) -> Iterator[WireMessage]:
+    """Opens the account that has sent money too early; now `clearing redrive` can bring that in."""
+    account = _stranger_account(venue)
+    yield from join(venue, Participant(account, Style.TREND, _STRANGER_CAPITAL, ("usdt",)))
+
+
+def _stranger_account(venue: Venue) -> str:
+    """Another one each day."""
+    return f"sandpiper-capital-{venue.day + 1}"
 
 
 def _refused(
@@ -161,7 +173,11 @@ def _overdrawn(venue: Venue, _: Market, struck: Struck) -> Iterator[WireMessage]
 
 
 def _stranger(venue: Venue, _: Market, __: Struck) -> Iterator[WireMessage]:
-    fields: dict[str, object] = {"account": STRANGER, "asset": "USDT", "amount": "250000"}
+    fields: dict[str, object] = {
+        "account": _stranger_account(venue),
+        "asset": "USDT",
+        "amount": "250000",
+    }
     yield _refused(venue, "unknown_account", "transfers", "deposit", fields)
 
 

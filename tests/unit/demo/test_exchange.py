@@ -1,5 +1,6 @@
 """The simulated exchange: same seed, same bytes; every message meets the fate it was made for."""
 
+import json
 from collections import Counter
 
 from ledger.demo.exchange import Exchange
@@ -43,6 +44,28 @@ def test_every_message_meets_its_expected_fate_on_two_days() -> None:
         assert refused == tally.rejected
         assert tally.sent == len(messages)
         assert len(refused) >= 10, "a day has mistakes of many kinds"
+
+
+def test_only_perpetuals_pay_funding_three_times_a_day() -> None:
+    funding = [
+        json.loads(message.value)["instrument"]
+        for message in Exchange(7, 60).day(EVENTS)
+        if message.role == "funding"
+    ]
+    assert Counter(funding) == {"BTC-PERP": 3, "ETH-PERP": 3, "BTCUSD-PERP": 3}
+
+
+def test_money_sent_before_its_account_is_opened_comes_in_when_it_is_sent_again() -> None:
+    offsets: Counter[str] = Counter()
+    writer = Writer(MemoryLog(), roles={f"demo.{role}": role for role in ROLES})
+    day = [_delivered(message, offsets) for message in Exchange(7, 60).day(EVENTS)]
+    early = [each for each in writer.take(day).refused if each.code == "unknown_account"]
+    again = [
+        each.message._replace(offset=offsets["transfers"] + number)
+        for number, each in enumerate(early)
+    ]
+    assert again
+    assert writer.take(again).applied == len(again)
 
 
 def _delivered(message: WireMessage, offsets: Counter[str]) -> Message:
