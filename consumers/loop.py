@@ -9,8 +9,10 @@ newly assigned partitions paused; after `poll` the loop drops the buffers of wha
 its shards up, takes the new ones, seeks to where the books stopped, and lets them run. So records
 of an earlier assignment never mix with those of a later one.
 
-Back pressure: a topic's partition is paused while its buffer is long; the client keeps what it has
-fetched. Memory is bounded by `buffer_messages_max` and one fetch a partition.
+Back pressure: nothing is polled while a buffer is long and its merge can go on. (Pausing the one
+partition would be finer, but kafka-python 3.0.12 can lose track of what it parked for a paused
+partition, and then never fetches it again.) Memory is bounded by `buffer_messages_max`, one fetch a
+partition, and what arrives during `merge_wait_ms` while a merge waits for a lagging topic.
 """
 
 import logging
@@ -89,11 +91,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # kafka ships 
 class _Reading:
     """How far one topic's partition has been read."""
 
-    __slots__ = ("next_offset", "paused")
+    __slots__ = ("next_offset",)
 
     def __init__(self, next_offset: int) -> None:
         self.next_offset = next_offset
-        self.paused = False
 
 
 class Loop:
@@ -145,7 +146,7 @@ class Loop:
         """
         while not stopping():
             with translated(f"reading from {self._settings.bootstrap_servers}"):
-                polled = self._consumer.poll(self._poll_ms())
+                polled = {} if self._full() else self._consumer.poll(self._poll_ms())
             if self._listener.notices:
                 self._rebalance()
             else:
@@ -216,6 +217,18 @@ class Loop:
                 return 0
         return wait
 
+    def _full(self) -> bool:
+        """Whether a buffer is long, and need not wait for another topic to get shorter."""
+        now = time.monotonic() * 1000
+        return any(
+            not merge.wait_left_ms(now)
+            and any(
+                merge.buffered(rank) > self._settings.buffer_messages_max
+                for rank in self._rank.values()
+            )
+            for merge in self._merges.values()
+        )
+
     def _absorb(self, polled: Mapping[TopicPartition, Sequence[tuple[object, ...]]]) -> None:
         for place, records in polled.items():
             reading = self._readings.get(place)
@@ -227,14 +240,11 @@ class Loop:
             merge = self._merges[place.partition]
             merge.add(rank, _messages(source, records))
             reading.next_offset = records[-1][3] + 1  # type: ignore[operator]
-            if merge.buffered(rank) > self._settings.buffer_messages_max:
-                self._consumer.pause(place)
-                reading.paused = True
         for place, reading in self._readings.items():
             self._measure(place, reading)
 
     def _measure(self, place: TopicPartition, reading: _Reading) -> None:
-        """Tell the merge whether the topic has more, and let a paused one go on."""
+        """Tell the merge whether the topic has more."""
         rank = self._rank[place.topic]
         merge = self._merges[place.partition]
         end = self._consumer.highwater(place)
@@ -248,9 +258,6 @@ class Loop:
             self._sources.confirm()  # a topic made again is the likelier reason
             _refuse_truncated(place, reading.next_offset, end)
         merge.know(rank, behind=behind)
-        if reading.paused and merge.buffered(rank) * 2 <= self._settings.buffer_messages_max:
-            self._consumer.resume(place)
-            reading.paused = False
 
     def _write(self) -> None:
         """Fill the batch from the merges, and commit it if it is full, old, or all there is."""

@@ -18,7 +18,7 @@ class RunSettings(NamedTuple):
         batch_age_max_ms: Longest that a message waits for its batch to fill while more is on the
             way. With nothing more on the way a batch is written at once.
         merge_wait_ms: Longest wait for a topic that is known to have more, but has not delivered.
-        buffer_messages_max: Per topic and partition; beyond it fetching pauses.
+        buffer_messages_max: Per topic and partition; beyond it nothing is polled.
         fetch_max_wait_ms: How long the broker holds an empty fetch back. Small: with several
             partitions in one fetch it is the floor of latency.
         max_partition_fetch_bytes: Per fetch; above the broker's largest message.

@@ -208,3 +208,13 @@ def test_a_batch_of_many_is_drained_and_read_on_from_its_end(desk: Desk) -> None
     desk.wait_sent()
     assert desk.run().applied == 206
     assert desk.run().applied == 0
+
+
+def test_a_topic_far_longer_than_the_buffer_is_applied_to_its_end(desk: Desk) -> None:
+    desk.send(*opening())
+    for number in range(25_000):
+        desk.send_soon(trade(f"t{number}"))
+    desk.wait_sent()
+    progress = desk.run(buffer_messages_max=500)
+    assert progress.applied == 25_006
+    assert desk.balance("alice", "position") == 25_000 * 1_000
