@@ -6,30 +6,14 @@ can be held against what did.
 
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from consumers import clients
+from consumers import produce
 from consumers.admin import create_topics
-from consumers.faults import translated
+from consumers.produce import Sendable
 from consumers.run import Progress, run
 from consumers.settings import RunSettings
-from consumers.topics import name
 from ledger.ports import Log
-
-PROGRESS_MESSAGES = 2_000
-
-
-class Sendable(Protocol):
-    """A message of the simulated exchange."""
-
-    @property
-    def role(self) -> str: ...
-    @property
-    def key(self) -> bytes: ...
-    @property
-    def timestamp_ms(self) -> int: ...
-    @property
-    def value(self) -> bytes: ...
 
 
 class Cleared(NamedTuple):
@@ -51,28 +35,7 @@ def send(
         BrokerError: Not all of them were.
     """
     create_topics(settings, 1)
-    sent = 0
-    failures: list[Exception] = []
-    producer = clients.producer(settings)
-    try:
-        with translated("sending the simulated day"):
-            for message in messages:
-                producer.send(
-                    name(settings.prefix, message.role),
-                    key=message.key,
-                    value=message.value,
-                    timestamp_ms=message.timestamp_ms,
-                ).add_errback(failures.append)
-                sent += 1
-                if sent % PROGRESS_MESSAGES == 0:
-                    on_progress(sent)
-            producer.flush()
-            if failures:
-                raise failures[0]
-    finally:
-        producer.close(timeout=2)
-    on_progress(sent)
-    return sent
+    return produce.send(settings, messages, "sending the simulated day", on_progress)
 
 
 def clear(

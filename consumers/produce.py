@@ -7,11 +7,11 @@ The bytes of a line are sent as they stand in the file. Lines of one partition k
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from consumers import clients
 from consumers.faults import translated
@@ -19,9 +19,22 @@ from consumers.settings import RunSettings
 from consumers.topics import name, role_of
 from ledger.errors import ImportFailed
 
-_PROGRESS_LINES = 10_000
+_PROGRESS_LINES = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULT_POOL = "main"
+
+
+class Sendable(Protocol):
+    """A message with where it goes; `timestamp_ms` since 1970-01-01T00:00:00Z."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def timestamp_ms(self) -> int: ...
+    @property
+    def value(self) -> bytes: ...
 
 
 class Addressed(NamedTuple):
@@ -47,17 +60,37 @@ def produce(
         ImportFailed: A line does not say where it belongs; those before it were sent.
         BrokerError: Some were not acknowledged. Sending the file again does no harm.
     """
+    return send(settings, addressed(path), f"producing {path}", on_progress)
+
+
+def send(
+    settings: RunSettings,
+    messages: Iterable[Sendable],
+    doing: str,
+    on_progress: Callable[[int], object],
+) -> int:
+    """Send messages; returns how many, all acknowledged.
+
+    Args:
+        settings: Broker, prefix, security.
+        messages: In order.
+        doing: What this is, for the words of a fault.
+        on_progress: Called with the number handed over so far, now and then.
+
+    Raises:
+        BrokerError: Some were not acknowledged.
+    """
     count = 0
     failures: list[Exception] = []
-    with ExitStack() as stack, translated(f"producing {path}"):
+    with ExitStack() as stack, translated(doing):
         producer = clients.producer(settings)
         stack.callback(producer.close, timeout=2)
-        for line in addressed(path):
+        for message in messages:
             producer.send(
-                name(settings.prefix, line.role),
-                key=line.key,
-                value=line.value,
-                timestamp_ms=line.timestamp_ms,
+                name(settings.prefix, message.role),
+                key=message.key,
+                value=message.value,
+                timestamp_ms=message.timestamp_ms,
             ).add_errback(failures.append)
             count += 1
             if count % _PROGRESS_LINES == 0:

@@ -1,7 +1,8 @@
 """Refused messages that may be driven again: those that nothing has re-submitted yet.
 
 A message that was driven again and refused again stands twice; the newer row is the one to drive.
-Found by the partial index on refused events, so the cost follows the refusals, not the ledger.
+Found by the partial indexes on refused and on driven events, so the cost follows these, not the
+ledger.
 """
 
 from collections.abc import Iterator, Sequence

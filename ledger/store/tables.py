@@ -171,6 +171,12 @@ Index(
     event.c.sequence,
     postgresql_where=text("rejection IS NOT NULL"),
 )
+Index(
+    "event_redriven",
+    event.c.redrive_shard,
+    event.c.redrive_sequence,
+    postgresql_where=text("redrive_shard IS NOT NULL"),
+)
 
 posting = Table(
     "posting",
