@@ -1,40 +1,15 @@
 """Record bodies as canonical JSON bytes: keys in their order, decimals as strings."""
 
 import json
-from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from ledger.codec.bodies import BODIES
 from ledger.codec.decoding import decimal_text
-from ledger.codec.fields import Identifier, Positive, Text
 from ledger.core.outcome import Record
 from ledger.core.units import Fixed
 
+__all__ = ["BODIES", "decode_record", "encode_body"]
+
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-
-
-class MarkBody(BaseModel):
-    """The price that stands for an instrument's value has been set. Subject: the instrument."""
-
-    kind: ClassVar[str] = "mark"
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mark_price: Positive
-    source: Literal["price", "settlement", "expiry", "trade", "opening"]
-
-
-class TradeBustBody(BaseModel):
-    """A trade was undone. Subject: the event id of the trade."""
-
-    kind: ClassVar[str] = "trade_bust"
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    busted_by: Identifier
-    reason: Text
-
-
-BODIES: tuple[type[MarkBody | TradeBustBody], ...] = (MarkBody, TradeBustBody)
-"""Every kind of record with the shape of its body."""
 
 
 def encode_body(body: dict[str, object]) -> bytes:
