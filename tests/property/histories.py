@@ -50,9 +50,9 @@ def beginning(settlement_scale: int) -> list[events.Event]:
 
 def new_model(settlement_scale: int) -> Model:
     """The model of the same reference data."""
-    model = Model("USD", {"USD": settlement_scale, "ETH": 18})
-    model.listed = dict(INSTRUMENTS)
-    model.people = set(PEOPLE)
+    model = Model()
+    for event in beginning(settlement_scale):
+        model.apply(event)
     return model
 
 

@@ -1,8 +1,7 @@
 """A slow, naive book in natural units, against which the core is held; it imports no rule of it.
 
-Amounts are `Fraction`s; Python's own `round` makes the half-even numbers. Beside the balances it
-keeps, per owner, the plain sum of all money that came and went (`flows`): whatever the rules of
-realizing say, `wallet + hold + variation` must be that sum.
+Amounts are `Fraction`s; Python's own `round` makes the half-even numbers. `apply` takes an event
+or raises `Refused`; what it led to beside balances stands in `steps`, in order.
 """
 
 from collections import defaultdict
@@ -11,93 +10,142 @@ from math import floor
 
 from ledger.core import events
 from ledger.core.units import Fixed
+from tests.property.books import (
+    HOUSE,
+    LIQUIDATION,
+    NOTHING,
+    Deficit,
+    Mark,
+    Refused,
+    demand,
+    exact,
+)
+from tests.property.default_model import Defaults
 
-HOUSE = "@house"
-CLOSED = (events.PositionMode, events.IsolatedTransfer, events.PriceAccept)
-Account = tuple[str, str, str]
-"""Owner, kind, and the instrument (of `position` and `variation`) or asset."""
+__all__ = ["Mark", "Model", "Refused"]
 
-
-def exact(number: Fixed) -> Fraction:
-    return Fraction(number.coefficient, 10**number.scale)
-
-
-class Refused(Exception):
-    """The model expects a refusal."""
-
-
-def demand(holds: bool) -> None:  # noqa: FBT001 - reads as an assertion
-    if not holds:
-        raise Refused
+OPENINGS = (events.OpeningBalance, events.OpeningPosition)
 
 
-class Model:
-    """The books of one pool."""
+class Model(Defaults):
+    """The books of one pool, an event at a time."""
 
-    def __init__(self, settlement: str, scales: dict[str, int]) -> None:
-        self.settlement = settlement
-        self.scales = scales
-        self.listed: dict[str, events.Instrument] = {}
-        self.expired: set[str] = set()
-        self.people: set[str] = set()
-        self.books: defaultdict[Account, Fraction] = defaultdict(Fraction)
-        self.flows: defaultdict[str, Fraction] = defaultdict(Fraction)
-        self.requests: dict[str, tuple[str, str, Fraction]] = {}
-        self.busted: set[str] = set()
-        self.marks: dict[str, tuple[Fraction, int]] = {}
-        self.largest = Fraction(0)
+    def apply(self, event: events.Event, original: events.Event | None = None) -> None:
+        """Apply an event, or raise `Refused`; nothing was changed then, but `steps`."""
+        self.steps, self.opened = [], []
+        earlier, self.pool_time = self.pool_time, max(self.pool_time, event.occurred_at)
+        self.number += 1
+        try:
+            cause = self._post(event, original)
+        except Refused:
+            self.pool_time = earlier
+            raise
+        if isinstance(event.fact, events.Trade):
+            self.traded[event.event_id] = self.number
+        if not isinstance(event.fact, OPENINGS):
+            self.default(cause)
 
-    def copy(self) -> "Model":
-        twin = Model(self.settlement, self.scales)
-        twin.listed, twin.people = self.listed, self.people
-        twin.expired, twin.busted = set(self.expired), set(self.busted)
-        twin.books, twin.flows = self.books.copy(), self.flows.copy()
-        twin.requests, twin.marks = dict(self.requests), dict(self.marks)
-        return twin
-
-    def apply(self, fact: events.Fact, original: events.Trade | None) -> None:
-        """Apply a fact, or raise `Refused`; nothing was changed then."""
+    def _post(self, event: events.Event, original: events.Event | None) -> str | None:
+        """The event's own postings; the instrument that they are about."""
+        fact, when = event.fact, event.occurred_at
         match fact:
             case events.Trade():
-                demand("@liquidation" not in (fact.buyer, fact.seller))
                 self._trade(fact)
-                self._mark(fact.instrument, fact.price, 1)
+                self.stand_in(fact.instrument, exact(fact.price), "trade", when)
             case events.TradeBust():
-                self._bust(fact, original)
-            case events.Deposit() | events.Withdrawal():
-                self._in_or_out(fact)
+                return self._bust(fact, original)
+            case events.OpeningPosition():
+                self._open(fact, when)
+            case events.FundingRate():
+                self._pay_funding(fact)
+            case events.Settlement() | events.Expiry():
+                self._settle(fact, when)
+            case events.Price():
+                index = fact.index_price
+                self._price(fact.instrument, fact.mark_price, *(() if index is None else (index,)))
+                found = None if index is None else exact(index)
+                self.guard(fact.instrument, exact(fact.mark_price), found, when)
+            case events.PriceAccept():
+                self._price(fact.instrument, fact.mark_price)
+                demand(fact.made_by != fact.checked_by)
+                self.set_mark(fact.instrument, exact(fact.mark_price), "accepted", when)
+            case events.Adjustment():
+                self._adjust(fact)
+            case events.PositionMode():
+                self._choose_mode(fact)
+            case (
+                events.Pool()
+                | events.Asset()
+                | events.Instrument()
+                | events.RiskTiers()
+                | events.Account()
+                | events.AssetPrice()
+            ):
+                self._list(fact)
+            case _:
+                self._transfer(fact)
+        return getattr(fact, "instrument", None)
+
+    def _list(self, fact: events.Fact) -> None:
+        """Reference facts; only sound ones are spelled, but for an asset that is not listed."""
+        match fact:
+            case events.Pool():
+                self.pool = fact
+                self.scales.setdefault(fact.settlement_asset, fact.scale)
+                self.haircuts.setdefault(fact.settlement_asset, NOTHING)
+            case events.Asset():
+                self.scales[fact.asset], self.haircuts[fact.asset] = fact.scale, exact(fact.haircut)
+            case events.Instrument():
+                demand(fact.instrument not in self.expired)
+                self.listed[fact.instrument] = fact
+            case events.RiskTiers():
+                terms = self._live(fact.instrument)
+                self.listed[fact.instrument] = terms._replace(tiers=fact.tiers)
+            case events.Account():
+                self.people.add(fact.account)
+            case events.AssetPrice():
+                demand(fact.asset in self.scales)
+                self.asset_prices[fact.asset] = exact(fact.price)
+            case _:
+                raise AssertionError(fact)
+
+    def _transfer(self, fact: events.Fact) -> None:
+        match fact:
+            case events.Deposit():
+                amount = self._amount(fact.amount, fact.asset, fact.account)
+                self.move((HOUSE, "custody"), (fact.account, "wallet"), fact.asset, amount)
+            case events.Withdrawal():
+                amount = self._amount(fact.amount, fact.asset, fact.account)
+                self.demand_asset(fact.account, fact.asset, amount)
+                self.move((fact.account, "wallet"), (HOUSE, "custody"), fact.asset, amount)
             case events.WithdrawalRequest():
-                self._request(fact)
+                amount = self._amount(fact.amount, fact.asset, fact.account)
+                demand(fact.request_id not in self.requests)
+                self.demand_asset(fact.account, fact.asset, amount)
+                self.move((fact.account, "wallet"), (fact.account, "hold"), fact.asset, amount)
+                self.requests[fact.request_id] = (fact.account, fact.asset, amount)
             case events.WithdrawalSettled() | events.WithdrawalCancelled():
                 self._end_request(fact)
             case events.InternalTransfer():
-                self._transfer(fact)
+                demand(fact.from_account != fact.to_account)
+                sides = (fact.from_account, "wallet"), (fact.to_account, "wallet")
+                amount = self._amount(fact.amount, fact.asset, fact.from_account, fact.to_account)
+                self.demand_asset(fact.from_account, fact.asset, amount)
+                self.move(*sides, fact.asset, amount)
+            case events.IsolatedTransfer():
+                self._move_margin(fact)
             case events.InsuranceDeposit():
-                self._insure(fact)
-            case events.OpeningBalance():
-                self._known(fact.account)
+                demand(fact.asset == self.settlement)
                 amount = self._amount(fact.amount, fact.asset)
-                self._move((HOUSE, "custody"), (fact.account, "wallet"), fact.asset, amount)
-            case events.OpeningPosition():
-                self._open(fact)
-            case events.FundingRate():
-                self._fund(fact)
-            case events.Settlement() | events.Expiry():
-                self._settle(fact, ends=isinstance(fact, events.Expiry))
-            case events.Price():
-                self._live(fact.instrument)
-                self._mark(fact.instrument, fact.mark_price, 2)
-            case events.Adjustment():
-                self._adjust(fact)
+                self.post((HOUSE, "custody", fact.asset), -amount)
+                self.fund(amount, "insurance_deposit")
+            case events.OpeningBalance():
+                amount = self._amount(fact.amount, fact.asset, fact.account)
+                wallet = self.books.get((fact.account, "wallet", fact.asset), NOTHING)
+                self._demand_price(fact.asset, wallet + amount)
+                self.move((HOUSE, "custody"), (fact.account, "wallet"), fact.asset, amount)
             case _:
-                demand(not isinstance(fact, CLOSED))
-
-    def holders(self, instrument: str) -> list[tuple[str, Fraction]]:
-        return sorted(
-            (owner, quantity)
-            for (owner, kind, thing), quantity in self.books.items()
-            if kind == "position" and thing == instrument and quantity
-        )
+                raise AssertionError(fact)
 
     def _known(self, *people: str) -> None:
         demand(self.people.issuperset(people))
@@ -106,113 +154,75 @@ class Model:
         demand(instrument in self.listed and instrument not in self.expired)
         return self.listed[instrument]
 
-    def _amount(self, number: Fixed, asset: str) -> Fraction:
+    def _price(self, instrument: str, *prices: Fixed) -> None:
+        terms = self._live(instrument)
+        for price in prices:
+            demand(price.scale <= terms.price_scale)
+            self.size(exact(price), terms.price_scale)
+
+    def _amount(self, number: Fixed, asset: str, *people: str) -> Fraction:
+        self._known(*people)
         demand(asset in self.scales and number.scale <= self.scales[asset])
-        self._size(exact(number), self.scales[asset])
+        self.size(exact(number), self.scales[asset])
         return exact(number)
 
-    def _size(self, amount: Fraction, scale: int) -> None:
-        self.largest = max(self.largest, abs(amount * 10**scale))
-
-    def _near(self, amount: Fraction) -> Fraction:
-        one = 10 ** self.scales[self.settlement]
-        return Fraction(round(amount * one), one)
-
-    def _worth(self, instrument: str, quantity: Fraction, price: Fraction) -> Fraction:
-        terms = self.listed[instrument]
-        multiplier = exact(terms.multiplier)
-        if terms.type == "linear":
-            return quantity * multiplier * price
-        return -quantity * multiplier / price
-
-    def _post(self, account: Account, amount: Fraction) -> None:
-        self.books[account] += amount
-        terms = self.listed.get(account[2])
-        if account[1] == "position" and terms is not None:
-            scale = terms.quantity_scale
-        else:
-            scale = self.scales[self.settlement if terms else account[2]]
-        self._size(self.books[account], scale)
-
-    def _cash(self, owner: str, amount: Fraction) -> None:
-        kind = "suspense" if owner == HOUSE else "wallet"
-        self._post((owner, kind, self.settlement), amount)
-
-    def _move(
-        self, source: tuple[str, str], target: tuple[str, str], asset: str, amount: Fraction
-    ) -> None:
-        for (owner, kind), signed in ((source, -amount), (target, amount)):
-            self._post((owner, kind, asset), signed)
-            if asset == self.settlement:
-                self.flows[owner] += signed
-
-    def _mark(self, instrument: str, price: Fixed, strength: int) -> None:
-        if strength >= self.marks.get(instrument, (Fraction(0), -1))[1]:
-            self.marks[instrument] = (exact(price), strength)
+    def _demand_price(self, asset: str, balance: Fraction) -> None:
+        demand(balance >= 0 or asset == self.settlement or asset in self.asset_prices)
 
     def _trade(self, fact: events.Trade) -> None:
         terms = self._live(fact.instrument)
-        self._known(fact.buyer, fact.seller)
+        self._known(*{fact.buyer, fact.seller} - {LIQUIDATION})
         demand(fact.buyer != fact.seller)
-        demand(fact.price.scale <= terms.price_scale)
+        self._price(fact.instrument, fact.price)
         demand(fact.quantity.scale <= terms.quantity_scale)
         fees = [self._amount(fee, self.settlement) for fee in (fact.buyer_fee, fact.seller_fee)]
         price, quantity = exact(fact.price), exact(fact.quantity)
-        self._size(price, terms.price_scale)
-        cost = self._near(self._worth(fact.instrument, quantity, price))
-        self._change(fact.buyer, fact.instrument, quantity, -cost, price)
-        self._change(fact.seller, fact.instrument, -quantity, cost, price)
+        cost = self.near(self.worth(fact.instrument, quantity, price))
+        adder = fact.liquidation_id or self.last_adder.get(fact.instrument)
+        sides = (fact.buyer, quantity, -cost), (fact.seller, -quantity, cost)
+        for owner, signed, cash in sides:
+            self._take_side(owner, fact.instrument, signed, cash, price, adder)
         for owner, fee in zip((fact.buyer, fact.seller), fees, strict=True):
-            self._move((owner, "wallet"), (HOUSE, "fees"), self.settlement, fee)
-
-    def _change(
-        self, owner: str, instrument: str, quantity: Fraction, cash: Fraction, price: Fraction
-    ) -> None:
-        held = self.books[owner, "position", instrument]
-        cost = self.books[owner, "variation", instrument]
-        self._post((owner, "position", instrument), quantity)
-        self._post((owner, "variation", instrument), cash)
-        self.flows[owner] += cash
-        if held * quantity < 0:
-            if abs(quantity) < abs(held):
-                realized = cash + self._near(cost * abs(quantity) / abs(held))
-            elif abs(quantity) == abs(held):
-                realized = cash + cost
+            if owner == LIQUIDATION:
+                self.fund(-fee, "fee", adder, fact.instrument)
+                self.post((HOUSE, "fees", self.settlement), fee)
             else:
-                realized = self._near(self._worth(instrument, held, price)) + cost
-            self._post((owner, "variation", instrument), -realized)
-            self._cash(owner, realized)
+                self.move((owner, "wallet"), (HOUSE, "fees"), self.settlement, fee)
 
-    def _bust(self, fact: events.TradeBust, original: events.Trade | None) -> None:
+    def _take_side(
+        self,
+        owner: str,
+        instrument: str,
+        quantity: Fraction,
+        cash: Fraction,
+        price: Fraction,
+        adder: str | None = None,
+    ) -> None:
+        """One side of a trade; an isolated position that grows takes its margin."""
+        held = self.held(owner, instrument)
+        self.change(owner, instrument, quantity, cash, "close_out", price, adder)
+        added = abs(quantity) if held * quantity >= 0 else abs(quantity) - abs(held)
+        if owner != LIQUIDATION and added > 0 and self.is_isolated(owner, instrument):
+            self.add_margin(owner, instrument, added, price)
+
+    def _bust(self, fact: events.TradeBust, original: events.Event | None) -> str:
         demand(original is not None and fact.trade_event_id not in self.busted)
         assert original is not None
+        trade = original.fact
+        assert isinstance(trade, events.Trade)
+        since = self.traded[original.event_id]
+        for side in (trade.buyer, trade.seller):
+            demand(self.defaulted.get((side, trade.instrument), -1) < since)
         self._trade(
-            original._replace(
-                buyer=original.seller,
-                seller=original.buyer,
-                buyer_fee=Fixed(-original.seller_fee.coefficient, original.seller_fee.scale),
-                seller_fee=Fixed(-original.buyer_fee.coefficient, original.buyer_fee.scale),
+            trade._replace(
+                buyer=trade.seller,
+                seller=trade.buyer,
+                buyer_fee=Fixed(-trade.seller_fee.coefficient, trade.seller_fee.scale),
+                seller_fee=Fixed(-trade.buyer_fee.coefficient, trade.buyer_fee.scale),
             )
         )
         self.busted.add(fact.trade_event_id)
-
-    def _in_or_out(self, fact: events.Deposit | events.Withdrawal) -> None:
-        self._known(fact.account)
-        amount = self._amount(fact.amount, fact.asset)
-        wallet, custody = (fact.account, "wallet"), (HOUSE, "custody")
-        if isinstance(fact, events.Deposit):
-            self._move(custody, wallet, fact.asset, amount)
-        else:
-            demand(self.books[fact.account, "wallet", fact.asset] >= amount)
-            self._move(wallet, custody, fact.asset, amount)
-
-    def _request(self, fact: events.WithdrawalRequest) -> None:
-        self._known(fact.account)
-        amount = self._amount(fact.amount, fact.asset)
-        demand(fact.request_id not in self.requests)
-        demand(self.books[fact.account, "wallet", fact.asset] >= amount)
-        self._move((fact.account, "wallet"), (fact.account, "hold"), fact.asset, amount)
-        self.requests[fact.request_id] = (fact.account, fact.asset, amount)
+        return trade.instrument
 
     def _end_request(self, fact: events.WithdrawalSettled | events.WithdrawalCancelled) -> None:
         amount = self._amount(fact.amount, fact.asset)
@@ -220,92 +230,138 @@ class Model:
         del self.requests[fact.request_id]
         paid = isinstance(fact, events.WithdrawalSettled)
         target = (HOUSE, "custody") if paid else (fact.account, "wallet")
-        self._move((fact.account, "hold"), target, fact.asset, amount)
+        self.move((fact.account, "hold"), target, fact.asset, amount)
 
-    def _transfer(self, fact: events.InternalTransfer) -> None:
-        self._known(fact.from_account, fact.to_account)
-        demand(fact.from_account != fact.to_account)
-        amount = self._amount(fact.amount, fact.asset)
-        demand(self.books[fact.from_account, "wallet", fact.asset] >= amount)
-        sides = (fact.from_account, "wallet"), (fact.to_account, "wallet")
-        self._move(*sides, fact.asset, amount)
+    def _move_margin(self, fact: events.IsolatedTransfer) -> None:
+        self._live(fact.instrument)
+        self._known(fact.account)
+        amount = self._amount(fact.amount, self.settlement)
+        demand(self.is_isolated(fact.account, fact.instrument))
+        demand(self.held(fact.account, fact.instrument) != 0)
+        source = (fact.account, None if amount > 0 else fact.instrument)
+        self.demand_margin(source, abs(amount))
+        self.post((fact.account, "wallet", self.settlement), -amount)
+        self.post((fact.account, "isolated", fact.instrument), amount)
 
-    def _insure(self, fact: events.InsuranceDeposit) -> None:
-        demand(fact.asset == self.settlement)
-        amount = self._amount(fact.amount, fact.asset)
-        covered = min(amount, -self.books[HOUSE, "deficit", fact.asset])
-        self._move((HOUSE, "custody"), (HOUSE, "deficit"), fact.asset, covered)
-        self._move((HOUSE, "custody"), (HOUSE, "insurance"), fact.asset, amount - covered)
+    def _choose_mode(self, fact: events.PositionMode) -> None:
+        self._live(fact.instrument)
+        self._known(fact.account)
+        key = (fact.account, fact.instrument)
+        known = self.modes.get(key, ("cross", None))
+        leverage = None if fact.leverage is None else exact(fact.leverage)
+        demand(leverage is None or leverage >= 1)
+        demand(fact.mode == known[0] or not self.held(*key))
+        account = self.margin_account(*key)
+        before = self.free_collateral(account)
+        self.modes[key] = (fact.mode, leverage)
+        if self.margin_account(*key) == account:
+            after = self.free_collateral(account)
+            if after < 0 and after < before:
+                self.modes[key] = known
+                raise Refused
 
-    def _open(self, fact: events.OpeningPosition) -> None:
+    def _open(self, fact: events.OpeningPosition, when: int) -> None:
         terms = self._live(fact.instrument)
         self._known(fact.account)
         demand(fact.quantity.scale <= terms.quantity_scale)
-        demand(fact.entry_price.scale <= terms.price_scale)
+        self._price(fact.instrument, fact.entry_price)
         quantity, price = exact(fact.quantity), exact(fact.entry_price)
-        cost = self._near(self._worth(fact.instrument, quantity, price))
-        self._change(fact.account, fact.instrument, quantity, -cost, price)
-        self._post((HOUSE, "position", fact.instrument), -quantity)
-        self._post((HOUSE, "variation", fact.instrument), cost)
+        cost = self.near(self.worth(fact.instrument, quantity, price))
+        self._take_side(fact.account, fact.instrument, quantity, -cost, price)
+        self.post((HOUSE, "position", fact.instrument), -quantity)
+        self.post((HOUSE, "variation", fact.instrument), cost)
         self.flows[HOUSE] += cost
-        if not self.books[HOUSE, "position", fact.instrument]:
-            left = self.books[HOUSE, "variation", fact.instrument]
-            self._post((HOUSE, "variation", fact.instrument), -left)
-            self._cash(HOUSE, left)
-        self._mark(fact.instrument, fact.entry_price, 0)
+        if not self.held(HOUSE, fact.instrument):
+            left = self.cost(HOUSE, fact.instrument)
+            self.post((HOUSE, "variation", fact.instrument), -left)
+            self.receive(HOUSE, fact.instrument, left, "opening")
+        self.stand_in(fact.instrument, price, "opening", when)
 
-    def _fund(self, fact: events.FundingRate) -> None:
-        terms = self._live(fact.instrument)
-        demand(fact.rate.scale <= 12 and fact.mark_price.scale <= terms.price_scale)
-        one = 10 ** self.scales[self.settlement]
-        each = abs(self._worth(fact.instrument, Fraction(1), exact(fact.mark_price)))
+    def _pay_funding(self, fact: events.FundingRate) -> None:
+        self._live(fact.instrument)
+        demand(fact.rate.scale <= 12)
+        self._price(fact.instrument, fact.mark_price)
+        mark = exact(fact.mark_price)
+        demand(not self.is_outside(fact.instrument, mark, self.accepted(fact.instrument)))
+        each = abs(self.worth(fact.instrument, Fraction(1), mark))
         for owner, quantity in self.holders(fact.instrument):
-            payment = Fraction(floor(-quantity * each * exact(fact.rate) * one), one)
-            self._cash(owner, payment)
-            self.flows[owner] += payment
-            self._post((HOUSE, "rounding", self.settlement), -payment)
+            payment = Fraction(floor(-quantity * each * exact(fact.rate) * self.one), self.one)
+            self.receive(owner, fact.instrument, payment, "funding")
+            self.flows[HOUSE if owner == LIQUIDATION else owner] += payment
+            self.post((HOUSE, "rounding", self.settlement), -payment)
             self.flows[HOUSE] -= payment
 
-    def _settle(self, fact: events.Settlement | events.Expiry, *, ends: bool) -> None:
-        terms = self._live(fact.instrument)
-        demand(fact.price.scale <= terms.price_scale)
+    def _settle(self, fact: events.Settlement | events.Expiry, when: int) -> None:
+        """The price is the mark first, with all that follows from it; then it is paid."""
+        self._price(fact.instrument, fact.price)
+        price, ends = exact(fact.price), isinstance(fact, events.Expiry)
+        demand(not self.is_outside(fact.instrument, price, self.accepted(fact.instrument)))
+        self.set_mark(fact.instrument, price, "expiry" if ends else "settlement", when)
+        self.rounds(None)
+        cause = "expiry" if ends else "settlement"
         for owner, quantity in self.holders(fact.instrument):
-            value = self._near(self._worth(fact.instrument, quantity, exact(fact.price)))
-            gain = self.books[owner, "variation", fact.instrument] + value
-            self._cash(owner, gain)
+            value = self.near(self.worth(fact.instrument, quantity, price))
+            gain = self.cost(owner, fact.instrument) + value
+            self.post((owner, "variation", fact.instrument), -gain)
             if ends:
-                self._post((owner, "position", fact.instrument), -quantity)
-                self.books[owner, "variation", fact.instrument] = Fraction(0)
-                self.flows[owner] += value
-                self._post((HOUSE, "rounding", self.settlement), -value)
+                self.post((owner, "position", fact.instrument), -quantity)
+                self.post((owner, "variation", fact.instrument), value)
+                self.flows[HOUSE if owner == LIQUIDATION else owner] += value
+                self.post((HOUSE, "rounding", self.settlement), -value)
                 self.flows[HOUSE] -= value
-            else:
-                self._post((owner, "variation", fact.instrument), -gain)
+            self.receive(owner, fact.instrument, gain, cause)
+            if ends:
+                self.release(owner, fact.instrument)
         if ends:
             self.expired.add(fact.instrument)
-        self._mark(fact.instrument, fact.price, 2)
 
     def _adjust(self, fact: events.Adjustment) -> None:
         demand(fact.made_by != fact.checked_by)
         after = self.copy()
         sums: defaultdict[str, Fraction] = defaultdict(Fraction)
+        fund = NOTHING
         for line in fact.lines:
             thing = line.instrument or line.asset
             assert thing is not None
             if line.instrument is not None:
                 self._live(line.instrument)
-            if line.owner != HOUSE:
+            if not line.owner.startswith("@"):
                 self._known(line.owner)
-            commodity = line.asset or thing
-            sums[commodity] += exact(line.amount)
-            after._post((line.owner, line.kind, thing), exact(line.amount))
+            sums[line.asset or thing] += exact(line.amount)
+            after.post((line.owner, line.kind, thing), exact(line.amount))
             if line.asset == self.settlement:
-                after.flows[line.owner] += exact(line.amount)
+                owner = HOUSE if line.owner == LIQUIDATION else line.owner
+                after.flows[owner] += exact(line.amount)
+            if line.kind in ("insurance", "deficit"):
+                fund += exact(line.amount)
         demand(not any(sums.values()))
-        for owner, kind, thing in list(after.books):
-            if kind == "variation" and after.books[owner, kind, thing]:
-                demand(after.books[owner, "position", thing] != 0)
-        demand(after.books[HOUSE, "insurance", self.settlement] >= 0)
-        demand(after.books[HOUSE, "deficit", self.settlement] <= 0)
-        self.books, self.flows = after.books, after.flows
-        self.largest = max(self.largest, after.largest)
+        after._demand_sound(fact)
+        after._follow_deficit(fund)
+        for name, value in vars(after).items():
+            setattr(self, name, value)
+
+    def _demand_sound(self, fact: events.Adjustment) -> None:
+        """Asked of the books as they would be."""
+        for owner, kind, thing in list(self.books):
+            if kind == "variation" and self.books[owner, kind, thing]:
+                demand(self.held(owner, thing) != 0)
+        for line in fact.lines:
+            if line.instrument is not None and not self.held(line.owner, line.instrument):
+                demand(not self.books.get((line.owner, "isolated", line.instrument)))
+            if line.kind == "wallet" and line.asset is not None:
+                self._demand_price(line.asset, self.books[line.owner, "wallet", line.asset])
+        demand(self.fund_balance("insurance") >= 0 >= self.fund_balance("deficit"))
+
+    def _follow_deficit(self, fund: Fraction) -> None:
+        """Let the list of deficits follow what was posted to `deficit` by hand."""
+        listed = sum((deficit.left for deficit in self.deficits), NOTHING)
+        change = listed + self.fund_balance("deficit")
+        if not change and not fund:
+            return
+        name = self.next_id("F")
+        if change > 0:
+            self.repay(change)
+        self.deficits = list(self.deficits)
+        if change < 0:
+            self.deficits.append(Deficit(name, None, None, -change))
+        self.tell_fund(name, "adjustment", None, None, None, fund)

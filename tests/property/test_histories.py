@@ -19,6 +19,7 @@ from ledger.core.outcome import Outcome, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.core.units import BALANCE_BOUND
+from tests.property.books import HOUSE, LIQUIDATION
 from tests.property.histories import (
     SETTLEMENT_SCALES,
     SPELLED_BY,
@@ -69,15 +70,13 @@ class World:
     def hold_against_model(
         self, event: events.Event, original: events.Event | None, outcome: Outcome | Rejection
     ) -> None:
-        trade = None if original is None else original.fact
-        assert trade is None or isinstance(trade, events.Trade)
         if isinstance(outcome, Rejection) and outcome.code == Code.OUT_OF_RANGE:
             trial = self.model.copy()
-            trial.apply(event.fact, trade)
+            trial.apply(event, original)
             assert trial.largest >= BALANCE_BOUND, outcome
             return
         try:
-            self.model.apply(event.fact, trade)
+            self.model.apply(event, original)
         except Refused:
             assert isinstance(outcome, Rejection), f"accepted, the model refuses: {event}"
         else:
@@ -117,8 +116,9 @@ class World:
         """Realized and unrealized together are what came and went, whatever was realized when."""
         worth: dict[str, Fraction] = {}
         for (owner, kind, thing), amount in found.items():
-            if kind == "variation" or (kind != "position" and thing == "USD"):
-                worth[owner] = worth.get(owner, Fraction(0)) + amount
+            if kind in ("variation", "isolated") or (kind != "position" and thing == "USD"):
+                whose = HOUSE if owner == LIQUIDATION else owner
+                worth[whose] = worth.get(whose, Fraction(0)) + amount
         flows = {owner: flow for owner, flow in self.model.flows.items() if flow}
         assert {owner: sum_ for owner, sum_ in worth.items() if sum_} == flows
         assert sum(flows.values()) == 0
@@ -128,7 +128,7 @@ class World:
             name: Fraction(mark.price, 10 ** self.state.instruments[name].price_scale)
             for name, mark in self.state.marks.items()
         }
-        assert marks == {name: price for name, (price, _) in self.model.marks.items()}
+        assert marks == {name: mark.price for name, mark in self.model.marks.items()}
 
 
 def live_through(settlement_scale: int, spelled: list[bytes]) -> World:
