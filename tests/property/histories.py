@@ -5,6 +5,7 @@ reach from one smallest unit of 18 decimals to 10^12 contracts, prices from the 
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 from ledger.core import events
 from ledger.core.units import Fixed, Microseconds
@@ -14,15 +15,17 @@ SPELLED_BY = 16
 FLAT = (events.Tier(None, Fixed(1, 1), Fixed(5, 2), Fixed(0, 0)),)
 SETTLEMENT_SCALES = (0, 2, 6, 8, 18)
 INSTRUMENTS: tuple[tuple[str, events.Instrument], ...] = tuple(
-    (name, events.Instrument(name, kind, multiplier, price_scale, quantity_scale, None, FLAT))  # type: ignore[arg-type]
-    for name, kind, multiplier, price_scale, quantity_scale in (
-        ("LIN", "linear", Fixed(1, 0), 2, 0),
-        ("FINE", "linear", Fixed(1, 3), 18, 18),
-        ("INV", "inverse", Fixed(100, 0), 1, 0),
-        ("ODD", "inverse", Fixed(7, 1), 8, 3),
+    (name, events.Instrument(name, kind, multiplier, price_scale, quantity_scale, None, FLAT, band))  # type: ignore[arg-type]
+    for name, kind, multiplier, price_scale, quantity_scale, band in (
+        ("LIN", "linear", Fixed(1, 0), 2, 0, None),
+        ("FINE", "linear", Fixed(1, 3), 18, 18, None),
+        ("INV", "inverse", Fixed(100, 0), 1, 0, Fixed(9, 1)),
+        ("ODD", "inverse", Fixed(7, 1), 8, 3, None),
     )
 )
 PEOPLE = ("anna", "ben", "cleo", "dora", "emil")
+POLICIES = ("bitmex", "binance", "hyperliquid", "pro_rata", "capped_pro_rata")
+LEVERAGES = (None, Fixed(1, 0), Fixed(25, 1), Fixed(20, 0))
 SIZES = (1, 2, 3, 5, 7, 99, 1000, 10**6 + 1, 10**9, 10**12)
 
 
@@ -33,11 +36,24 @@ def fixed(coefficient: int, scale: int) -> Fixed:
     return Fixed(coefficient, scale)
 
 
+def pool_terms(scale: int, number: int) -> events.Pool:
+    """Terms of a pool; every mode and policy has its numbers."""
+    return events.Pool(
+        "USD",
+        scale,
+        ("off", "full", "partial")[number % 3],  # type: ignore[arg-type]
+        (Fixed(0, 0), Fixed(5, 3), Fixed(1, 0))[number % 4 % 3],
+        (Fixed(0, 0), Fixed(1, 1))[number // 3 % 2],
+        (Fixed(0, 0), Fixed(1000, 0))[number // 6 % 2],
+        POLICIES[number % 5],  # type: ignore[arg-type]
+        ("open", "socialize")[number // 2 % 2],  # type: ignore[arg-type]
+    )
+
+
 def beginning(settlement_scale: int) -> list[events.Event]:
     """Reference data of a history."""
-    zero = Fixed(0, 0)
     facts: list[tuple[str, events.Fact]] = [
-        ("pool", events.Pool("USD", settlement_scale, "off", zero, zero, zero, "bitmex", "open")),
+        ("pool", pool_terms(settlement_scale, SETTLEMENT_SCALES.index(settlement_scale))),
         ("asset", events.Asset("ETH", 18, Fixed(1, 1))),
         *(("instrument", instrument) for _, instrument in INSTRUMENTS),
         *(("account", events.Account(person)) for person in PEOPLE),
@@ -234,15 +250,32 @@ class Speller:
         )
 
     def other(self, _: events.Event | None) -> events.Fact:
-        instrument, _terms = self.instrument()
-        choice = self.bytes[5] % 4
+        instrument, terms = self.instrument()
+        choice = self.bytes[5] % 6
         if choice == 0:
-            return events.PositionMode(self.person(1), "LIN", "cross")
+            return events.PriceAccept(
+                instrument,
+                self.size(6, terms.price_scale),
+                "maria",
+                "noor" if self.bytes[9] else "maria",
+            )
         if choice == 1:
             return events.AssetPrice("ETH", Fixed(1 + self.bytes[6], 0))
         if choice == 2:
             return events.Account(PEOPLE[self.bytes[1] % 5], tags=(f"tag-{self.bytes[2]}",))
-        return events.IsolatedTransfer(self.person(1), instrument, Fixed(1, 0))
+        if choice == 3:
+            return pool_terms(self.model.pool.scale, self.bytes[6])
+        amount = self.money()
+        sign = 1 if self.bytes[9] % 2 else -1
+        return events.IsolatedTransfer(
+            self.person(1), instrument, Fixed(sign * amount.coefficient, amount.scale)
+        )
+
+    def mode(self, _: events.Event | None) -> events.Fact:
+        instrument, _terms = self.instrument()
+        mode: Literal["cross", "isolated"] = "cross" if self.bytes[5] % 3 == 0 else "isolated"
+        leverage = LEVERAGES[self.bytes[6] % len(LEVERAGES)]
+        return events.PositionMode(self.person(1), instrument, mode, leverage)
 
     def payer(self) -> str:
         """Mostly somebody who has some of the asset."""
@@ -294,6 +327,11 @@ NAMES: dict[str, type[events.Fact]] = {
     "asset_price": events.AssetPrice,
     "account": events.Account,
     "isolated_transfer": events.IsolatedTransfer,
+    "price_accept": events.PriceAccept,
+    "pool": events.Pool,
+    "asset": events.Asset,
+    "instrument": events.Instrument,
+    "risk_tiers": events.RiskTiers,
 }
 KINDS: list[Callable[[Speller, events.Event | None], events.Fact]] = [
     *[Speller.trade] * 6,
@@ -310,5 +348,6 @@ KINDS: list[Callable[[Speller, events.Event | None], events.Fact]] = [
     *[Speller.settle] * 2,
     *[Speller.price] * 2,
     *[Speller.adjust] * 2,
-    Speller.other,
+    *[Speller.mode] * 2,
+    *[Speller.other] * 2,
 ]

@@ -56,11 +56,13 @@ class Margin(Books):
         return self.up(notional * (rate if leverage is None else max(rate, 1 / leverage)))
 
     def is_stale(self, instrument: str) -> bool:
-        age = self.listed[instrument].price_max_age
-        return age is not None and self.marks[instrument].time + age * 10**6 < self.pool_time
+        age, mark = self.listed[instrument].price_max_age, self.marks.get(instrument)
+        return age is not None and mark is not None and mark.time + age * 10**6 < self.pool_time
 
     def at_mark(self, instrument: str, quantity: Fraction) -> Fraction:
-        return self.worth(instrument, quantity, self.marks[instrument].price)
+        """`q * V(mark)`, unrounded; nothing while there never was a price."""
+        mark = self.marks.get(instrument)
+        return NOTHING if mark is None else self.worth(instrument, quantity, mark.price)
 
     def position(self, owner: str, instrument: str) -> Position:
         quantity = self.held(owner, instrument)
@@ -127,6 +129,13 @@ class Margin(Books):
         elif found.positions and found.equity < found.initial:
             self.calls[account] = self.next_id("C")
             self.tell("margin_call", self.calls[account], *account, found.equity, found.initial)
+
+    def look_at_breach(self, owner: str, instrument: str) -> None:
+        """A trade is never refused for margin; what it breaks is told."""
+        account = self.margin_account(owner, instrument)
+        found = self.statement(account)
+        if owner in self.people and found.equity < found.initial:
+            self.tell("margin_breach", *account, instrument, found.equity, found.initial)
 
     def look_at_calls(self) -> None:
         for account in sorted({*self.margin_accounts(), *self.calls}, key=in_order):

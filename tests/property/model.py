@@ -52,6 +52,8 @@ class Model(Defaults):
             case events.Trade():
                 self._trade(fact)
                 self.stand_in(fact.instrument, exact(fact.price), "trade", when)
+                for side in (fact.buyer, fact.seller):
+                    self.look_at_breach(side, fact.instrument)
             case events.TradeBust():
                 return self._bust(fact, original)
             case events.OpeningPosition():
