@@ -14,8 +14,18 @@ from ledger.store.tables import metadata
 
 OWNER = "clearing_owner"
 
+_BEFORE_TABLES = ("subjects.sql",)
 _PROGRAM = ("guards.sql", "partitions.sql")
-_VIEWS = ("figures.sql", "balances.sql", "journal.sql", "comments.sql")
+_VIEWS = (
+    "figures.sql",
+    "balances.sql",
+    "margin.sql",
+    "queue.sql",
+    "journal.sql",
+    "defaults.sql",
+    "comments.sql",
+)
+_GRANTS = (("sql", "grants.sql"), ("views", "access.sql"))
 
 
 def prepare(connection: Connection) -> None:
@@ -29,12 +39,15 @@ def prepare(connection: Connection) -> None:
 
 def create(connection: Connection) -> None:
     """Make everything in the two schemas; `prepare` came first, and they are empty."""
+    for name in _BEFORE_TABLES:
+        _run(connection, _text("views", name))
     metadata.create_all(connection, checkfirst=False)
     for name in _PROGRAM:
         _run(connection, _text("sql", name))
     for name in _VIEWS:
         _run(connection, _text("views", name))
-    _run(connection, _text("sql", "grants.sql"))
+    for folder, name in _GRANTS:
+        _run(connection, _text(folder, name))
 
 
 def _text(folder: str, name: str) -> str:

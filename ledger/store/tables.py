@@ -159,6 +159,7 @@ Index(
     "event_reference",
     event.c.shard,
     event.c.kind,
+    text("ledger.reference_subject(kind, raw)"),
     event.c.sequence,
     postgresql_where=text(
         "rejection IS NULL AND kind IN"

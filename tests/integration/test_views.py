@@ -19,6 +19,15 @@ _INSTRUMENT: Content = {
     "instrument": "BTC",
     "type": "linear",
     "multiplier": "0.5",
+    "price_scale": 2,
+    "tiers": [
+        {
+            "notional_cap": None,
+            "initial_rate": "0.1",
+            "maintenance_rate": "0.05",
+            "maintenance_amount": "0",
+        }
+    ],
 }
 _TRADE: Content = {
     "kind": "trade",
@@ -134,14 +143,15 @@ def test_balances_are_in_natural_units(reports: psycopg.Connection) -> None:
 
 
 def test_positions_derive_entry_price_and_value(reports: psycopg.Connection) -> None:
+    # At p the equity is 0.66 - 5.25 + p/2, the maintenance margin 0.05 * p/2: p = 4.59 / 0.475.
     figures = (
         Decimal("10.5"),
         Decimal("-5.25"),
         Decimal(12),
         Decimal(6),
         Decimal("0.75"),
-        None,
-        None,
+        Decimal("0.3"),
+        Decimal("9.66"),
     )
     assert _rows(reports, "SELECT * FROM reporting.positions WHERE account = 'alice'") == [
         ("main", "alice", "BTC", "cross", Decimal(1), *figures)
@@ -168,6 +178,28 @@ def test_positions_at_use_the_mark_of_that_time(reports: psycopg.Connection) -> 
             "SELECT quantity, cost, mark_price, notional, unrealized_pnl"
             f" FROM reporting.positions_at('main', {moment}) WHERE account = 'alice'",
         ) == [(Decimal(2), Decimal("-10.5"), Decimal("10.5"), Decimal("10.5"), Decimal(0))]
+
+
+def test_margin_sums_what_stands_behind_positions(reports: psycopg.Connection) -> None:
+    # alice: 0.66 + 0.75 against a notional of 6; bob: -0.69 - 0.75, so that nothing can be divided.
+    query = "SELECT * FROM reporting.margin ORDER BY account"
+    alice = (
+        *(Decimal("0.66"), Decimal("0.75"), Decimal("1.41"), Decimal("0.6"), Decimal("0.3")),
+        *(Decimal("0.81"), Decimal("0.212765957446808511"), Decimal("4.255319148936170213")),
+    )
+    bob = (
+        *(Decimal("-0.69"), Decimal("-0.75"), Decimal("-1.44"), Decimal("0.6"), Decimal("0.3")),
+        *(Decimal("-2.04"), None, None),
+    )
+    rows = [
+        ("main", "alice", None, "cross", *alice, []),
+        ("main", "bob", None, "cross", *bob, []),
+    ]
+    assert _rows(reports, query) == rows
+    assert _rows(reports, query.replace("margin ", "margin_at('main', 6) ")) == rows
+    assert _rows(
+        reports, "SELECT equity, initial_margin FROM reporting.margin_at('main', 3, 'alice')"
+    ) == [(Decimal("-0.03"), Decimal("1.05"))]
 
 
 def test_trades_show_what_was_agreed(reports: psycopg.Connection) -> None:

@@ -24,8 +24,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO clearing_reader, clearing_audi
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting TO clearing_reader, clearing_auditor;
 GRANT EXECUTE ON FUNCTION ledger.natural_units(numeric, integer),
     ledger.floor_quotient(numeric, numeric),
-    ledger.value_at(text, numeric, numeric, numeric, integer),
     ledger.entry_price(text, numeric, numeric, numeric), ledger.content(bytea, text),
-    ledger.account_at(integer, integer, bigint), ledger.mark_at(integer, text, bigint),
-    ledger.margin_mode_at(integer, text, text, bigint)
+    ledger.account_at(integer, integer, bigint)
     TO clearing_reader, clearing_auditor, clearing_writer;

@@ -1,5 +1,5 @@
 -- Every view and column of `reporting` in words. A column's meaning is the same in every view; the
--- few that differ are said again below.
+-- few that differ are said again below, as "view.column".
 DO $$
 DECLARE
     named record;
@@ -23,9 +23,16 @@ DECLARE
         "cost": "Balance of variation: minus the signed value at which it was entered.",
         "mark_price": "The mark that stands, or that the event named.",
         "notional": "Absolute value at the mark, in the settlement asset.",
+        "collateral": "Settlement asset at par, and other assets at their price less haircut, each down.",
         "unrealized_pnl": "Cost plus value at the mark, rounded down.",
-        "maintenance_margin": "Requirement of the position; null until margin is computed.",
-        "liquidation_price": "Mark at which it is liquidated; null until margin is computed.",
+        "equity": "Collateral plus unrealized P&L.",
+        "initial_margin": "Asked to open: notional by the tier''s rate or 1/leverage, up.",
+        "maintenance_margin": "Asked to keep: what the tier says, up; null for house owners.",
+        "free_collateral": "Equity less initial margin; negative where it falls short.",
+        "margin_ratio": "Maintenance margin by equity, to 18 decimals; null at equity of zero or less.",
+        "leverage": "Notional by equity, to 18 decimals; null at equity of zero or less.",
+        "stale_instruments": "Those of its positions whose mark is too old at pool time; mostly empty.",
+        "liquidation_price": "Mark at which equity is maintenance, all else held still; null if none is positive.",
         "trade_id": "The number of the venue, if it gave one.",
         "price": "In the settlement asset, as agreed.",
         "buyer": "Who became longer.",
@@ -39,22 +46,97 @@ DECLARE
         "payment": "Received; negative when paid.",
         "fee": "Paid; negative for a rebate.",
         "realized_pnl": "Profit of the closed part, without fees.",
-        "cause": "Kind of the event that moved it.",
+        "cause": "What moved it: close_out, fee, made_whole, insurance_deposit, ...",
         "code": "Stable code of the refusal.",
         "detail": "What was found and what was expected.",
         "debit": "Sum of the negative balances, as a positive number.",
-        "credit": "Sum of the positive balances; equal to debit."
+        "credit": "Sum of the positive balances; equal to debit.",
+        "takeover_value": "What @liquidation gave for it; signed, positive for a linear long.",
+        "takeover_price": "Price of that value; null where none is positive.",
+        "bankruptcy_price": "Price at which the position is worth its value less its share; null if none.",
+        "share": "Of the equity, what goes with the position; negative below zero.",
+        "penalty": "Of the share, what @liquidation keeps; a negative share whole.",
+        "rank": "Place in the order of the policy, 1 first.",
+        "score": "By which the policy orders, to 18 decimals.",
+        "side": "long or short.",
+        "percentile": "Part of the eligible at this place or behind it: 1 is the first.",
+        "eligible": "Could be deleveraged: equity above zero, mark not stale, by capped_pro_rata in profit.",
+        "call_id": "Number of the margin call in its pool.",
+        "opened_sequence": "The event after which the call stood.",
+        "opened_at": "When that event happened.",
+        "closed_sequence": "The event that ended it; null while it stands.",
+        "closed_at": "When that event happened.",
+        "end_reason": "How it ended; null while it stands.",
+        "missing": "Initial margin less what was there.",
+        "index_price": "The index given with it; null if none.",
+        "accepted_price": "The last accepted mark then; null if there was none.",
+        "band": "The fraction that it was outside of.",
+        "reason": "moved: too far from the last accepted mark; off_index: too far from its index.",
+        "first_suspect": "The price that those which confirm must be near.",
+        "confirmations": "Marks so far that confirmed the first suspect.",
+        "needed": "Confirmations after which it is accepted."
+    }';
+    exceptions jsonb := '{
+        "balances.sequence": "The event that last moved it.",
+        "postings.kind": "Kind of the event.",
+        "rejections.kind": "Kind of the event; null if undecoded.",
+        "margin.account": "The participant.",
+        "margin.instrument": "Of an isolated position; null for the cross account.",
+        "margin.margin_mode": "cross or isolated.",
+        "margin.unrealized_pnl": "Sum over its positions, each rounded down.",
+        "margin.initial_margin": "Sum over its positions of notional by the tier''s rate or 1/leverage, each up.",
+        "margin.maintenance_margin": "Sum over its positions of what the tier says, each up.",
+        "positions.unrealized_pnl": "Cost plus value at the mark, rounded down; without a mark the cost alone.",
+        "insurance_fund.amount": "Signed.",
+        "insurance_fund.balance": "Of the fund afterwards; never negative.",
+        "deficits.amount": "Signed: a new loss is negative, what covers one positive.",
+        "deficits.balance": "Of all losses not covered afterwards; zero or negative.",
+        "liquidations.liquidation_id": "Number of the liquidation in its pool.",
+        "liquidations.account": "The participant.",
+        "liquidations.quantity": "Contracts taken over; signed, long positive.",
+        "liquidations.mark_price": "Mark at the takeover.",
+        "liquidations.equity": "Of the margin account just before.",
+        "liquidations.maintenance_margin": "Of the margin account just before.",
+        "deleveragings.liquidation_id": "The liquidation whose position it closed.",
+        "deleveragings.account": "The participant.",
+        "deleveragings.quantity": "Contracts closed, positive.",
+        "deleveragings.price": "Of its part of the inventory''s cost; null where none is positive.",
+        "adl_queue.account": "The participant.",
+        "adl_queue.margin_mode": "cross or isolated.",
+        "adl_queue.score": "By which the policy orders, to 18 decimals; null at equity of zero or less.",
+        "adl_queue.rank": "Place among the eligible of its instrument and side, 1 first; null if not eligible.",
+        "margin_calls.account": "The participant.",
+        "margin_calls.instrument": "Of an isolated position; null for the cross account.",
+        "margin_calls.equity": "When it was opened.",
+        "margin_calls.initial_margin": "When it was opened.",
+        "margin_calls.maintenance_margin": "When it was opened.",
+        "margin_calls.end_reason": "restored or no_position; null while it stands.",
+        "margin_breaches.account": "The participant.",
+        "margin_breaches.margin_mode": "cross or isolated.",
+        "margin_breaches.instrument": "That was traded.",
+        "margin_breaches.cause": "margin_breach: equity under initial margin after a trade; isolated_shortfall: an isolated increase brought less than its margin.",
+        "margin_breaches.equity": "Of the margin account; null for an isolated_shortfall.",
+        "margin_breaches.initial_margin": "Of the margin account; of an isolated_shortfall, of the part added.",
+        "suspect_marks.mark_price": "The price that was not believed.",
+        "suspect_marks.end_reason": "price: one near the last mark came; confirmed, accepted, settlement, expiry; replaced: by another suspect; null while open."
     }';
     views jsonb := '{
         "balances": "Balance of every account of the books, now.",
         "positions": "Open positions at the latest marks.",
+        "margin": "Margin accounts at the latest marks: cross accounts, and isolated positions.",
         "postings": "Every leg of every journal entry.",
         "trades": "Accepted trades.",
         "funding_payments": "One row for each holder that paid or received funding.",
         "fees": "Fees and rebates, one row for each side that paid one.",
         "realized_pnl": "Realized profit and loss, one row per account, instrument and event.",
+        "liquidations": "Positions taken over from liquidated accounts, one row per takeover.",
+        "deleveragings": "Positions closed by auto-deleveraging, one row per fill.",
+        "adl_queue": "Open positions in the order in which they would be deleveraged, per instrument and side.",
         "insurance_fund": "Every movement of the insurance fund.",
         "deficits": "Every movement of losses that nothing covered yet.",
+        "margin_calls": "Margin calls, and how they ended.",
+        "margin_breaches": "Trades that left an account under its initial margin.",
+        "suspect_marks": "Prices that the price guard did not believe, and what became of them.",
         "rejections": "Refused messages, one row each.",
         "trial_balance": "Debits and credits per commodity; liabilities are credits.",
         "open_interest": "Contracts held long, per instrument."
@@ -64,12 +146,10 @@ BEGIN
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
                   WHERE c.relnamespace = 'reporting'::regnamespace AND c.relkind = 'v' LOOP
         EXECUTE format('COMMENT ON COLUMN reporting.%I.%I IS %L', named.relname, named.attname,
-                       words ->> named.attname);
+                       coalesce(exceptions ->> (named.relname || '.' || named.attname),
+                                words ->> named.attname));
         EXECUTE format('COMMENT ON VIEW reporting.%I IS %L', named.relname,
                        views ->> named.relname);
     END LOOP;
 END
 $$;
-COMMENT ON COLUMN reporting.balances.sequence IS 'The event that last moved it.';
-COMMENT ON COLUMN reporting.postings.kind IS 'Kind of the event.';
-COMMENT ON COLUMN reporting.rejections.kind IS 'Kind of the event; null if undecoded.';

@@ -4,20 +4,52 @@ CREATE FUNCTION ledger.natural_units(units numeric, scale integer) RETURNS numer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN trim_scale(units * ('1e-' || scale)::numeric); -- a product is exact, a quotient is not
 
+-- A fraction rounded to a whole number; exact, for both are divided as whole numbers with a remainder.
 CREATE FUNCTION ledger.floor_quotient(numerator numeric, denominator numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN denominator > 0
             THEN div(numerator, denominator) - (mod(numerator, denominator) < 0)::integer END;
 
--- What `quantity` contracts are worth at `price`, rounded down to the settlement asset's scale.
-CREATE FUNCTION ledger.value_at(type text, multiplier numeric, quantity numeric, price numeric,
-                                scale integer) RETURNS numeric
+CREATE FUNCTION ledger.ceil_quotient(numerator numeric, denominator numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN denominator > 0
+            THEN div(numerator, denominator) + (mod(numerator, denominator) > 0)::integer END;
+
+CREATE FUNCTION ledger.half_even_quotient(numerator numeric, denominator numeric) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    quotient numeric := div(numerator, denominator) - (mod(numerator, denominator) < 0)::integer;
+    twice numeric := 2 * (numerator - quotient * denominator);
+BEGIN
+    RETURN quotient + (twice > denominator OR (twice = denominator AND mod(quotient, 2) <> 0))::integer;
+END
+$$;
+
+-- A fraction as a decimal: half-even at the last of `decimals`.
+CREATE FUNCTION ledger.decimal_of(numerator numeric, denominator numeric, decimals integer)
+RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ledger.natural_units(
-    CASE type WHEN 'linear' THEN floor(quantity * multiplier * price * ('1e' || scale)::numeric)
-              ELSE ledger.floor_quotient(-quantity * multiplier * ('1e' || scale)::numeric, price)
-    END, scale);
+    ledger.half_even_quotient(numerator * ('1e' || decimals)::numeric, denominator), decimals);
 
+-- The exact sum of fractions, as {numerator, denominator}. Equal denominators are kept, so that linear
+-- positions never leave 1; others are multiplied.
+CREATE FUNCTION ledger.add_fraction(total numeric[], numerator numeric, denominator numeric)
+RETURNS numeric[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF total[2] = denominator THEN
+        RETURN ARRAY[total[1] + numerator, denominator];
+    ELSIF denominator = 1 THEN
+        RETURN ARRAY[total[1] + numerator * total[2], total[2]];
+    END IF;
+    RETURN ARRAY[total[1] * denominator + numerator * total[2], total[2] * denominator];
+END
+$$;
+
+CREATE AGGREGATE ledger.sum_fraction(numerator numeric, denominator numeric) (
+    SFUNC = ledger.add_fraction, STYPE = numeric[], INITCOND = '{0,1}', PARALLEL = SAFE
+);
 -- Average entry price, derived from cost; null where that is not positive.
 CREATE FUNCTION ledger.entry_price(type text, multiplier numeric, quantity numeric, cost numeric)
 RETURNS numeric
@@ -37,26 +69,40 @@ RETURN CASE WHEN rejection IS NULL THEN convert_from(raw, 'UTF8')::json END;
 -- `account_sequence`, which grows with `sequence`: one index probe a step.
 CREATE FUNCTION ledger.account_at(for_shard integer, for_account integer, at bigint)
 RETURNS TABLE (balance numeric, sequence bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE newest AS (
-        SELECT p.account_sequence, p.sequence FROM ledger.posting p
-         WHERE p.shard = for_shard AND p.account = for_account
-         ORDER BY p.account_sequence DESC LIMIT 1
-    ), bounds (low, high) AS (
-        SELECT CASE WHEN n.sequence <= at THEN n.account_sequence ELSE 0 END,
-               CASE WHEN n.sequence <= at THEN n.account_sequence ELSE n.account_sequence - 1 END
-          FROM newest n
-        UNION ALL
-        SELECT CASE WHEN coalesce(probe.sequence, 0) <= at THEN b.middle ELSE b.low END,
-               CASE WHEN coalesce(probe.sequence, 0) <= at THEN b.high ELSE b.middle - 1 END
-          FROM (SELECT low, high, (low + high + 1) / 2 AS middle FROM bounds WHERE low < high) b
-          LEFT JOIN LATERAL (SELECT p.sequence FROM ledger.posting p
-                              WHERE p.shard = for_shard AND p.account = for_account
-                                AND p.account_sequence = b.middle) probe ON true
-    )
-    SELECT p.balance, p.sequence FROM bounds b, ledger.posting p
-     WHERE b.low = b.high AND p.shard = for_shard AND p.account = for_account
-       AND p.account_sequence = b.low
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    low bigint := 1;
+    high bigint;
+    middle bigint;
+    found_balance numeric;
+    found_sequence bigint;
+BEGIN
+    SELECT p.account_sequence, p.sequence, p.balance INTO high, found_sequence, found_balance
+      FROM ledger.posting p
+     WHERE p.shard = for_shard AND p.account = for_account
+     ORDER BY p.account_sequence DESC LIMIT 1;
+    IF found_sequence <= at THEN
+        RETURN QUERY SELECT found_balance, found_sequence;
+        RETURN;
+    END IF;
+    high := high - 1; -- the answer is before this one; null where there is no posting at all
+    balance := NULL;
+    WHILE low <= high LOOP
+        middle := (low + high) / 2;
+        SELECT p.sequence, p.balance INTO found_sequence, found_balance FROM ledger.posting p
+         WHERE p.shard = for_shard AND p.account = for_account AND p.account_sequence = middle;
+        IF coalesce(found_sequence, 0) <= at THEN -- what retention took away is earlier
+            balance := found_balance;
+            sequence := found_sequence;
+            low := middle + 1;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    IF balance IS NOT NULL THEN
+        RETURN NEXT;
+    END IF;
+END
 $$;
 
 -- The last event whose pool time is not after a moment; 0 before the first. By bisection.
@@ -96,48 +142,4 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
        AND c.instrument IS NOT DISTINCT FROM CASE WHEN a.asset IS NULL THEN a.instrument END
       CROSS JOIN LATERAL ledger.account_at(s.shard, a.account, at) last
      WHERE s.shard = for_shard
-$$;
-
-CREATE VIEW ledger.instrument_terms AS
-SELECT DISTINCT ON (e.shard, e.terms ->> 'instrument')
-       e.shard, e.terms ->> 'instrument' AS instrument, e.terms ->> 'type' AS type,
-       (e.terms ->> 'multiplier')::numeric AS multiplier
-  FROM (SELECT shard, sequence, ledger.content(raw, rejection) AS terms
-          FROM ledger.event WHERE kind = 'instrument' AND rejection IS NULL) e
- ORDER BY e.shard, e.terms ->> 'instrument', e.sequence DESC;
-
-CREATE VIEW ledger.settlement AS
-SELECT DISTINCT ON (e.shard) e.shard, e.pool ->> 'settlement_asset' AS asset,
-       (e.pool ->> 'scale')::integer AS scale
-  FROM (SELECT shard, sequence, ledger.content(raw, rejection) AS pool
-          FROM ledger.event WHERE kind = 'pool' AND rejection IS NULL) e
- ORDER BY e.shard, e.sequence DESC;
-
-CREATE VIEW ledger.margin_modes AS
-SELECT DISTINCT ON (e.shard, e.mode ->> 'account', e.mode ->> 'instrument')
-       e.shard, e.mode ->> 'account' AS owner, e.mode ->> 'instrument' AS instrument,
-       e.mode ->> 'mode' AS mode
-  FROM (SELECT shard, sequence, ledger.content(raw, rejection) AS mode
-          FROM ledger.event WHERE kind = 'position_mode' AND rejection IS NULL) e
- ORDER BY e.shard, e.mode ->> 'account', e.mode ->> 'instrument', e.sequence DESC;
-
-CREATE FUNCTION ledger.mark_at(for_shard integer, for_instrument text, at bigint) RETURNS numeric
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT trim_scale((convert_from(body, 'UTF8')::json ->> 'mark_price')::numeric)
-      FROM ledger.record
-     WHERE shard = for_shard AND kind = 'mark' AND subject = for_instrument AND sequence <= at
-     ORDER BY sequence DESC LIMIT 1
-$$;
-
-CREATE FUNCTION ledger.margin_mode_at(for_shard integer, for_owner text, for_instrument text,
-                                      at bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN for_owner NOT LIKE '@%' THEN coalesce(
-        (SELECT mode.content ->> 'mode'
-           FROM (SELECT sequence, ledger.content(raw, rejection) AS content FROM ledger.event
-                  WHERE shard = for_shard AND kind = 'position_mode' AND rejection IS NULL
-                    AND sequence <= at) mode
-          WHERE mode.content ->> 'account' = for_owner
-            AND mode.content ->> 'instrument' = for_instrument
-          ORDER BY mode.sequence DESC LIMIT 1), 'cross') END
 $$;

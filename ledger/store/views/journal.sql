@@ -86,34 +86,6 @@ SELECT s.name AS pool, p.sequence, e.event_id, e.occurred_at, a.owner AS account
                        WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e
  GROUP BY s.name, p.sequence, e.event_id, e.occurred_at, a.owner, a.instrument, c.scale;
 
-CREATE VIEW reporting.insurance_fund AS
-SELECT s.name AS pool, p.sequence, c.asset, ledger.natural_units(p.amount, c.scale) AS amount,
-       ledger.natural_units(p.balance, c.scale) AS balance, e.kind AS cause,
-       CASE e.kind WHEN 'trade' THEN ledger.content(e.raw, e.rejection) ->> 'liquidation_id' END
-       AS liquidation_id
-  FROM ledger.shard s
-  JOIN ledger.account a ON a.shard = s.shard AND a.kind = 'insurance'
-  CROSS JOIN LATERAL (SELECT * FROM ledger.posting o
-                       WHERE o.shard = a.shard AND o.account = a.account OFFSET 0) p
-  CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
-                       WHERE k.shard = p.shard AND k.commodity = p.commodity OFFSET 0) c
-  CROSS JOIN LATERAL (SELECT v.kind, v.raw, v.rejection FROM ledger.event v
-                       WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e;
-
-CREATE VIEW reporting.deficits AS
-SELECT s.name AS pool, p.sequence, c.asset, ledger.natural_units(p.amount, c.scale) AS amount,
-       ledger.natural_units(p.balance, c.scale) AS balance, e.kind AS cause,
-       CASE e.kind WHEN 'trade' THEN ledger.content(e.raw, e.rejection) ->> 'liquidation_id' END
-       AS liquidation_id
-  FROM ledger.shard s
-  JOIN ledger.account a ON a.shard = s.shard AND a.kind = 'deficit'
-  CROSS JOIN LATERAL (SELECT * FROM ledger.posting o
-                       WHERE o.shard = a.shard AND o.account = a.account OFFSET 0) p
-  CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
-                       WHERE k.shard = p.shard AND k.commodity = p.commodity OFFSET 0) c
-  CROSS JOIN LATERAL (SELECT v.kind, v.raw, v.rejection FROM ledger.event v
-                       WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e;
-
 CREATE VIEW reporting.rejections AS
 SELECT s.name AS pool, e.sequence, e.event_id, e.kind, e.rejection AS code, e.detail
   FROM ledger.shard s JOIN ledger.event e ON e.shard = s.shard
