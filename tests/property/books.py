@@ -81,6 +81,7 @@ class Books:
         self.deficits: list[Deficit] = []
         self.last_adder: dict[str, str | None] = {}
         self.untaken: dict[str, tuple[Fraction, Fraction]] = {}
+        self.capped: dict[str, tuple[Fraction, Fraction]] = {}
         self.counted = {"C": 0, "F": 0, "L": 0}
         self.is_under_floor = False
         self.pool_time = 0
@@ -273,6 +274,7 @@ class Books:
         self.deficits = left
 
     def next_id(self, letter: str) -> str:
+        self.capped: dict[str, tuple[Fraction, Fraction]] = {}
         self.counted = {**self.counted, letter: self.counted[letter] + 1}
         return f"{letter}-{self.counted[letter]}"
 

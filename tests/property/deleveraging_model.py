@@ -44,12 +44,20 @@ class Deleveraging(Margin):
             losing = sorted(
                 (self.inventory_value(name, LIQUIDATION), name.encode(), name)
                 for name in self.listed
-                if self.held(LIQUIDATION, name) and name not in tried and not self.is_stale(name)
+                if self.is_open(name) and name not in tried and not self.is_stale(name)
             )
             if not losing or losing[0][0] >= 0:
                 return
             tried.add(losing[0][2])
             self.deleverage_one(losing[0][2])
+
+    def is_open(self, instrument: str) -> bool:
+        """There is an inventory, and no caps of this event have left it as it is."""
+        held = self.held(LIQUIDATION, instrument)
+        return bool(held) and self.capped.get(instrument) != (
+            held,
+            self.cost(LIQUIDATION, instrument),
+        )
 
     def deleverage_one(self, instrument: str) -> None:
         held = self.held(LIQUIDATION, instrument)
@@ -72,6 +80,8 @@ class Deleveraging(Margin):
         if left != held:
             self.defaulted[LIQUIDATION, instrument] = self.number
         what_is_left = (left, self.cost(LIQUIDATION, instrument))
+        if policy == "capped_pro_rata":
+            self.capped[instrument] = what_is_left
         if left and self.untaken.get(instrument) != what_is_left:
             self.untaken[instrument] = what_is_left
             self.tell("deleveraging_untaken", instrument, *what_is_left)

@@ -12,45 +12,18 @@ from fractions import Fraction
 from ledger.core import events
 from ledger.core.units import Fixed, Microseconds
 from tests.property.books import HOUSE, LIQUIDATION, NOTHING, exact
-from tests.property.histories import NAMES, POLICIES, fixed
+from tests.property.histories import NAMES, fixed
+from tests.property.listings import listed, pool_terms, tiers
 from tests.property.model import Model
 
 PEOPLE = ("anna", "ben", "cleo", "dora", "emil", "finn")
 SECOND = 10**6
-ZERO = Fixed(0, 0)
-BORDERS = ((400, 3000), (1000, 2000), (50, 100000))
-SHAPES = (
-    ("LIN", "linear", Fixed(1, 0), 2, 0, None),
-    ("MINI", "linear", Fixed(1, 1), 1, 3, Microseconds(10**15)),
-    ("INV", "inverse", Fixed(100, 0), 2, 0, None),
-    ("ODD", "inverse", Fixed(3333, 1), 3, 2, Microseconds(10**15)),
-)
 FIRST_PRICES = {"LIN": 100, "MINI": 1000, "INV": 8, "ODD": 40}
 
 
 def to_scale(amount: Fraction, scale: int) -> Fixed:
     """A decimal near the amount."""
     return fixed(round(amount * 10**scale), scale)
-
-
-def tiers(chance: random.Random) -> tuple[events.Tier, ...]:
-    """One to three tiers, with borders near the sizes that are traded."""
-    initial, maintenance = chance.choice(((2, 1), (10, 5), (20, 4), (50, 40)))
-    caps = [*chance.choice(BORDERS)[: chance.randint(0, 2)], None]
-    found: list[events.Tier] = []
-    hundredths = 0
-    for step, cap in enumerate(caps, start=1):
-        if found:
-            hundredths += int(caps[step - 2] or 0) * maintenance
-        found.append(
-            events.Tier(
-                None if cap is None else Fixed(cap, 0),
-                fixed(min(100, initial * step), 2),
-                fixed(maintenance * step, 2),
-                fixed(hundredths, 2),
-            )
-        )
-    return tuple(found)
 
 
 class Market:
@@ -67,27 +40,7 @@ class Market:
     def beginning(self) -> list[events.Event]:
         """Reference facts, money, prices."""
         chance = self.chance
-        facts: list[events.Fact] = [
-            self.pool(chance.choice((2, 2, 6, 8))),
-            events.Asset("BTC", 8, fixed(chance.choice((0, 1, 3)), 1)),
-            events.Asset("ETH", 18, fixed(chance.choice((0, 1, 10)), 1)),
-        ]
-        for name, kind, multiplier, price_scale, quantity_scale, expiry in SHAPES:
-            guarded = chance.random() < 0.3
-            facts.append(
-                events.Instrument(
-                    name,
-                    kind,  # type: ignore[arg-type]
-                    multiplier,
-                    price_scale,
-                    quantity_scale,
-                    expiry,
-                    tiers(chance),
-                    chance.choice((Fixed(1, 1), Fixed(5, 1))) if guarded else None,
-                    chance.choice((5, 30)) if chance.random() < 0.3 else None,
-                    chance.choice((1, 2, 3)),
-                )
-            )
+        facts = [pool_terms(chance, chance.choice((2, 2, 6, 8))), *listed(chance)]
         facts += [events.Account(person) for person in PEOPLE]
         for person in PEOPLE:
             facts.append(events.Deposit(person, "USD", Fixed(chance.choice((20, 100, 1000)), 0)))
@@ -115,19 +68,6 @@ class Market:
     def accepted(self, event: events.Event) -> None:
         if isinstance(event.fact, events.Trade):
             self.trades.append(event)
-
-    def pool(self, scale: int) -> events.Pool:
-        chance = self.chance
-        return events.Pool(
-            "USD",
-            scale,
-            chance.choice(("full", "full", "full", "partial", "partial", "partial", "off")),
-            chance.choice((ZERO, Fixed(5, 3), Fixed(5, 2), Fixed(1, 0))),
-            chance.choice((ZERO, Fixed(1, 1), Fixed(5, 1))),
-            chance.choice((ZERO, ZERO, Fixed(10, 0), Fixed(300, 0))),
-            chance.choice(POLICIES),  # type: ignore[arg-type]
-            chance.choice(("open", "socialize")),
-        )
 
     def person(self) -> str:
         return self.chance.choice(PEOPLE)
@@ -392,7 +332,7 @@ class Market:
         chance = self.chance
         choice = chance.randint(0, 4)
         if choice == 0:
-            return self.pool(self.model.pool.scale)
+            return pool_terms(chance, self.model.pool.scale)
         if choice == 1:
             return events.Asset("BTC", 8, fixed(chance.choice((0, 2, 5)), 1))
         if choice == 2:

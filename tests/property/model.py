@@ -32,7 +32,7 @@ class Model(Defaults):
 
     def apply(self, event: events.Event, original: events.Event | None = None) -> None:
         """Apply an event, or raise `Refused`; nothing was changed then, but `steps`."""
-        self.steps, self.opened = [], []
+        self.steps, self.opened, self.capped = [], [], {}
         earlier, self.pool_time = self.pool_time, max(self.pool_time, event.occurred_at)
         self.number += 1
         try:
