@@ -39,19 +39,19 @@ def restore(log: Log, shard: Shard) -> tuple[State, int]:
 def apply_again(log: Log, shard: Shard, state: State, stored: StoredEvent) -> None:
     """Decide an accepted event of the log once more, on the state before it."""
     event = event_of(stored)
-    outcome = decide(state, event, original_of(log, shard, event))
+    outcome = decide(state, event, original_of(log, shard, event), stored.sequence)
     assert not isinstance(outcome, Rejection), (
         f"pool {shard.name}: event {stored.sequence} was accepted and is refused now: {outcome}"
     )
 
 
 def event_of(stored: StoredEvent) -> Event:
-    """The event that an accepted row holds."""
+    """The event that an accepted row holds, with its sequence."""
     decoded = decode(stored.raw)
     assert isinstance(decoded, Decoded), (
         f"event {stored.sequence} was accepted and cannot be decoded now: {decoded}"
     )
-    return decoded.event
+    return decoded.event._replace(sequence=stored.sequence)
 
 
 def original_of(log: Log, shard: Shard, event: Event) -> Event | None:

@@ -225,7 +225,8 @@ class Writer:
                 draft.settle_on(message.partition)
             taken = draft.identity(event.event_id)
             if taken is None:
-                outcome = decide(draft.state, event, self._original(draft, event))
+                original = self._original(draft, event)
+                outcome = decide(draft.state, event, original, draft.next_sequence)
                 if not isinstance(outcome, Rejection):
                     draft.accept(message, event, decoded.content_hash, outcome, arrival.redrive_of)
                     return None
@@ -304,7 +305,8 @@ class Writer:
             return None
         name = event.fact.trade_event_id
         if name in draft.accepted:
-            return draft.accepted[name].event
+            known = draft.accepted[name]
+            return known.event._replace(sequence=known.identity.sequence)
         identity = draft.known.get(name)
         if identity is None:
             return None

@@ -82,6 +82,22 @@ def _not_zero(value: object) -> Fixed:
     return number
 
 
+def _fraction(value: object) -> Fixed:
+    number = _not_negative(value)
+    if number.coefficient > 10**number.scale:
+        message = f"must be at most 1, found {_shown(value)}"
+        raise ValueError(message)
+    return number
+
+
+def _leverage(value: object) -> Fixed:
+    number = fixed(value)
+    if number.coefficient < 10**number.scale:
+        message = f"must be at least 1, found {_shown(value)}"
+        raise ValueError(message)
+    return number
+
+
 def _identifier(value: str) -> str:
     if 0 < len(value) <= ID_LENGTH_MAX and _ID_CHARACTERS.issuperset(value):
         return value
@@ -153,6 +169,14 @@ NotNegative = Annotated[
     Fixed,
     PlainValidator(_not_negative),
     WithJsonSchema({**_DECIMAL_SCHEMA, "description": "0 or above"}),
+]
+Fraction = Annotated[
+    Fixed, PlainValidator(_fraction), WithJsonSchema({**_DECIMAL_SCHEMA, "description": "0 to 1"})
+]
+Leverage = Annotated[
+    Fixed,
+    PlainValidator(_leverage),
+    WithJsonSchema({**_DECIMAL_SCHEMA, "description": "1 or above"}),
 ]
 NotZero = Annotated[
     Fixed, PlainValidator(_not_zero), WithJsonSchema({**_DECIMAL_SCHEMA, "description": "not 0"})

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ledger.codec.fields import (
     Count,
     Decimal,
+    Fraction,
     Identifier,
+    Leverage,
     NotNegative,
     NotZero,
     Owner,
@@ -59,7 +61,7 @@ class Pool(Envelope):
     settlement_asset: Identifier
     scale: Scale
     liquidation: Literal["full", "partial", "off"]
-    penalty_rate: NotNegative
+    penalty_rate: Fraction
     partial_buffer: NotNegative
     insurance_floor: Decimal
     adl_policy: Literal["bitmex", "binance", "hyperliquid", "pro_rata", "capped_pro_rata"]
@@ -73,7 +75,7 @@ class Asset(Envelope):
     kind: Literal["asset"]
     asset: Identifier
     scale: Scale
-    haircut: NotNegative
+    haircut: Fraction
 
 
 class Instrument(Envelope):
@@ -120,7 +122,7 @@ class PositionMode(Envelope):
     account: Identifier
     instrument: Identifier
     mode: Literal["cross", "isolated"]
-    leverage: Positive | None = None
+    leverage: Leverage | None = None
 
 
 class _Transfer(Envelope):

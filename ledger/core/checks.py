@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from ledger.core.accounts import WALLET
+from ledger.core.guard import accepted_price, is_within
 from ledger.core.instruments import Terms
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
@@ -68,6 +70,35 @@ def too_many_decimals(number: Fixed, scale: int, name: str) -> Rejection:
     """The refusal of a number that is finer than its scale."""
     return rejected(
         Code.TOO_MANY_DECIMALS, f"{name} has {number.scale} decimals, its scale allows {scale}"
+    )
+
+
+def unpriced_debt(state: State, asset: AssetTerms, account: str, change: int) -> Rejection | None:
+    """`no_asset_price` for a wallet that would owe an asset whose worth is not known."""
+    if asset.asset == state.settlement.asset or asset.asset in state.asset_prices or change >= 0:
+        return None
+    balance = state.journal.balance(account, WALLET, None, asset.asset) + change
+    if balance >= 0:
+        return None
+    return rejected(
+        Code.NO_ASSET_PRICE,
+        f"wallet of {account} would be {balance} smallest units of {asset.asset}, "
+        "which has no price yet and may not go negative",
+    )
+
+
+def out_of_band(state: State, terms: Terms, price: int) -> Rejection | None:
+    """`price_out_of_band` for a price further from the last accepted mark than the band allows."""
+    accepted = accepted_price(state, terms.instrument)
+    if terms.price_band is None or accepted is None:
+        return None
+    if is_within(terms.price_band, price, accepted):
+        return None
+    return rejected(
+        Code.PRICE_OUT_OF_BAND,
+        f"{price} is further from the last accepted mark {accepted} of {terms.instrument} "
+        f"(both in 10^-{terms.price_scale}) than its price_band allows; "
+        "it needs a confirmed price or a price_accept first",
     )
 
 

@@ -241,6 +241,7 @@ class Event(NamedTuple):
         occurred_at: Microseconds since 1970-01-01T00:00:00Z; may go back.
         fact: What happened.
         version: Version of the wire format of this kind.
+        sequence: Its number in the log; 0 where it has none yet, or nobody counts.
     """
 
     kind: str
@@ -249,3 +250,4 @@ class Event(NamedTuple):
     occurred_at: Microseconds
     fact: Fact
     version: int = 1
+    sequence: int = 0

@@ -15,7 +15,7 @@ are worth 3 * -100 / 60000 = -0.005 BTC = -500,000 smallest units.
 from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.core.events import Tier
+from ledger.core.tiers import MarginTier
 from ledger.core.units import Fixed, Microseconds, half_even
 
 
@@ -42,7 +42,7 @@ class Terms(NamedTuple):
     value_numerator: int
     value_denominator: int
     expiry: Microseconds | None
-    tiers: tuple[Tier, ...]
+    tiers: tuple[MarginTier, ...]
     price_band: Fixed | None
     price_max_age: int | None
     price_confirmations: int
@@ -67,6 +67,20 @@ class Terms(NamedTuple):
         if self.is_inverse:
             return half_even(-quantity * self.value_numerator, self.value_denominator * price)
         return half_even(quantity * price * self.value_numerator, self.value_denominator)
+
+    def implied_price(self, quantity: int, value: Fraction) -> int | None:
+        """The price at which `quantity` contracts are worth `value`, half-even to the price scale.
+
+        None where no positive price gives that value.
+        """
+        if not value or not quantity:
+            return None
+        if self.is_inverse:
+            price = Fraction(-quantity * self.value_numerator, self.value_denominator) / value
+        else:
+            price = value * self.value_denominator / (quantity * self.value_numerator)
+        rounded = half_even(price.numerator, price.denominator)
+        return rounded if rounded > 0 else None
 
 
 def value_constants(

@@ -3,19 +3,26 @@
 I2  all balances of a commodity sum to zero
 I3  positions of an instrument sum to zero (I2 of its contracts)
 I5  everything but custody sums to minus custody (I2); no variation without a position
-and `holders` names exactly the owners with an open position; `insurance >= 0 >= deficit`; each hold
-equals the open requests. I1 and I4 are asserted where postings are made.
+I6  at rest nobody's equity is negative in a pool that liquidates, but for positions whose mark is
+    stale; `insurance >= 0 >= deficit`, and the deficit is the sum of those still open
+and `holders` names exactly the owners with an open position; each hold equals the open requests;
+nothing is left on the margin of a flat isolated position. I1 and I4 are asserted where postings are
+made.
 
-Cost: one pass over all accounts. Never called on the hot path.
+`broken` is for books at rest: after opening entries, I6 holds from the next other event on.
+Cost: one pass over all accounts and positions. Never called on the hot path.
 """
 
 from ledger.core.accounts import DEFICIT, HOLD, INSURANCE, POSITION, VARIATION
+from ledger.core.fund import deficit
+from ledger.core.margin import margin_accounts, statement
 from ledger.core.state import State
 
 
 def broken(state: State) -> list[str]:
     """Every invariant that does not hold, in words; empty when the books are sound."""
-    return [*_sums(state), *_positions(state), *_funds(state), *_holds(state)]
+    found = [*_sums(state), *_positions(state), *_funds(state), *_holds(state)]
+    return found if state.pool is None else [*found, *_deficits(state), *_margins(state)]
 
 
 def _sums(state: State) -> list[str]:
@@ -67,3 +74,24 @@ def _holds(state: State) -> list[str]:
         if key.kind == HOLD and balance
     }
     return [] if asked == held else [f"holds {held} differ from open requests {asked}"]
+
+
+def _deficits(state: State) -> list[str]:
+    owed = deficit(state)
+    still_open = sum(one.left for one in state.deficits.values())
+    return [] if owed == -still_open else [f"I6: deficit is {owed}, {still_open} still open"]
+
+
+def _margins(state: State) -> list[str]:
+    found: list[str] = []
+    liquidates = state.terms.liquidation != "off"
+    for account in margin_accounts(state):
+        at_rest = statement(state, *account)
+        if account[1] is not None and not at_rest.positions and at_rest.balance > 0:
+            found.append(f"isolated margin {at_rest.balance} of a flat position: {account}")
+        held_back = any(held.stale for held in at_rest.positions)
+        if liquidates and at_rest.equity < 0 and not held_back:
+            found.append(f"I6: equity of {account} is {at_rest.equity}")
+        if liquidates and at_rest.equity < at_rest.maintenance and not held_back:
+            found.append(f"under maintenance at rest: {account}")
+    return found

@@ -5,15 +5,18 @@ Rules of this file:
 * Only `post` changes a balance; it counts the account's postings and keeps the running balance.
 * Nothing of an entry is final before `close`. `unwind` takes the whole entry back, accounts and
   commodities opened by it included, so that a refused event leaves no trace.
-* `holders` follows the position accounts: who has an open position in an instrument, always.
+* `holders` and `positions_of` follow the position accounts: who has what open, always.
 
 Accounts and commodities are numbered from 1 in order of first use, so the same events give the
 same numbers. Cost: one `post` is about 0.4 us; nothing grows with the number of accounts.
 """
 
-from ledger.core.accounts import POSITION, AccountKey
+from ledger.core.accounts import POSITION, WALLET, AccountKey
 from ledger.core.outcome import Commodity, OpenedAccount, Outcome, Posting, Record
 from ledger.core.units import BALANCE_BOUND
+
+_Holding = tuple[dict[str, int], str, dict[str, int], str]
+"""Holders of an instrument and the owner; positions of the owner and the instrument."""
 
 
 class OutOfRange(ArithmeticError):
@@ -36,6 +39,8 @@ class Journal:
         commodity_of: Commodity number, by account number.
         commodities: By number, index 0 unused.
         holders: For each instrument the owners with an open position and their position account.
+        positions_of: For each owner the instruments with an open position and its position account.
+        wallets_of: For each owner the assets of its wallets and their accounts.
     """
 
     __slots__ = (
@@ -46,12 +51,15 @@ class Journal:
         "_opened_commodities",
         "_postings",
         "_records",
+        "_seen",
         "balances",
         "commodities",
         "commodity_of",
         "holders",
         "keys",
+        "positions_of",
         "sequences",
+        "wallets_of",
     )
 
     def __init__(self) -> None:
@@ -63,10 +71,13 @@ class Journal:
         self.commodity_of: list[int] = [0]
         self.commodities: list[Commodity] = [Commodity(0, None, None, 0)]
         self.holders: dict[str, dict[str, int]] = {}
+        self.positions_of: dict[str, dict[str, int]] = {}
+        self.wallets_of: dict[str, dict[str, int]] = {}
         self._numbers: dict[tuple[str, str, str | None, str | None], int] = {}
         self._commodity_numbers: dict[tuple[str | None, str | None], int] = {}
-        self._holders_of: list[tuple[dict[str, int], str] | None] = [None]
+        self._holders_of: list[_Holding | None] = [None]
         self._postings: list[Posting] = []
+        self._seen = 0
         self._records: list[Record] = []
         self._opened: list[OpenedAccount] = []
         self._opened_commodities: list[Commodity] = []
@@ -114,6 +125,17 @@ class Journal:
         """Keep a decided fact beside the postings of this entry."""
         self._records.append(Record(kind, subject, body))
 
+    @property
+    def posted(self) -> int:
+        """Postings of this entry so far."""
+        return len(self._postings)
+
+    def unseen(self) -> list[Posting]:
+        """Postings made since this was last asked, within this entry."""
+        postings = self._postings[self._seen :] if self._seen else self._postings
+        self._seen = len(self._postings)
+        return postings
+
     def close(self) -> Outcome:
         """End the entry and hand it out.
 
@@ -124,6 +146,7 @@ class Journal:
         for _, _, commodity, _, amount, _ in self._postings:
             sums[commodity] = sums.get(commodity, 0) + amount
         assert not any(sums.values()), f"entry does not sum to zero per commodity: {sums}"
+        self._seen = 0
         outcome = Outcome(self._postings, self._records, self._opened, self._opened_commodities)
         self._postings, self._records, self._opened, self._opened_commodities = [], [], [], []
         return outcome
@@ -136,8 +159,11 @@ class Journal:
             holding = self._holders_of[account]
             if holding is not None:
                 _follow(holding, account, balance - amount)
+        self._seen = 0
         for opened in reversed(self._opened):
             del self._numbers[opened[1:]]
+            if opened.kind == WALLET and opened.asset is not None:
+                del self.wallets_of[opened.owner][opened.asset]
             for column in self._columns():
                 column.pop()
         for commodity in reversed(self._opened_commodities):
@@ -180,17 +206,22 @@ class Journal:
         self.commodity_of.append(commodity)
         if key.kind == POSITION and key.instrument is not None:
             owners = self.holders.setdefault(key.instrument, {})
-            self._holders_of.append((owners, key.owner))
-        else:
-            self._holders_of.append(None)
+            instruments = self.positions_of.setdefault(key.owner, {})
+            self._holders_of.append((owners, key.owner, instruments, key.instrument))
+            return
+        self._holders_of.append(None)
+        if key.kind == WALLET and key.asset is not None:
+            self.wallets_of.setdefault(key.owner, {})[key.asset] = len(self.keys) - 1
 
     def _columns(self) -> tuple[list[AccountKey] | list[int] | list[object], ...]:
         return self.keys, self.balances, self.sequences, self.commodity_of, self._holders_of  # type: ignore[return-value]
 
 
-def _follow(holding: tuple[dict[str, int], str], account: int, balance: int) -> None:
-    owners, owner = holding
+def _follow(holding: _Holding, account: int, balance: int) -> None:
+    owners, owner, instruments, instrument = holding
     if balance:
         owners[owner] = account
+        instruments[instrument] = account
     else:
         owners.pop(owner, None)
+        instruments.pop(instrument, None)

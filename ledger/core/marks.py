@@ -1,22 +1,25 @@
 """The mark of an instrument: which price stands for its value.
 
-Prices, settlements and expiries set it. Until the first of them the last trade price stands, else
-the last opening entry price. Every change, and every price event, is a `mark` record.
+Prices, settlements and expiries set it, as far as the price guard lets them. Until the first of
+them the last trade price stands, else the last opening entry price. Every change, and every price
+event that is believed, is a `mark` record.
 """
 
+from ledger.core.guard import STAND_INS
 from ledger.core.instruments import Terms
 from ledger.core.state import Mark, State
 from ledger.core.units import Fixed
 
-_STAND_INS = ("trade", "opening")
-"""Sources that only stand in for a price, the stronger first."""
-
 
 def set_mark(state: State, terms: Terms, price: int, source: str) -> None:
-    """Let `price`, in smallest units, stand from now on."""
-    state.marks[terms.instrument] = Mark(price, source)
+    """Let `price`, in smallest units, stand from now on; an open suspicion ends."""
+    instrument = terms.instrument
+    state.put(state.marks, instrument, Mark(price, source, state.now))
+    if source not in STAND_INS:
+        state.drop(state.suspects, instrument)
     body: dict[str, object] = {"mark_price": Fixed(price, terms.price_scale), "source": source}
-    state.journal.record("mark", terms.instrument, body)
+    state.journal.record("mark", instrument, body)
+    state.watch.moved(instrument, price)
 
 
 def stand_in(state: State, instrument: str, price: Fixed, source: str) -> None:
@@ -25,8 +28,9 @@ def stand_in(state: State, instrument: str, price: Fixed, source: str) -> None:
     units = price.coefficient * 10 ** (terms.price_scale - price.scale)
     known = state.marks.get(instrument)
     if known is not None:
-        if known.source not in _STAND_INS or (known.source == "trade" and source == "opening"):
+        if known.source not in STAND_INS or (known.source == "trade" and source == "opening"):
             return
-        if known == (units, source):
+        # The same price again is news only where marks may become too old.
+        if known.price == units and known.source == source and terms.price_max_age is None:
             return
     set_mark(state, terms, units, source)

@@ -29,6 +29,18 @@ class Purpose(IntEnum):
     ROUNDING = 9
     """What rounding left over."""
     ADJUSTMENT = 10
+    MARGIN = 11
+    """Between a wallet and the margin of an isolated position."""
+    TAKEOVER = 12
+    """Contracts and cost taken over by `@liquidation`."""
+    SEIZURE = 13
+    """Collateral seized from a liquidated account."""
+    MADE_WHOLE = 14
+    """What a bankrupt account is given by the insurance fund, or left as a deficit."""
+    DELEVERAGING = 15
+    """Contracts and cost of an inventory closed against opposite positions."""
+    SOCIALIZED = 16
+    """An uncovered loss shared among those who gained."""
 
 
 class OpenedAccount(NamedTuple):

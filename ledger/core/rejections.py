@@ -39,18 +39,25 @@ class Code(StrEnum):
     SAME_ACCOUNT = "same_account"
     SAME_PERSON = "same_person"
     IMMUTABLE_FIELD = "immutable_field"
+    NOT_ISOLATED = "not_isolated"
+    NO_POSITION = "no_position"
+    POSITION_OPEN = "position_open"
     INVALID_LINE = "invalid_line"
     TOO_MANY_DECIMALS = "too_many_decimals"
     OUT_OF_RANGE = "out_of_range"
     INVALID_TIERS = "invalid_tiers"
     ALREADY_BUSTED = "already_busted"
     BUST_TOO_LATE = "bust_too_late"
+    NO_ASSET_PRICE = "no_asset_price"
+    PRICE_OUT_OF_BAND = "price_out_of_band"
     REQUEST_EXISTS = "request_exists"
     REQUEST_MISMATCH = "request_mismatch"
     INSUFFICIENT_BALANCE = "insufficient_balance"
+    INSUFFICIENT_MARGIN = "insufficient_margin"
     UNBALANCED = "unbalanced"
     HOLD_MISMATCH = "hold_mismatch"
     VARIATION_WITHOUT_POSITION = "variation_without_position"
+    ISOLATED_WITHOUT_POSITION = "isolated_without_position"
     INSURANCE_NEGATIVE = "insurance_negative"
     DEFICIT_POSITIVE = "deficit_positive"
 
@@ -71,7 +78,13 @@ _TRANSIENT = frozenset(
         Code.UNKNOWN_TRADE,
         Code.UNKNOWN_REQUEST,
         Code.REQUEST_EXISTS,
+        Code.NOT_ISOLATED,
+        Code.NO_POSITION,
+        Code.POSITION_OPEN,
+        Code.NO_ASSET_PRICE,
+        Code.PRICE_OUT_OF_BAND,
         Code.INSUFFICIENT_BALANCE,
+        Code.INSUFFICIENT_MARGIN,
         Code.OUT_OF_RANGE,
     }
 )

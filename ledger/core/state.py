@@ -1,11 +1,20 @@
-"""All that a pool's rules know: terms, participants, marks, open requests, and the journal."""
+"""All that a pool's rules know: terms, participants, marks, open requests, defaults, the journal.
 
-from typing import NamedTuple
+Rules of this file:
+
+* Registers (the dicts and the scalars) change through `put`, `drop` and `change` alone, which keep
+  what was there before: a refused event is taken back whole by `unwind`.
+* `watch` is derived: it decides which accounts are looked at, never what is found.
+"""
+
+from typing import Any, Literal, NamedTuple
 
 from ledger.core import events
 from ledger.core.instruments import Terms
 from ledger.core.journal import Journal
+from ledger.core.outcome import Outcome
 from ledger.core.units import Fixed, Microseconds
+from ledger.core.watch import Watch, Watcher
 
 
 class AssetTerms(NamedTuple):
@@ -21,11 +30,33 @@ class Mark(NamedTuple):
 
     Attributes:
         price: Smallest units of price.
-        source: `price`, `settlement` or `expiry`; until the first of them `trade`, or `opening`.
+        source: `price`, `confirmed`, `accepted`, `settlement` or `expiry`; until the first of them
+            `trade`, or `opening`.
+        time: When the event that set it occurred.
     """
 
     price: int
     source: str
+    time: Microseconds
+
+
+class Suspect(NamedTuple):
+    """A mark that the price guard holds back.
+
+    Attributes:
+        first: The first suspect price; the later ones are held against it.
+        confirmations: Consecutive marks after it within its band, so far.
+    """
+
+    first: int
+    confirmations: int
+
+
+class PositionTerms(NamedTuple):
+    """How a participant's position in an instrument is margined."""
+
+    mode: Literal["cross", "isolated"]
+    leverage: Fixed | None
 
 
 class Request(NamedTuple):
@@ -36,6 +67,33 @@ class Request(NamedTuple):
     amount: int
 
 
+class Deficit(NamedTuple):
+    """A loss that nothing has covered yet, by the number of the fund movement that opened it.
+
+    Attributes:
+        liquidation_id: Whose loss it is; None where no liquidation led to it.
+        left: Smallest units still open, positive.
+    """
+
+    liquidation_id: str | None
+    left: int
+
+
+class Inventory(NamedTuple):
+    """What `@liquidation` holds of an instrument, since it last held none.
+
+    Attributes:
+        liquidation_id: The liquidation that last added to it.
+        taken_over, closed_out: Contracts taken over, and closed by market trades, so far.
+        untaken: Quantity and cost that no opposite position would take, once that was recorded.
+    """
+
+    liquidation_id: str
+    taken_over: int
+    closed_out: int
+    untaken: tuple[int, int] | None
+
+
 class State:
     """The state of one pool.
 
@@ -43,43 +101,80 @@ class State:
         name: The pool's id.
         pool: Its terms; None until its `pool` event.
         pool_time: Largest `occurred_at` applied; None before the first.
+        under_floor: The insurance fund's projection rests under its floor, and that was recorded.
         assets: By id, the settlement asset included.
-        asset_prices: By id, in the settlement asset, as written.
+        asset_prices: By id, in the settlement asset, in 10^-18.
         instruments: By id.
         participants: Their tags, by id.
         marks: By instrument.
+        suspects: Marks held back by the price guard, by instrument.
+        modes: By (participant, instrument), where they were chosen.
         requests: Open withdrawal requests by id.
         busted: Event ids of busted trades, each with the id of the event that busted it.
+        calls: Id of the open margin call, by margin account (participant, instrument or None).
+        deficits: By number of the fund movement that opened them.
+        inventories: By instrument, where `@liquidation` holds some.
+        defaulted: Sequence of the last liquidation or deleveraging, by (owner, instrument).
+        counts: How many ids of each letter were given (`L`, `D`, `C`, `F`).
         journal: Balances and positions.
+        watch: Which margin accounts are to be examined. Derived, not part of what is kept.
+        now, sequence: Of the event being decided. Not kept.
+        uncovered: `(number, instrument)` of deficits opened and not yet offered to be shared.
     """
 
     __slots__ = (
+        "_undo",
         "asset_prices",
         "assets",
         "busted",
+        "calls",
+        "counts",
+        "defaulted",
+        "deficits",
         "instruments",
+        "inventories",
         "journal",
         "marks",
+        "modes",
         "name",
+        "now",
         "participants",
         "pool",
         "pool_time",
         "requests",
+        "sequence",
+        "suspects",
+        "uncovered",
+        "under_floor",
+        "watch",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, watch: Watcher | None = None) -> None:
         """Start a pool that has seen nothing yet."""
         self.name = name
         self.pool: events.Pool | None = None
         self.pool_time: Microseconds | None = None
+        self.under_floor = False
         self.assets: dict[str, AssetTerms] = {}
-        self.asset_prices: dict[str, Fixed] = {}
+        self.asset_prices: dict[str, int] = {}
         self.instruments: dict[str, Terms] = {}
         self.participants: dict[str, tuple[str, ...]] = {}
         self.marks: dict[str, Mark] = {}
+        self.suspects: dict[str, Suspect] = {}
+        self.modes: dict[tuple[str, str], PositionTerms] = {}
         self.requests: dict[str, Request] = {}
         self.busted: dict[str, str] = {}
+        self.calls: dict[tuple[str, str | None], str] = {}
+        self.deficits: dict[int, Deficit] = {}
+        self.inventories: dict[str, Inventory] = {}
+        self.defaulted: dict[tuple[str, str], int] = {}
+        self.counts: dict[str, int] = {}
         self.journal = Journal()
+        self.watch: Watcher = Watch() if watch is None else watch
+        self.now = Microseconds(0)
+        self.sequence = 0
+        self.uncovered: list[tuple[int, str | None]] = []
+        self._undo: list[tuple[dict[Any, Any] | None, Any, Any]] = []
 
     @property
     def settlement(self) -> AssetTerms:
@@ -90,3 +185,58 @@ class State:
         """
         assert self.pool is not None, f"pool {self.name} has no terms yet"
         return self.assets[self.pool.settlement_asset]
+
+    @property
+    def terms(self) -> events.Pool:
+        """The terms of the pool.
+
+        Asserts:
+            The pool has been declared.
+        """
+        assert self.pool is not None, f"pool {self.name} has no terms yet"
+        return self.pool
+
+    def put(self, register: dict[Any, Any], key: object, value: object) -> None:
+        """Set an entry of a register."""
+        self._undo.append((register, key, register.get(key, _ABSENT)))
+        register[key] = value
+
+    def drop(self, register: dict[Any, Any], key: object) -> None:
+        """Take an entry of a register away; nothing happens where there is none."""
+        if key in register:
+            self._undo.append((register, key, register.pop(key)))
+
+    def change(self, name: str, value: object) -> None:
+        """Set one of the scalars."""
+        self._undo.append((None, name, getattr(self, name)))
+        setattr(self, name, value)
+
+    def next_id(self, letter: str) -> str:
+        """The next id of a kind, counted in this pool: `L-1`, `L-2`, ..."""
+        number = self.counts.get(letter, 0) + 1
+        self.put(self.counts, letter, number)
+        return f"{letter}-{number}"
+
+    def close(self) -> Outcome:
+        """End the event and hand out what it led to."""
+        self._undo.clear()
+        self.uncovered.clear()
+        self.watch.event_ended()
+        return self.journal.close()
+
+    def unwind(self) -> None:
+        """Take everything back that this event has done."""
+        for register, key, before in reversed(self._undo):
+            if register is None:
+                setattr(self, key, before)
+            elif before is _ABSENT:
+                del register[key]
+            else:
+                register[key] = before
+        self._undo.clear()
+        self.uncovered.clear()
+        self.journal.unwind()
+        self.watch.event_undone()
+
+
+_ABSENT = object()

@@ -18,6 +18,12 @@ BALANCE_BOUND = 10**36
 RATE_SCALE = 12
 """Decimals of a rate (funding, haircut, margin rate, leverage is a plain decimal)."""
 
+RATE_ONE = 10**RATE_SCALE
+"""A rate of one."""
+
+ASSET_PRICE_SCALE = 18
+"""Decimals of a collateral asset's price."""
+
 SCALE_MAX = 18
 """The largest number of decimals of an asset, a price or a quantity."""
 

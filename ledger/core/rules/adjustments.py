@@ -1,8 +1,9 @@
 """Adjustments: postings by hand, by a maker and a checker who are two different people.
 
 Lines balance per commodity, contracts included. Afterwards there must be no variation without a
-position, `insurance >= 0 >= deficit`, holds equal to the open requests, and nothing in an expired
-instrument. All of it is asked of the balances as they would be, before anything is posted.
+position, no isolated margin without one, `insurance >= 0 >= deficit`, holds equal to the open
+requests, and nothing in an expired instrument. All of it is asked of the balances as they would be,
+before anything is posted.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from ledger.core.accounts import (
     INSURANCE,
     ISOLATED,
     KINDS_OF_INSTRUMENT,
+    LIQUIDATION,
     POSITION,
     VARIATION,
+    WALLET,
     AccountKey,
     kinds_of,
 )
@@ -26,7 +29,11 @@ from ledger.core.checks import (
     live_instrument,
     rejected,
     unknown_account,
+    unpriced_debt,
 )
+from ledger.core.fund import adjusted
+from ledger.core.inventory import follow
+from ledger.core.margin import CROSS
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
@@ -46,6 +53,14 @@ def adjustment(state: State, fact: events.Adjustment) -> Rejection | None:
     for key, scale, amount in lines:
         account = state.journal.account(*key, scale)
         state.journal.post(account, amount, Purpose.ADJUSTMENT)
+    moved = {
+        kind: sum(amount for key, _, amount in lines if key.kind == kind)
+        for kind in (INSURANCE, DEFICIT)
+    }
+    adjusted(state, moved[INSURANCE], moved[DEFICIT])
+    for key, _, _ in lines:
+        if key.owner == LIQUIDATION and key.kind == POSITION and key.instrument is not None:
+            follow(state, key.instrument)
     return None
 
 
@@ -78,13 +93,19 @@ def _line(
 
 def _misfit(state: State, line: events.AdjustmentLine) -> str | None:
     """What keeps the line from naming an account of the chart, or None."""
-    if line.kind not in kinds_of(line.owner) or line.kind == ISOLATED:
+    if line.kind not in kinds_of(line.owner):
         return f"{line.owner} has no account of kind {line.kind}"
     if (line.instrument is not None) != (line.kind in KINDS_OF_INSTRUMENT):
         return f"kind {line.kind} and instrument {line.instrument} do not go together"
     if (line.asset is None) != (line.kind == POSITION):
         return f"kind {line.kind} and asset {line.asset} do not go together"
-    if line.kind in (VARIATION, INSURANCE, DEFICIT) and line.asset != state.settlement.asset:
+    chosen = state.modes.get((line.owner, line.instrument or ""), CROSS)
+    if line.kind == ISOLATED and chosen.mode != "isolated":
+        return f"{line.owner} holds {line.instrument} in cross margin"
+    if (
+        line.kind in (ISOLATED, VARIATION, INSURANCE, DEFICIT)
+        and line.asset != state.settlement.asset
+    ):
         return f"{line.kind} holds {state.settlement.asset} only"
     return None
 
@@ -112,6 +133,23 @@ def _unsound(state: State, lines: list[tuple[AccountKey, int, int]]) -> Iterator
             yield rejected(
                 Code.HOLD_MISMATCH, f"hold of {key.owner} would differ from its open requests"
             )
+        if key.kind == WALLET and key.asset is not None:
+            change = balance - state.journal.balance(*key)
+            debt = unpriced_debt(state, state.assets[key.asset], key.owner, change)
+            if debt is not None:
+                yield debt
+        if key.kind in (ISOLATED, POSITION) and not key.owner.startswith("@"):
+            sides = [
+                AccountKey(key.owner, POSITION, key.instrument, None),
+                AccountKey(key.owner, ISOLATED, key.instrument, asset),
+            ]
+            position, margin = (after.get(side, state.journal.balance(*side)) for side in sides)
+            if margin and not position:
+                yield rejected(
+                    Code.ISOLATED_WITHOUT_POSITION,
+                    f"{key.owner} would have isolated margin {margin} in {key.instrument} "
+                    "without a position",
+                )
         if key.kind in (POSITION, VARIATION):
             sides = [
                 AccountKey(key.owner, POSITION, key.instrument, None),

@@ -8,13 +8,16 @@
     internal_transfer       wallet  -a          wallet of the other +a
     insurance_deposit       custody -a          deficit first, up to zero; the rest insurance
 
-Money leaves a wallet only up to its balance. A request stays open until it is settled or cancelled
-with the same account, asset and amount; its id may be used again after that.
+Money leaves a wallet only up to its balance, and while the account's equity is at least its initial
+margin afterwards (`off` pools: the balance alone counts). A request stays open until it is settled
+or cancelled with the same account, asset and amount; its id may be used again after that.
 """
 
 from ledger.core import events
-from ledger.core.accounts import CUSTODY, DEFICIT, HOLD, HOUSE, INSURANCE, WALLET
+from ledger.core.accounts import CUSTODY, HOLD, HOUSE, WALLET
 from ledger.core.checks import asset_terms, first_of, in_units, rejected, unknown_account
+from ledger.core.fund import Cause, receive
+from ledger.core.leaving import beyond_margin
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import AssetTerms, Request, State
@@ -54,7 +57,7 @@ def withdrawal_request(state: State, fact: events.WithdrawalRequest) -> Rejectio
     refusal = _beyond_wallet(state, asset, fact.account, amount)
     if refusal is None:
         _move(state, asset, (fact.account, WALLET), (fact.account, HOLD), amount)
-        state.requests[fact.request_id] = Request(fact.account, fact.asset, amount)
+        state.put(state.requests, fact.request_id, Request(fact.account, fact.asset, amount))
     return refusal
 
 
@@ -65,7 +68,7 @@ def withdrawal_settled(state: State, fact: events.WithdrawalSettled) -> Rejectio
         return found
     asset, amount = found
     _move(state, asset, (fact.account, HOLD), (HOUSE, CUSTODY), amount)
-    del state.requests[fact.request_id]
+    state.drop(state.requests, fact.request_id)
     return None
 
 
@@ -76,7 +79,7 @@ def withdrawal_cancelled(state: State, fact: events.WithdrawalCancelled) -> Reje
         return found
     asset, amount = found
     _move(state, asset, (fact.account, HOLD), (fact.account, WALLET), amount)
-    del state.requests[fact.request_id]
+    state.drop(state.requests, fact.request_id)
     return None
 
 
@@ -105,11 +108,9 @@ def insurance_deposit(state: State, fact: events.InsuranceDeposit) -> Rejection 
     amount = in_units(fact.amount, asset.scale, "amount")
     if isinstance(amount, Rejection):
         return amount
-    covered = min(amount, -state.journal.balance(HOUSE, DEFICIT, None, asset.asset))
-    if covered:
-        _move(state, asset, (HOUSE, CUSTODY), (HOUSE, DEFICIT), covered)
-    if amount > covered:
-        _move(state, asset, (HOUSE, CUSTODY), (HOUSE, INSURANCE), amount - covered)
+    custody = state.journal.account(HOUSE, CUSTODY, None, asset.asset, asset.scale)
+    state.journal.post(custody, -amount, Purpose.TRANSFER)
+    receive(state, amount, Purpose.TRANSFER, Cause("insurance_deposit"))
     return None
 
 
@@ -151,7 +152,7 @@ def _matching(
 def _beyond_wallet(state: State, asset: AssetTerms, account: str, amount: int) -> Rejection | None:
     balance = state.journal.balance(account, WALLET, None, asset.asset)
     if amount <= balance:
-        return None
+        return beyond_margin(state, account, None, asset.asset, amount)
     return rejected(
         Code.INSUFFICIENT_BALANCE,
         f"wallet of {account} holds {balance} smallest units of {asset.asset}, "

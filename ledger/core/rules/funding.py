@@ -14,9 +14,11 @@ Cost: one pass over the holders of the instrument, in order of their ids.
 
 from ledger.core import events
 from ledger.core.accounts import HOUSE, ROUNDING
-from ledger.core.checks import in_units, live_instrument
+from ledger.core.checks import in_units, live_instrument, out_of_band
+from ledger.core.fund import Cause
+from ledger.core.inventory import inventory_liquidation
 from ledger.core.outcome import Purpose, Rejection
-from ledger.core.positions import cash_account
+from ledger.core.positions import pay
 from ledger.core.state import State
 from ledger.core.units import RATE_SCALE, down
 
@@ -32,15 +34,19 @@ def funding_rate(state: State, fact: events.FundingRate) -> Rejection | None:
     mark = in_units(fact.mark_price, terms.price_scale, "mark_price")
     if isinstance(mark, Rejection):
         return mark
+    refusal = out_of_band(state, terms, mark)
+    if refusal is not None:
+        return refusal
 
     journal = state.journal
     one, denominator = terms.value_fraction(1, mark)
     factor = abs(one) * rate
     denominator *= 10**RATE_SCALE
+    cause = Cause("funding", inventory_liquidation(state, fact.instrument), fact.instrument)
     paid = 0
     for owner, position in sorted(journal.holders.get(fact.instrument, {}).items()):
         payment = down(-journal.balances[position] * factor, denominator)
-        journal.post(cash_account(state, owner), payment, Purpose.FUNDING)
+        pay(state, owner, fact.instrument, payment, Purpose.FUNDING, cause)
         paid += payment
     if paid:
         asset = state.settlement

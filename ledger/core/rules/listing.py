@@ -1,7 +1,8 @@
 """Reference data: the pool, its assets, instruments, risk tiers and participants.
 
-Sent again, an event may change risk fields and tags only; anything else is `immutable_field`. A
-position's value, its scale and the asset it settles in can thus never change under the books.
+What changes margins has those whom it touches examined. Sent again, an event may change risk fields
+and tags only; anything else is `immutable_field`: a position's value, its scale and the asset it
+settles in can thus never change under the books.
 """
 
 from fractions import Fraction
@@ -10,10 +11,12 @@ from itertools import pairwise
 from ledger.core import events
 from ledger.core.checks import rate_too_fine, rejected, too_many_decimals
 from ledger.core.instruments import Terms, value_constants
+from ledger.core.margin import margin_account, margin_accounts
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import AssetTerms, State
-from ledger.core.units import ZERO, Fixed
+from ledger.core.tiers import MarginTier
+from ledger.core.units import RATE_SCALE, ZERO, Fixed
 
 
 def pool(state: State, fact: events.Pool) -> Rejection | None:
@@ -29,10 +32,12 @@ def pool(state: State, fact: events.Pool) -> Rejection | None:
         return refusal
     if fact.insurance_floor.scale > fact.scale:
         return too_many_decimals(fact.insurance_floor, fact.scale, "insurance_floor")
-    state.pool = fact
+    state.change("pool", fact)
     if known is None:
         asset = fact.settlement_asset
-        state.assets[asset] = AssetTerms(asset, fact.scale, ZERO)
+        state.put(state.assets, asset, AssetTerms(asset, fact.scale, ZERO))
+    elif known != fact:
+        state.watch.touch(margin_accounts(state))
     return None
 
 
@@ -46,14 +51,19 @@ def asset(state: State, fact: events.Asset) -> Rejection | None:
     refusal = rate_too_fine(haircut=fact.haircut)
     if refusal is not None:
         return refusal
-    state.assets[fact.asset] = AssetTerms(fact.asset, fact.scale, fact.haircut)
+    state.put(state.assets, fact.asset, AssetTerms(fact.asset, fact.scale, fact.haircut))
+    if known is not None and known.haircut != fact.haircut:
+        wallets = state.journal.wallets_of
+        state.watch.touch((owner, None) for owner in wallets if fact.asset in wallets[owner])
     return None
 
 
 def instrument(state: State, fact: events.Instrument) -> Rejection | None:
     """List an instrument, or change its tiers and price guard."""
     known = state.instruments.get(fact.instrument)
-    terms = _terms(state, fact)
+    refusal = rate_too_fine(price_band=fact.price_band) or tiers_refusal(state, fact.tiers)
+    tiers = () if refusal is not None else margin_tiers(fact.tiers, state.settlement.scale)
+    terms = _terms(state, fact, tiers)
     if known is not None:
         if known.is_expired:
             return rejected(
@@ -63,10 +73,10 @@ def instrument(state: State, fact: events.Instrument) -> Rejection | None:
         if known[:8] != terms[:8]:
             fields = "type, multiplier, price_scale, quantity_scale, expiry"
             return _immutable(f"instrument {fact.instrument}", fields, known[:8], terms[:8])
-    refusal = rate_too_fine(price_band=fact.price_band) or tiers_refusal(state, fact.tiers)
     if refusal is not None:
         return refusal
-    state.instruments[fact.instrument] = terms
+    state.put(state.instruments, fact.instrument, terms)
+    _touch_holders(state, fact.instrument)
     return None
 
 
@@ -86,13 +96,15 @@ def risk_tiers(state: State, fact: events.RiskTiers) -> Rejection | None:
     refusal = tiers_refusal(state, fact.tiers)
     if refusal is not None:
         return refusal
-    state.instruments[fact.instrument] = known._replace(tiers=fact.tiers)
+    tiers = margin_tiers(fact.tiers, state.settlement.scale)
+    state.put(state.instruments, fact.instrument, known._replace(tiers=tiers))
+    _touch_holders(state, fact.instrument)
     return None
 
 
 def account(state: State, fact: events.Account) -> None:
     """Admit a participant, or replace its tags."""
-    state.participants[fact.account] = fact.tags
+    state.put(state.participants, fact.account, fact.tags)
 
 
 def tiers_refusal(state: State, tiers: tuple[events.Tier, ...]) -> Rejection | None:
@@ -103,11 +115,13 @@ def tiers_refusal(state: State, tiers: tuple[events.Tier, ...]) -> Rejection | N
     """
     scale = state.settlement.scale
     for tier in tiers:
-        refusal = rate_too_fine(
-            initial_rate=tier.initial_rate, maintenance_rate=tier.maintenance_rate
-        )
+        rates = {"initial_rate": tier.initial_rate, "maintenance_rate": tier.maintenance_rate}
+        refusal = rate_too_fine(**rates)
         if refusal is not None:
             return refusal
+        for name, rate in rates.items():
+            if _exact(rate) > 1:
+                return rejected(Code.INVALID_TIERS, f"{name} of a tier is over 1")
         for name in ("notional_cap", "maintenance_amount"):
             number: Fixed | None = getattr(tier, name)
             if number is not None and number.scale > scale:
@@ -135,7 +149,34 @@ def tiers_refusal(state: State, tiers: tuple[events.Tier, ...]) -> Rejection | N
     return None
 
 
-def _terms(state: State, fact: events.Instrument) -> Terms:
+def margin_tiers(tiers: tuple[events.Tier, ...], scale: int) -> tuple[MarginTier, ...]:
+    """A schedule in smallest units of an asset of `scale`; it was found sound before."""
+
+    def whole(number: Fixed, scale: int) -> int:
+        one: int = 10 ** (scale - number.scale)
+        return number.coefficient * one
+
+    return tuple(
+        MarginTier(
+            None if tier.notional_cap is None else whole(tier.notional_cap, scale),
+            whole(tier.initial_rate, RATE_SCALE),
+            whole(tier.maintenance_rate, RATE_SCALE),
+            whole(tier.maintenance_amount, scale),
+        )
+        for tier in tiers
+    )
+
+
+def _touch_holders(state: State, instrument: str) -> None:
+    """Whoever has a position in it is to be examined."""
+    state.watch.touch(
+        margin_account(state, owner, instrument)
+        for owner in state.journal.holders.get(instrument, {})
+        if owner[0] != "@"
+    )
+
+
+def _terms(state: State, fact: events.Instrument, tiers: tuple[MarginTier, ...]) -> Terms:
     is_inverse = fact.type == "inverse"
     numerator, denominator = value_constants(
         is_inverse=is_inverse,
@@ -153,7 +194,7 @@ def _terms(state: State, fact: events.Instrument) -> Terms:
         value_numerator=numerator,
         value_denominator=denominator,
         expiry=fact.expiry,
-        tiers=fact.tiers,
+        tiers=tiers,
         price_band=fact.price_band,
         price_max_age=fact.price_max_age,
         price_confirmations=fact.price_confirmations,

@@ -11,11 +11,17 @@ reduces it like a trade, and realizes.
 
 from ledger.core import events
 from ledger.core.accounts import CUSTODY, HOUSE, POSITION, SUSPENSE, VARIATION, WALLET
-from ledger.core.checks import asset_terms, in_units, live_instrument, unknown_account
+from ledger.core.checks import (
+    asset_terms,
+    in_units,
+    live_instrument,
+    unknown_account,
+    unpriced_debt,
+)
 from ledger.core.instruments import Terms
 from ledger.core.marks import stand_in
 from ledger.core.outcome import Purpose, Rejection
-from ledger.core.positions import change_position
+from ledger.core.positions import Change, change_position
 from ledger.core.state import State
 
 
@@ -30,6 +36,9 @@ def opening_balance(state: State, fact: events.OpeningBalance) -> Rejection | No
     amount = in_units(fact.amount, terms.scale, "amount")
     if isinstance(amount, Rejection):
         return amount
+    refusal = unpriced_debt(state, terms, fact.account, amount)
+    if refusal is not None:
+        return refusal
     journal = state.journal
     custody = journal.account(HOUSE, CUSTODY, None, terms.asset, terms.scale)
     wallet = journal.account(fact.account, WALLET, None, terms.asset, terms.scale)
@@ -53,7 +62,8 @@ def opening_position(state: State, fact: events.OpeningPosition) -> Rejection | 
     if isinstance(price, Rejection):
         return price
     cost = terms.value(quantity, price)
-    change_position(state, terms, fact.account, quantity, price, -cost, Purpose.OPENING)
+    opened = Change(quantity, -cost, price, Purpose.OPENING)
+    change_position(state, terms, fact.account, opened)
     _against_house(state, terms, -quantity, cost)
     stand_in(state, fact.instrument, fact.entry_price, "opening")
     return None

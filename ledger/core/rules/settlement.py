@@ -1,6 +1,7 @@
 """Periodic settlement and expiry: variation is paid out, and at expiry the contracts go too.
 
-At price `s`, which first becomes the mark, every holder of `q` contracts is settled, by id:
+Price `s` first becomes the mark, and what follows from that is done (accounts may be liquidated).
+Then every holder of `q` contracts is settled, by id:
 
     settlement   variation -> cash account: variation + v,  v = q * V(s) half-even; cost becomes -v
     expiry       position -q; variation + v; then all of variation -> cash account
@@ -13,40 +14,53 @@ Source: docs/spec/settlement-and-expiry.md.
 
 from ledger.core import events
 from ledger.core.accounts import HOUSE, ROUNDING, VARIATION
-from ledger.core.checks import in_units, live_instrument
+from ledger.core.checks import in_units, live_instrument, out_of_band
+from ledger.core.fund import Cause
 from ledger.core.instruments import Terms
+from ledger.core.inventory import ended_unclosed, inventory_liquidation, inventory_of
 from ledger.core.marks import set_mark
 from ledger.core.outcome import Purpose, Rejection
-from ledger.core.positions import cash_account
+from ledger.core.positions import pay, return_isolated
 from ledger.core.state import State
 
 
-def settlement(state: State, fact: events.Settlement) -> Rejection | None:
-    """Pay out the variation of every open position; the positions stay."""
-    found = _price(state, fact)
-    if isinstance(found, Rejection):
-        return found
-    terms, price = found
-    journal = state.journal
-    for owner, position in sorted(journal.holders.get(terms.instrument, {}).items()):
+def set_price(
+    state: State, fact: events.Settlement | events.Expiry, source: str
+) -> Rejection | None:
+    """Let the price be the mark, before anything is paid."""
+    terms = live_instrument(state, fact.instrument)
+    if isinstance(terms, Rejection):
+        return terms
+    price = in_units(fact.price, terms.price_scale, "price")
+    if isinstance(price, Rejection):
+        return price
+    refusal = out_of_band(state, terms, price)
+    if refusal is None:
+        set_mark(state, terms, price, source)
+    return refusal
+
+
+def settle(state: State, instrument: str) -> None:
+    """Pay out the variation of every open position at the mark; the positions stay."""
+    journal, terms = state.journal, state.instruments[instrument]
+    price = state.marks[instrument].price
+    cause = Cause("settlement", inventory_liquidation(state, instrument), instrument)
+    for owner, position in sorted(journal.holders.get(instrument, {}).items()):
         variation = _variation(state, terms, owner)
         value = terms.value(journal.balances[position], price)
         gain = journal.balances[variation] + value
         journal.post(variation, -gain, Purpose.SETTLEMENT)
-        journal.post(cash_account(state, owner), gain, Purpose.SETTLEMENT)
-    set_mark(state, terms, price, "settlement")
-    return None
+        pay(state, owner, instrument, gain, Purpose.SETTLEMENT, cause)
 
 
-def expiry(state: State, fact: events.Expiry) -> Rejection | None:
-    """Close every open position at the final price; the instrument ends."""
-    found = _price(state, fact)
-    if isinstance(found, Rejection):
-        return found
-    terms, price = found
-    journal = state.journal
+def expire(state: State, instrument: str) -> None:
+    """Close every open position at the mark; the instrument ends."""
+    journal, terms = state.journal, state.instruments[instrument]
+    price = state.marks[instrument].price
+    cause = Cause("expiry", inventory_liquidation(state, instrument), instrument)
+    inventory, cost = inventory_of(state, instrument)
     left = 0
-    for owner, position in sorted(journal.holders.get(terms.instrument, {}).items()):
+    for owner, position in sorted(journal.holders.get(instrument, {}).items()):
         variation = _variation(state, terms, owner)
         held = journal.balances[position]
         value = terms.value(held, price)
@@ -54,23 +68,17 @@ def expiry(state: State, fact: events.Expiry) -> Rejection | None:
         journal.post(variation, value, Purpose.EXPIRY)
         gain = journal.balances[variation]
         journal.post(variation, -gain, Purpose.REALIZED)
-        journal.post(cash_account(state, owner), gain, Purpose.REALIZED)
+        pay(state, owner, instrument, gain, Purpose.REALIZED, cause)
+        return_isolated(state, owner, instrument)
         left -= value
     if left:
         asset = state.settlement
         rounding = journal.account(HOUSE, ROUNDING, None, asset.asset, asset.scale)
         journal.post(rounding, left, Purpose.ROUNDING)
-    set_mark(state, terms, price, "expiry")
-    state.instruments[terms.instrument] = terms._replace(is_expired=True)
-    return None
-
-
-def _price(state: State, fact: events.Settlement | events.Expiry) -> tuple[Terms, int] | Rejection:
-    terms = live_instrument(state, fact.instrument)
-    if isinstance(terms, Rejection):
-        return terms
-    price = in_units(fact.price, terms.price_scale, "price")
-    return price if isinstance(price, Rejection) else (terms, price)
+    if inventory:
+        ended_unclosed(state, instrument, inventory, cost, "expiry")
+    state.drop(state.suspects, instrument)
+    state.put(state.instruments, instrument, terms._replace(is_expired=True))
 
 
 def _variation(state: State, terms: Terms, owner: str) -> int:

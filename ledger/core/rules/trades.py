@@ -7,27 +7,29 @@ A trade of `n` at `p` is a fact: it is never refused for money. With `c = n * V(
     variation   -realized    cash account +realized      of a side that reduces
     wallet      buyer -fee   seller -fee     fees +both  a rebate is a negative fee
 
-A bust is the opposite trade at the original price with the fees given back. It undoes no funding.
+A side that is `@liquidation` closes inventory out: its cash is the insurance fund's. A bust is the
+opposite trade at the original price with the fees given back. It undoes no funding, and no default:
+where a side was liquidated or deleveraged since, it comes too late.
 Source: docs/spec/trades.md.
 """
 
 from ledger.core import events
 from ledger.core.accounts import FEES, HOUSE, LIQUIDATION, WALLET
 from ledger.core.checks import first_of, in_units, live_instrument, rejected, unknown_account
+from ledger.core.fund import Cause, receive
 from ledger.core.instruments import Terms
+from ledger.core.inventory import closed_out, inventory_liquidation, inventory_of
 from ledger.core.outcome import Purpose, Rejection
-from ledger.core.positions import change_position
+from ledger.core.positions import Change, change_position
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.core.units import Fixed
 
 
 def trade(state: State, fact: events.Trade) -> Rejection | None:
-    """Clear a trade between two participants."""
-    if LIQUIDATION in (fact.buyer, fact.seller):
-        return rejected(
-            Code.UNSUPPORTED_KIND, "close-out trades of @liquidation need the default rules"
-        )
+    """Clear a trade; one side may be `@liquidation`, closing inventory out."""
+    if fact.liquidation_id is not None and LIQUIDATION not in (fact.buyer, fact.seller):
+        return rejected(Code.INVALID_FIELD, "liquidation_id needs @liquidation as buyer or seller")
     return _exchange(state, fact)
 
 
@@ -55,6 +57,13 @@ def trade_bust(
             Code.ALREADY_BUSTED,
             f"trade {fact.trade_event_id} was busted by {state.busted[fact.trade_event_id]}",
         )
+    for side in (busted.buyer, busted.seller):
+        if state.defaulted.get((side, busted.instrument), 0) > original.sequence:
+            return rejected(
+                Code.BUST_TOO_LATE,
+                f"{side} was liquidated or deleveraged in {busted.instrument} since; "
+                "only an adjustment can mend this",
+            )
     opposite = busted._replace(
         buyer=busted.seller,
         seller=busted.buyer,
@@ -63,7 +72,7 @@ def trade_bust(
     )
     refusal = _exchange(state, opposite)
     if refusal is None:
-        state.busted[fact.trade_event_id] = event_id
+        state.put(state.busted, fact.trade_event_id, event_id)
         body: dict[str, object] = {"busted_by": event_id, "reason": fact.reason}
         state.journal.record("trade_bust", fact.trade_event_id, body)
     return refusal
@@ -73,9 +82,10 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     terms = live_instrument(state, fact.instrument)
     if isinstance(terms, Rejection):
         return terms
-    refusal = unknown_account(state, fact.buyer) or unknown_account(state, fact.seller)
-    if refusal is not None:
-        return refusal
+    for side in (fact.buyer, fact.seller):
+        refusal = None if side == LIQUIDATION else unknown_account(state, side)
+        if refusal is not None:
+            return refusal
     if fact.buyer == fact.seller:
         return rejected(Code.SAME_ACCOUNT, f"buyer and seller are both {fact.buyer}")
     found = _in_units(state, terms, fact)
@@ -84,15 +94,46 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     price, quantity, buyer_fee, seller_fee = found
 
     cost = terms.value(quantity, price)
-    change_position(state, terms, fact.buyer, quantity, price, -cost, Purpose.TRADE)
-    change_position(state, terms, fact.seller, -quantity, price, cost, Purpose.TRADE)
-    _charge(state, fact.buyer, buyer_fee)
-    _charge(state, fact.seller, seller_fee)
+    for side, signed, cash in ((fact.buyer, quantity, -cost), (fact.seller, -quantity, cost)):
+        if side == LIQUIDATION:
+            fee = buyer_fee if signed > 0 else seller_fee
+            _close_out(state, terms, Change(signed, cash, price, Purpose.TRADE), fact, fee)
+        else:
+            change_position(state, terms, side, Change(signed, cash, price, Purpose.TRADE))
+    _charge(state, fact, fact.buyer, buyer_fee)
+    _charge(state, fact, fact.seller, seller_fee)
     if buyer_fee + seller_fee:
         asset = state.settlement
         fees = state.journal.account(HOUSE, FEES, None, asset.asset, asset.scale)
         state.journal.post(fees, buyer_fee + seller_fee, Purpose.FEE)
     return None
+
+
+def _close_out(state: State, terms: Terms, change: Change, fact: events.Trade, fee: int) -> None:
+    """Let inventory change by a market trade; what it realizes is the insurance fund's."""
+    instrument, scale = terms.instrument, state.settlement.scale
+    liquidation_id = _liquidation_id(state, fact)
+    cause = Cause("close_out", liquidation_id, instrument)
+    held, _ = inventory_of(state, instrument)
+    realized = change_position(state, terms, LIQUIDATION, change._replace(cause=cause))
+    closed = min(abs(held), abs(change.quantity)) if held * change.quantity < 0 else 0
+    quantity, cost = closed_out(state, instrument, closed)
+    assert change.price is not None, "a trade has a price"
+    body: dict[str, object] = {
+        "instrument": instrument,
+        "quantity": Fixed(change.quantity, terms.quantity_scale),
+        "price": Fixed(change.price, terms.price_scale),
+        "realized_pnl": Fixed(realized, scale),
+        "fee": Fixed(fee, scale),
+        "inventory_quantity": Fixed(quantity, terms.quantity_scale),
+        "inventory_cost": Fixed(cost, scale),
+    }
+    state.journal.record("close_out", liquidation_id or "-", body)
+
+
+def _liquidation_id(state: State, fact: events.Trade) -> str | None:
+    """The liquidation that a close-out goes back to: as the trade says, or the inventory's last."""
+    return fact.liquidation_id or inventory_liquidation(state, fact.instrument)
 
 
 def _in_units(
@@ -110,11 +151,16 @@ def _in_units(
     return price, quantity, buyer_fee, seller_fee  # type: ignore[return-value]
 
 
-def _charge(state: State, participant: str, fee: int) -> None:
-    if fee:
-        asset = state.settlement
-        wallet = state.journal.account(participant, WALLET, None, asset.asset, asset.scale)
-        state.journal.post(wallet, -fee, Purpose.FEE)
+def _charge(state: State, fact: events.Trade, side: str, fee: int) -> None:
+    if not fee:
+        return
+    if side == LIQUIDATION:
+        cause = Cause("fee", _liquidation_id(state, fact), fact.instrument)
+        receive(state, -fee, Purpose.FEE, cause)
+        return
+    asset = state.settlement
+    wallet = state.journal.account(side, WALLET, None, asset.asset, asset.scale)
+    state.journal.post(wallet, -fee, Purpose.FEE)
 
 
 def _negated(number: Fixed) -> Fixed:

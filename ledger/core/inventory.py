@@ -1,0 +1,94 @@
+"""The inventory of `@liquidation`: what was taken over, and what became of it.
+
+Contracts and cost are ordinary accounts; the register beside them tells which liquidation last
+added to an instrument's inventory, and how much was closed in the market since it was last flat.
+
+    projected = insurance + sum(variation + down(q * V(mark)))      over the inventories
+
+Source: docs/spec/close-out-and-fund.md.
+"""
+
+from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION
+from ledger.core.fund import insurance
+from ledger.core.state import Inventory, State
+from ledger.core.units import Fixed, down
+
+
+def inventory_of(state: State, instrument: str) -> tuple[int, int]:
+    """Quantity and cost of what `@liquidation` holds of an instrument."""
+    journal, asset = state.journal, state.settlement.asset
+    return (
+        journal.balance(LIQUIDATION, POSITION, instrument, None),
+        journal.balance(LIQUIDATION, VARIATION, instrument, asset),
+    )
+
+
+def register(state: State, instrument: str) -> Inventory:
+    """What is kept beside the inventory; of one that no liquidation led to, `-` is the id."""
+    return state.inventories.get(instrument, Inventory("-", 0, 0, None))
+
+
+def inventory_liquidation(state: State, instrument: str) -> str | None:
+    """The liquidation that last added to an inventory; None where none did."""
+    known = state.inventories.get(instrument)
+    return None if known is None or known.liquidation_id == "-" else known.liquidation_id
+
+
+def result_at_mark(state: State, instrument: str) -> int:
+    """What closing the inventory at the mark would bring: a loss is negative."""
+    quantity, cost = inventory_of(state, instrument)
+    mark = state.marks.get(instrument)
+    if not quantity or mark is None:
+        return cost
+    return cost + down(*state.instruments[instrument].value_fraction(quantity, mark.price))
+
+
+def projected(state: State) -> int:
+    """The insurance fund, had all inventory been closed at the marks."""
+    held = state.journal.positions_of.get(LIQUIDATION, {})
+    return insurance(state) + sum(result_at_mark(state, instrument) for instrument in held)
+
+
+def taken_over(
+    state: State, instrument: str, liquidation_id: str, quantity: int
+) -> tuple[int, int]:
+    """Follow a takeover of `quantity` contracts (positive); returns quantity and cost now held."""
+    known = register(state, instrument)
+    changed = known._replace(liquidation_id=liquidation_id, taken_over=known.taken_over + quantity)
+    return _keep(state, instrument, changed)
+
+
+def closed_out(state: State, instrument: str, quantity: int) -> tuple[int, int]:
+    """Follow a market trade of `quantity` contracts (positive); returns what is held now."""
+    known = register(state, instrument)
+    return _keep(state, instrument, known._replace(closed_out=known.closed_out + quantity))
+
+
+def follow(state: State, instrument: str) -> tuple[int, int]:
+    """Follow a change that no liquidation and no trade led to."""
+    return _keep(state, instrument, register(state, instrument))
+
+
+def ended_unclosed(state: State, instrument: str, quantity: int, cost: int, ended_by: str) -> None:
+    """Record that market trades never closed this much of an inventory, and follow its end."""
+    known = register(state, instrument)
+    terms, scale = state.instruments[instrument], state.settlement.scale
+    body: dict[str, object] = {
+        "instrument": instrument,
+        "quantity": Fixed(quantity, terms.quantity_scale),
+        "cost": Fixed(cost, scale),
+        "taken_over": Fixed(known.taken_over, terms.quantity_scale),
+        "closed_out": Fixed(known.closed_out, terms.quantity_scale),
+        "ended_by": ended_by,
+    }
+    state.journal.record("unclosed", known.liquidation_id, body)
+    _keep(state, instrument, known)
+
+
+def _keep(state: State, instrument: str, inventory: Inventory) -> tuple[int, int]:
+    quantity, cost = inventory_of(state, instrument)
+    if quantity:
+        state.put(state.inventories, instrument, inventory)
+    else:
+        state.drop(state.inventories, instrument)
+    return quantity, cost

@@ -1,0 +1,214 @@
+"""Margin: what an account has, and what its positions require, at the latest marks.
+
+A *margin account* is a participant's cross account, or one isolated position: the pair
+`(participant, None)` or `(participant, instrument)`. In smallest units of the settlement asset:
+
+    equity     = collateral + sum(variation + value)      value = down(q * V(mark)), per position
+    collateral = settlement asset at par + sum(balance * price * (1 - haircut)), down, per asset;
+                 a negative balance counts with (1 + haircut); without a price an asset counts zero
+    maintenance, initial: sums over the positions of `ledger.core.tiers`
+
+Everything is rounded per position and per asset before it is summed: equity down, requirements up.
+A position in an instrument that never had a mark counts nothing and is stale.
+
+Cost: about 3 us a position. `ledger.core.watch` keeps most events from ever coming here.
+Source: docs/spec/margin.md.
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from ledger.core.accounts import ISOLATED, VARIATION, WALLET
+from ledger.core.collateral import collateral_fraction
+from ledger.core.guard import is_stale
+from ledger.core.instruments import Terms
+from ledger.core.state import AssetTerms, PositionTerms, State
+from ledger.core.tiers import MarginTier, initial, maintenance, tier_of
+from ledger.core.units import Fixed
+
+MarginAccount = tuple[str, str | None]
+"""A participant, and the instrument of an isolated position (None: the cross account)."""
+
+CROSS = PositionTerms("cross", None)
+"""What holds until a participant chooses otherwise."""
+
+
+class Collateral(NamedTuple):
+    """A collateral asset of a cross account.
+
+    Attributes:
+        asset: Its terms.
+        balance: Smallest units, signed.
+        price: In 10^-18 of the settlement asset; None for the settlement asset, or without a price.
+        value: What it counts as collateral, smallest units of the settlement asset, rounded down.
+    """
+
+    asset: AssetTerms
+    balance: int
+    price: int | None
+    value: int
+
+
+class Position(NamedTuple):
+    """A position with what it is worth and what it requires.
+
+    Attributes:
+        terms: Of the instrument.
+        quantity: Signed.
+        cost: Balance of `variation`: minus the signed value at which it was entered.
+        mark: Smallest units of price; None where there never was one.
+        numerator, denominator: Its exact notional, never negative.
+        value: `down(quantity * V(mark))`, signed.
+        tier: That the notional is in.
+        leverage: Chosen by the participant, or None.
+        maintenance, initial: Required, each rounded up.
+        stale: The mark is too old to act on.
+    """
+
+    terms: Terms
+    quantity: int
+    cost: int
+    mark: int | None
+    numerator: int
+    denominator: int
+    value: int
+    tier: MarginTier
+    leverage: Fixed | None
+    maintenance: int
+    initial: int
+    stale: bool
+
+    @property
+    def instrument(self) -> str:
+        """Id of the instrument."""
+        return self.terms.instrument
+
+    @property
+    def exact_value(self) -> Fraction:
+        """`quantity * V(mark)`, unrounded."""
+        gains = (self.quantity > 0) != self.terms.is_inverse
+        return Fraction(self.numerator if gains else -self.numerator, self.denominator)
+
+
+class Statement(NamedTuple):
+    """A margin account at the latest marks; all sums in smallest units, see the module."""
+
+    account: str
+    margin_instrument: str | None
+    balance: int
+    assets: list[Collateral]
+    collateral: int
+    positions: list[Position]
+    unrealized_pnl: int
+    equity: int
+    maintenance: int
+    initial: int
+
+    @property
+    def key(self) -> MarginAccount:
+        """The margin account that it is about."""
+        return self.account, self.margin_instrument
+
+    @property
+    def free_collateral(self) -> int:
+        """Equity beyond the initial margin; negative where it falls short."""
+        return self.equity - self.initial
+
+
+def margin_account(state: State, participant: str, instrument: str) -> MarginAccount:
+    """Where a participant's position in an instrument is margined."""
+    chosen = state.modes.get((participant, instrument), CROSS)
+    return (participant, instrument if chosen.mode == "isolated" else None)
+
+
+def margin_accounts(state: State) -> list[MarginAccount]:
+    """All of them: cross where there is a wallet or a position, isolated where not empty."""
+    found: set[MarginAccount] = set()
+    for owner in state.journal.wallets_of:
+        if state.journal.wallets_of[owner]:
+            found.add((owner, None))
+    for owner, positions in state.journal.positions_of.items():
+        if not owner.startswith("@"):
+            found.update(margin_account(state, owner, instrument) for instrument in positions)
+    asset = state.settlement.asset
+    for (owner, instrument), terms in state.modes.items():
+        if terms.mode == "isolated" and state.journal.balance(owner, ISOLATED, instrument, asset):
+            found.add((owner, instrument))
+    return sorted(found, key=order_of)
+
+
+def order_of(account: MarginAccount) -> tuple[str, bool, str]:
+    """By participant, cross before isolated, then instrument."""
+    return account[0], account[1] is not None, account[1] or ""
+
+
+def statement(state: State, account: str, instrument: str | None) -> Statement:
+    """The margin account as it stands."""
+    journal, settlement = state.journal, state.settlement
+    held = journal.positions_of.get(account, {})
+    assets: list[Collateral] = []
+    if instrument is None:
+        balance = journal.balance(account, WALLET, None, settlement.asset)
+        isolated = {name for name in held if margin_account(state, account, name)[1] is not None}
+        positions = [position(state, account, name) for name in sorted(held.keys() - isolated)]
+        for asset in sorted(journal.wallets_of.get(account, {})):
+            amount = journal.balances[journal.wallets_of[account][asset]]
+            if amount and asset != settlement.asset:
+                assets.append(collateral_of(state, asset, amount))
+    else:
+        balance = journal.balance(account, ISOLATED, instrument, settlement.asset)
+        positions = [position(state, account, instrument)] if instrument in held else []
+    collateral = balance + sum(part.value for part in assets)
+    unrealized = sum(part.cost + part.value for part in positions)
+    return Statement(
+        account=account,
+        margin_instrument=instrument,
+        balance=balance,
+        assets=assets,
+        collateral=collateral,
+        positions=positions,
+        unrealized_pnl=unrealized,
+        equity=collateral + unrealized,
+        maintenance=sum(part.maintenance for part in positions),
+        initial=sum(part.initial for part in positions),
+    )
+
+
+def position(state: State, owner: str, instrument: str) -> Position:
+    """An open position at the latest mark."""
+    journal, terms = state.journal, state.instruments[instrument]
+    quantity = journal.balances[journal.positions_of[owner][instrument]]
+    cost = journal.balance(owner, VARIATION, instrument, state.settlement.asset)
+    mark = state.marks.get(instrument)
+    leverage = state.modes.get((owner, instrument), CROSS).leverage
+    if mark is None:
+        tier = terms.tiers[0]
+        return Position(terms, quantity, cost, None, 0, 1, 0, tier, leverage, 0, 0, stale=True)
+    signed, denominator = terms.value_fraction(quantity, mark.price)
+    numerator = abs(signed)
+    tier = tier_of(terms.tiers, numerator, denominator)
+    return Position(
+        terms,
+        quantity,
+        cost,
+        mark.price,
+        numerator,
+        denominator,
+        signed // denominator,
+        tier,
+        leverage,
+        maintenance(tier, numerator, denominator),
+        initial(tier, leverage, numerator, denominator),
+        is_stale(state, terms),
+    )
+
+
+def collateral_of(state: State, asset: str, balance: int) -> Collateral:
+    """A balance of a collateral asset, and what it counts."""
+    terms, price = state.assets[asset], state.asset_prices.get(asset)
+    if price is None:
+        return Collateral(terms, balance, None, 0)
+    numerator, denominator = collateral_fraction(
+        balance, price, terms.haircut, terms.scale, state.settlement.scale
+    )
+    return Collateral(terms, balance, price, numerator // denominator)

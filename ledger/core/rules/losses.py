@@ -1,0 +1,67 @@
+"""Uncovered losses: shared at once among those who gained, where the pool says so.
+
+A deficit `D` opened by an instrument's price is shared among the positions of participants in it
+with `upnl = variation + down(q * V(mark)) > 0`, pro rata, none beyond its own, by largest remainder
+(ties by account id):
+
+    share    cash of the position -s        deficit +s
+
+What is left stays open, visibly, until a gain, an insurance deposit or an adjustment covers it.
+
+Source: docs/spec/close-out-and-fund.md.
+"""
+
+from fractions import Fraction
+
+from ledger.core.fund import Cause, cover
+from ledger.core.guard import is_stale
+from ledger.core.margin import margin_account, position
+from ledger.core.outcome import Purpose
+from ledger.core.positions import cash_account
+from ledger.core.ranking import largest_remainder
+from ledger.core.state import State
+from ledger.core.units import Fixed
+
+
+def share_out(state: State) -> None:
+    """Share the deficits opened since this was last asked, as far as there are gains."""
+    opened, state.uncovered = state.uncovered, []
+    if state.terms.loss_policy != "socialize":
+        return
+    for number, instrument in opened:
+        if number in state.deficits and instrument is not None:
+            _share(state, number, instrument)
+
+
+def _share(state: State, number: int, instrument: str) -> None:
+    if is_stale(state, state.instruments[instrument]):
+        return
+    gains: list[tuple[str, int]] = []
+    for owner in sorted(state.journal.holders.get(instrument, {})):
+        if owner[0] != "@":
+            held = position(state, owner, instrument)
+            if held.cost + held.value > 0:
+                gains.append((owner, held.cost + held.value))
+    total = sum(gain for _, gain in gains)
+    if not total:
+        return
+    known = state.deficits[number]
+    loss = known.left
+    shared = min(loss, total)
+    shares = largest_remainder([Fraction(shared * gain, total) for _, gain in gains], shared)
+    journal, scale = state.journal, state.settlement.scale
+    for (owner, gain), share in zip(gains, shares, strict=True):
+        if not share:
+            continue
+        journal.post(cash_account(state, owner, instrument), -share, Purpose.SOCIALIZED)
+        body: dict[str, object] = {
+            "account": owner,
+            "margin_instrument": margin_account(state, owner, instrument)[1],
+            "instrument": instrument,
+            "deficit": Fixed(loss, scale),
+            "unrealized_pnl": Fixed(gain, scale),
+            "share": Fixed(share, scale),
+        }
+        journal.record("socialized_loss", f"F-{number}", body)
+    cause = Cause("socialized", known.liquidation_id, instrument)
+    cover(state, number, shared, Purpose.SOCIALIZED, cause)

@@ -1,0 +1,336 @@
+"""The watch: which margin accounts an event may have brought to a border, found quickly.
+
+How it works. When an account has been examined, its buffer over the border is split over what moves
+it (positions, collateral assets: its *exposures*), and each gets a range of prices. `floor` is the
+least that an exposure can contribute to `equity - requirement` while its price stays in the range.
+
+    cash + sum(floor) >= 0     proves the account sound, whatever prices do inside their ranges
+    cash + sum(ceiling) < 0    proves, for an account with a margin call, that the call stays open
+
+A tick looks at two heaps of range ends, nothing else, unless it crosses one. A posting re-computes
+the one exposure that it touches, in the range that it has. What cannot be proved is *due*: it is
+examined, exactly, and given new ranges. So ranges decide what is looked at, never what is found;
+`Everyone` in the place of `Watch` examines everybody after every event, and must find the same.
+
+Which border: without a call, the initial margin (or the maintenance margin where that is larger);
+with a call, the maintenance margin below and the initial margin above. An account that cannot be
+proved at all (at its border, or held by the price guard) is examined at every price of its own.
+
+Values and requirements are rounded to a unit each, and tiers may be off by one at their borders:
+`SLACK` units an exposure cover that.
+
+Cost: a tick that crosses nothing 0.1 us, at any number of positions; a posting about 1 us; an
+account that is examined about 4 us an exposure. Range ends that no longer hold stay in the heaps
+until they surface, or until they are more than the others.
+"""
+
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Protocol
+
+from ledger.core.accounts import HOLD, ISOLATED, WALLET
+from ledger.core.exposures import SLACK, Border, Exposure, asset_range, position_range
+
+if TYPE_CHECKING:  # the state holds its watch
+    from ledger.core.margin import MarginAccount, Statement
+    from ledger.core.outcome import Posting
+    from ledger.core.state import State
+
+
+class Watcher(Protocol):
+    """Who decides which margin accounts are examined."""
+
+    def moved(self, name: str, price: int) -> None:
+        """The price of an instrument, or of an asset by `asset_name`, is this now."""
+
+    def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
+        """These postings were made."""
+
+    def touch(self, accounts: Iterable["MarginAccount"]) -> None:
+        """Something else changed that these accounts depend on."""
+
+    def proves_initial(self, account: "MarginAccount") -> bool:
+        """The account is known to have its initial margin, without being examined."""
+
+    def due(self, state: "State") -> set["MarginAccount"]:
+        """The accounts to be examined now; they are due no longer."""
+
+    def settle(self, state: "State", found: "Statement") -> None:
+        """The account was examined and left so."""
+
+    def event_ended(self) -> None:
+        """The event was accepted."""
+
+    def event_undone(self) -> None:
+        """All that was told since the last event was taken back."""
+
+
+_CASH = (WALLET, ISOLATED)
+
+
+def asset_name(asset: str) -> str:
+    """The name of a collateral asset's price; no instrument can have it."""
+    return f"${asset}"
+
+
+class _Guarded:
+    """A margin account as the watch knows it: cash, sums, and its exposures by price name."""
+
+    __slots__ = ("border", "cash", "ceiling", "exposures", "floor", "is_proved")
+
+    def __init__(self, cash: int, border: Border) -> None:
+        self.cash = cash
+        self.border = border
+        self.floor = cash
+        self.ceiling = cash
+        self.exposures: dict[str, Exposure] = {}
+        self.is_proved = False
+
+    def holds(self) -> bool:
+        """Both borders are out of reach while prices stay in their ranges."""
+        if not self.is_proved:
+            return False
+        border = self.border
+        return (not border.has_lower or self.floor >= 0) and (
+            not border.has_upper or self.ceiling < 0
+        )
+
+
+class _Ends:
+    """The range ends of one price: lows with the highest first, highs with the lowest first."""
+
+    __slots__ = ("highs", "live", "lows", "restless")
+
+    def __init__(self) -> None:
+        self.lows: list[tuple[int, int, MarginAccount]] = []
+        self.highs: list[tuple[int, int, MarginAccount]] = []
+        self.live = 0
+        self.restless: set[MarginAccount] = set()
+
+
+class Watch:
+    """The price-bound index."""
+
+    def __init__(self) -> None:
+        """Know nobody yet: each account is due when it is first touched."""
+        self._guarded: dict[MarginAccount, _Guarded] = {}
+        self._ends: dict[str, _Ends] = {}
+        self._due: set[MarginAccount] = set()
+        self._seen: set[MarginAccount] = set()
+        self._serial = 0
+
+    def moved(self, name: str, price: int) -> None:
+        """Make due whose range the price has left, and who is restless."""
+        ends = self._ends.get(name)
+        if ends is None:
+            return
+        lows, highs = ends.lows, ends.highs
+        while lows and -lows[0][0] > price:
+            _, serial, account = heappop(lows)
+            self._crossed(name, account, serial)
+        while highs and highs[0][0] < price:
+            _, serial, account = heappop(highs)
+            self._crossed(name, account, serial)
+        if ends.restless:
+            self._due |= ends.restless
+
+    def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
+        """Follow the postings; make due what they leave without proof."""
+        keys = state.journal.keys
+        exposed: set[tuple[str, str]] = set()
+        for number in {posting[0] for posting in postings}:
+            owner, kind, instrument, asset = keys[number]
+            if owner[0] == "@" or kind == HOLD:
+                continue
+            if kind in _CASH:
+                if asset != state.settlement.asset:
+                    self._exposed(state, (owner, None), asset_name(asset or ""))
+                else:
+                    self._paid((owner, instrument), state.journal.balances[number])
+            elif instrument is not None:
+                exposed.add((owner, instrument))
+        for pair in exposed:
+            chosen = state.modes.get(pair)
+            isolated = chosen is not None and chosen.mode == "isolated"
+            self._exposed(state, pair if isolated else (pair[0], None), pair[1])
+
+    def touch(self, accounts: Iterable["MarginAccount"]) -> None:
+        """Make them due."""
+        self._due.update(accounts)
+
+    def proves_initial(self, account: "MarginAccount") -> bool:
+        """It has no call, and its proof holds."""
+        known = self._guarded.get(account)
+        return (
+            known is not None
+            and account not in self._due
+            and known.border.has_lower
+            and known.border.is_initial
+            and known.holds()
+        )
+
+    def due(self, state: "State") -> set["MarginAccount"]:
+        """Hand out who is due."""
+        del state
+        due, self._due = self._due, set()
+        self._seen |= due
+        return due
+
+    def settle(self, state: "State", found: "Statement") -> None:
+        """Give the account new ranges."""
+        account = found.key
+        self._forget(account)
+        if not found.positions and not found.assets and not found.balance:
+            return
+        border = Border.of(state, found)
+        known = self._guarded[account] = _Guarded(found.balance, border)
+        slack = SLACK * (len(found.positions) + len(found.assets))
+        buffer = found.equity - border.required(found) - slack
+        room = found.initial - found.equity - slack
+        weight = sum(p.numerator // p.denominator + 1 for p in found.positions)
+        weight += sum(abs(a.value) + 1 for a in found.assets)
+        exposures = known.exposures
+        for p in found.positions:
+            share = p.numerator // p.denominator + 1
+            exposures[p.instrument] = position_range(
+                p, border, buffer * share // weight, room * share // weight
+            )
+        for a in found.assets:
+            share = abs(a.value) + 1
+            exposures[asset_name(a.asset.asset)] = asset_range(
+                state, a, buffer * share // weight, room * share // weight
+            )
+        for exposure in exposures.values():
+            known.floor += exposure.floor
+            known.ceiling += exposure.ceiling
+        known.is_proved = border.is_provable
+        if known.holds():
+            self._keep_ends(account, known)
+        else:
+            for name in exposures:
+                self._ends_of(name).restless.add(account)
+
+    def event_ended(self) -> None:
+        """Nothing of this event can be taken back any more."""
+        if self._seen:
+            self._seen = set()
+
+    def event_undone(self) -> None:
+        """Whoever was looked at is due again."""
+        self._due |= self._seen
+        self._seen = set()
+
+    def _crossed(self, name: str, account: "MarginAccount", serial: int) -> None:
+        known = self._guarded.get(account)
+        exposure = None if known is None else known.exposures.get(name)
+        if exposure is not None and exposure.serial == serial:
+            self._due.add(account)
+
+    def _paid(self, account: "MarginAccount", cash: int) -> None:
+        self._seen.add(account)
+        known = self._guarded.get(account)
+        if known is None:
+            self._due.add(account)
+            return
+        change = cash - known.cash
+        known.cash = cash
+        known.floor += change
+        known.ceiling += change
+        if not known.holds():
+            self._due.add(account)
+
+    def _exposed(self, state: "State", account: "MarginAccount", name: str) -> None:
+        """Re-compute one exposure in the range that it has."""
+        self._seen.add(account)
+        known = self._guarded.get(account)
+        exposure = None if known is None else known.exposures.get(name)
+        if known is None or exposure is None:
+            self._due.add(account)
+            return
+        floor, ceiling = exposure.floor, exposure.ceiling
+        if not exposure.follow(state, account[0], name, known.border):
+            self._due.add(account)
+            return
+        known.floor += exposure.floor - floor
+        known.ceiling += exposure.ceiling - ceiling
+        if not known.holds():
+            self._due.add(account)
+
+    def _forget(self, account: "MarginAccount") -> None:
+        known = self._guarded.pop(account, None)
+        if known is None:
+            return
+        for name, exposure in known.exposures.items():
+            ends = self._ends[name] if name in self._ends else self._ends_of(name)
+            ends.restless.discard(account)
+            if exposure.serial:
+                ends.live -= 1
+
+    def _keep_ends(self, account: "MarginAccount", known: _Guarded) -> None:
+        for name, exposure in known.exposures.items():
+            ends = self._ends_of(name)
+            self._serial += 1
+            exposure.serial = self._serial
+            ends.live += 1
+            if exposure.is_restless:
+                ends.restless.add(account)
+            if exposure.low is not None:
+                heappush(ends.lows, (-exposure.low, self._serial, account))
+                if len(ends.lows) > 2 * ends.live + 1000:
+                    ends.lows = self._only_live(name, ends.lows)
+            if exposure.high is not None:
+                heappush(ends.highs, (exposure.high, self._serial, account))
+                if len(ends.highs) > 2 * ends.live + 1000:
+                    ends.highs = self._only_live(name, ends.highs)
+
+    def _only_live(
+        self, name: str, heap: list[tuple[int, int, "MarginAccount"]]
+    ) -> list[tuple[int, int, "MarginAccount"]]:
+        kept = []
+        for entry in heap:
+            known = self._guarded.get(entry[2])
+            exposure = None if known is None else known.exposures.get(name)
+            if exposure is not None and exposure.serial == entry[1]:
+                kept.append(entry)
+        heapify(kept)
+        return kept
+
+    def _ends_of(self, name: str) -> _Ends:
+        ends = self._ends.get(name)
+        if ends is None:
+            ends = self._ends[name] = _Ends()
+        return ends
+
+
+class Everyone:
+    """The slow oracle: everybody is examined after every event."""
+
+    def moved(self, name: str, price: int) -> None:
+        """Everybody is due anyway."""
+
+    def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
+        """Everybody is due anyway."""
+
+    def touch(self, accounts: Iterable["MarginAccount"]) -> None:
+        """Everybody is due anyway."""
+
+    def proves_initial(self, account: "MarginAccount") -> bool:
+        """Nothing is known without looking."""
+        del account
+        return False
+
+    def due(self, state: "State") -> set["MarginAccount"]:
+        """All margin accounts, and those whose call is open."""
+        journal = state.journal
+        owners = {*journal.wallets_of, *journal.positions_of}
+        isolated = {pair for pair, terms in state.modes.items() if terms.mode == "isolated"}
+        return {(owner, None) for owner in owners if owner[0] != "@"} | isolated
+
+    def settle(self, state: "State", found: "Statement") -> None:
+        """Nothing is kept."""
+
+    def event_ended(self) -> None:
+        """Nothing is kept."""
+
+    def event_undone(self) -> None:
+        """Nothing is kept."""
