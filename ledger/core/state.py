@@ -120,6 +120,7 @@ class State:
         watch: Which margin accounts are to be examined. Derived, not part of what is kept.
         now, sequence: Of the event being decided. Not kept.
         uncovered: `(number, instrument)` of deficits opened and not yet offered to be shared.
+        capped: Quantity and cost of inventories that caps have left over in this event.
     """
 
     __slots__ = (
@@ -128,6 +129,7 @@ class State:
         "assets",
         "busted",
         "calls",
+        "capped",
         "counts",
         "defaulted",
         "deficits",
@@ -174,6 +176,7 @@ class State:
         self.now = Microseconds(0)
         self.sequence = 0
         self.uncovered: list[tuple[int, str | None]] = []
+        self.capped: dict[str, tuple[int, int]] = {}
         self._undo: list[tuple[dict[Any, Any] | None, Any, Any]] = []
 
     @property
@@ -221,6 +224,7 @@ class State:
         """End the event and hand out what it led to."""
         self._undo.clear()
         self.uncovered.clear()
+        self.capped.clear()
         self.watch.event_ended()
         return self.journal.close()
 
@@ -235,6 +239,7 @@ class State:
                 register[key] = before
         self._undo.clear()
         self.uncovered.clear()
+        self.capped.clear()
         self.journal.unwind()
         self.watch.event_undone()
 

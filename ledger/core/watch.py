@@ -174,6 +174,10 @@ class Watch:
         del state
         due, self._due = self._due, set()
         self._seen |= due
+        for account in due:  # no proof holds before it is settled
+            known = self._guarded.get(account)
+            if known is not None:
+                known.is_proved = False
         return due
 
     def settle(self, state: "State", found: "Statement") -> None:

@@ -7,7 +7,8 @@ instrument id), at its cost, against opposite positions in the order of the pool
     half_even(variation * k / |q|)      of what is left; the last part takes the rest
 
 so the house realizes exactly nothing. Passed over: accounts without equity, and those that would
-have negative equity afterwards. What nobody takes stays, recorded once until it changes.
+have negative equity afterwards. What nobody takes stays, recorded once until it changes; what the
+caps of `capped_pro_rata` leave is not offered again within the event, else they meant nothing.
 
 Source: docs/spec/deleveraging.md.
 """
@@ -86,7 +87,9 @@ def deleverage(state: State, rules: int) -> None:
         losses = {
             instrument: result_at_mark(state, instrument)
             for instrument in state.journal.positions_of[LIQUIDATION]
-            if instrument not in tried and not is_stale(state, state.instruments[instrument])
+            if instrument not in tried
+            and not is_stale(state, state.instruments[instrument])
+            and state.capped.get(instrument) != inventory_of(state, instrument)
         }
         losing = [instrument for instrument, result in losses.items() if result < 0]
         if not losing:
@@ -134,6 +137,8 @@ def _close(state: State, instrument: str, loss: int, rules: int) -> None:
         closed = cost - inventory_of(state, instrument)[1]
         ended_unclosed(state, instrument, sign * deleveraged, closed, "deleveraging")
     if deleveraged < abs(quantity):
+        if state.terms.adl_policy == "capped_pro_rata":
+            state.capped[instrument] = inventory_of(state, instrument)
         _note_untaken(state, instrument, planned)
 
 

@@ -59,6 +59,7 @@ def _share(state: State, number: int, instrument: str) -> None:
             "margin_instrument": margin_account(state, owner, instrument)[1],
             "instrument": instrument,
             "deficit": Fixed(loss, scale),
+            "gains": Fixed(total, scale),
             "unrealized_pnl": Fixed(gain, scale),
             "share": Fixed(share, scale),
         }
