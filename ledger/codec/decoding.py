@@ -94,7 +94,7 @@ def content(event: Event) -> bytes:
     `[kind, event_id, pool, occurred_at in microseconds, [fields of the fact...], version]`; a
     decimal as `[coefficient, decimals]` without trailing zeros, an absent field as its default.
     """
-    return _encode(event).encode()
+    return _encode(event[:-1]).encode()  # the sequence is the log's, not the event's
 
 
 def _event(message: wire.Envelope) -> Event:

@@ -158,7 +158,7 @@ def _adverse(
     found = None
     if grows:
         least = n * (RATE_ONE - rate) - cost
-        if border.has_lower and least > 0:
+        if border.has_lower and least > 0 and rate < RATE_ONE:
             found = _price(position, least, d * (RATE_ONE - rate))
         if not border.is_initial:
             found = _not_below_tier(position, found)

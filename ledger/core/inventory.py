@@ -52,10 +52,20 @@ def projected(state: State) -> int:
 def taken_over(
     state: State, instrument: str, liquidation_id: str, quantity: int
 ) -> tuple[int, int]:
-    """Follow a takeover of `quantity` contracts (positive); returns quantity and cost now held."""
+    """Follow a takeover of `quantity` contracts (signed); returns quantity and cost now held.
+
+    One that nets a part of an opposite inventory adds nothing; one that goes through zero begins
+    anew with what is left of it.
+    """
     known = register(state, instrument)
-    changed = known._replace(liquidation_id=liquidation_id, taken_over=known.taken_over + quantity)
-    return _keep(state, instrument, changed)
+    now, _ = inventory_of(state, instrument)
+    before = now - quantity
+    if before * quantity >= 0:
+        total = known.taken_over + abs(quantity)
+        known = known._replace(liquidation_id=liquidation_id, taken_over=total)
+    elif now * quantity > 0:
+        known = Inventory(liquidation_id, abs(now), 0, None)
+    return _keep(state, instrument, known)
 
 
 def closed_out(state: State, instrument: str, quantity: int) -> tuple[int, int]:

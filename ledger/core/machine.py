@@ -107,13 +107,13 @@ def _apply(state: State, event: events.Event, original: events.Event | None) -> 
         case events.Settlement() as fact:
             refusal = settlement.set_price(state, fact, "settlement")
             if refusal is None:
-                waterfall.run(state, RULES_VERSION)
+                waterfall.rounds(state, RULES_VERSION)
                 settlement.settle(state, fact.instrument)
             return refusal
         case events.Expiry() as fact:
             refusal = settlement.set_price(state, fact, "expiry")
             if refusal is None:
-                waterfall.run(state, RULES_VERSION)
+                waterfall.rounds(state, RULES_VERSION)
                 settlement.expire(state, fact.instrument)
             return refusal
         case events.Adjustment() as fact:

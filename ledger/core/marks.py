@@ -1,8 +1,8 @@
 """The mark of an instrument: which price stands for its value.
 
 Prices, settlements and expiries set it, as far as the price guard lets them. Until the first of
-them the last trade price stands, else the last opening entry price. Every change, and every price
-event that is believed, is a `mark` record.
+them the last trade price stands, else the last opening entry price. Whenever a mark is set, to the
+same price or another, that is a `mark` record.
 """
 
 from ledger.core.guard import STAND_INS
@@ -27,10 +27,8 @@ def stand_in(state: State, instrument: str, price: Fixed, source: str) -> None:
     terms = state.instruments[instrument]
     units = price.coefficient * 10 ** (terms.price_scale - price.scale)
     known = state.marks.get(instrument)
-    if known is not None:
-        if known.source not in STAND_INS or (known.source == "trade" and source == "opening"):
-            return
-        # The same price again is news only where marks may become too old.
-        if known.price == units and known.source == source and terms.price_max_age is None:
-            return
+    if known is not None and (
+        known.source not in STAND_INS or (known.source == "trade" and source == "opening")
+    ):
+        return
     set_mark(state, terms, units, source)

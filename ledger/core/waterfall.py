@@ -27,6 +27,22 @@ def run(state: State, rules: int) -> None:
         state: The pool.
         rules: Version of the rules that decide.
     """
+    examined = _rounds(state, rules)
+    for key in sorted(examined, key=order_of):
+        now = examined[key] or statement(state, *key)
+        calls.review(state, now)
+        state.watch.settle(state, now)
+    if state.terms.liquidation != "off" and (state.under_floor or _calls_for_more(state)):
+        deleveraging.note_floor(state)
+
+
+def rounds(state: State, rules: int) -> None:
+    """The rounds alone, in the middle of an event that goes on: calls wait for its end."""
+    state.watch.touch(_rounds(state, rules))
+
+
+def _rounds(state: State, rules: int) -> dict[MarginAccount, Statement | None]:
+    """All rounds; who was examined, as found where nothing has been posted since."""
     liquidates = state.terms.liquidation != "off"
     if liquidates and state.uncovered:
         losses.share_out(state)
@@ -36,24 +52,18 @@ def run(state: State, rules: int) -> None:
         state.watch.posted(state, state.journal.unseen())
         due = state.watch.due(state)
         if not due and not (liquidates and _calls_for_more(state)):
-            break
+            return examined
         found = {key: statement(state, *key) for key in due}
         examined.update(found)
         if not liquidates:
-            break
+            return examined
         before = state.journal.posted
         number += 1
         _liquidate(state, found, number, rules)
         deleveraging.deleverage(state, rules)
         if state.journal.posted == before:
-            break
+            return examined
         examined = dict.fromkeys(examined)  # to be looked at again
-    for key in sorted(examined, key=order_of):
-        now = examined[key] or statement(state, *key)
-        calls.review(state, now)
-        state.watch.settle(state, now)
-    if liquidates and (state.under_floor or _calls_for_more(state)):
-        deleveraging.note_floor(state)
 
 
 def _calls_for_more(state: State) -> bool:

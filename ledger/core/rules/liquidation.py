@@ -181,7 +181,7 @@ def _take(
     realized = change_position(state, terms, found.account, given)
     received = Change(quantity, -taken.value, None, Purpose.TAKEOVER, cause)
     change_position(state, terms, LIQUIDATION, received)
-    now, cost = taken_over(state, terms.instrument, liquidation_id, abs(quantity))
+    now, cost = taken_over(state, terms.instrument, liquidation_id, quantity)
     state.put(state.defaulted, (found.account, terms.instrument), state.sequence)
     body = _takeover_body(state, found, held, taken)
     body["realized_pnl"] = Fixed(realized, state.settlement.scale)

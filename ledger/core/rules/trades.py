@@ -58,7 +58,8 @@ def trade_bust(
             f"trade {fact.trade_event_id} was busted by {state.busted[fact.trade_event_id]}",
         )
     for side in (busted.buyer, busted.seller):
-        if state.defaulted.get((side, busted.instrument), 0) > original.sequence:
+        defaulted = state.defaulted.get((side, busted.instrument))
+        if defaulted is not None and defaulted >= original.sequence:
             return rejected(
                 Code.BUST_TOO_LATE,
                 f"{side} was liquidated or deleveraged in {busted.instrument} since; "
@@ -94,14 +95,17 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     price, quantity, buyer_fee, seller_fee = found
 
     cost = terms.value(quantity, price)
+    liquidation_id = fact.liquidation_id or inventory_liquidation(state, terms.instrument)
     for side, signed, cash in ((fact.buyer, quantity, -cost), (fact.seller, -quantity, cost)):
         if side == LIQUIDATION:
             fee = buyer_fee if signed > 0 else seller_fee
-            _close_out(state, terms, Change(signed, cash, price, Purpose.TRADE), fact, fee)
+            cause = Cause("close_out", liquidation_id, terms.instrument)
+            _close_out(state, terms, Change(signed, cash, price, Purpose.TRADE, cause), fee)
         else:
             change_position(state, terms, side, Change(signed, cash, price, Purpose.TRADE))
-    _charge(state, fact, fact.buyer, buyer_fee)
-    _charge(state, fact, fact.seller, seller_fee)
+    cause = Cause("fee", liquidation_id, terms.instrument)
+    _charge(state, fact.buyer, buyer_fee, cause)
+    _charge(state, fact.seller, seller_fee, cause)
     if buyer_fee + seller_fee:
         asset = state.settlement
         fees = state.journal.account(HOUSE, FEES, None, asset.asset, asset.scale)
@@ -109,13 +113,11 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     return None
 
 
-def _close_out(state: State, terms: Terms, change: Change, fact: events.Trade, fee: int) -> None:
+def _close_out(state: State, terms: Terms, change: Change, fee: int) -> None:
     """Let inventory change by a market trade; what it realizes is the insurance fund's."""
     instrument, scale = terms.instrument, state.settlement.scale
-    liquidation_id = _liquidation_id(state, fact)
-    cause = Cause("close_out", liquidation_id, instrument)
     held, _ = inventory_of(state, instrument)
-    realized = change_position(state, terms, LIQUIDATION, change._replace(cause=cause))
+    realized = change_position(state, terms, LIQUIDATION, change)
     closed = min(abs(held), abs(change.quantity)) if held * change.quantity < 0 else 0
     quantity, cost = closed_out(state, instrument, closed)
     assert change.price is not None, "a trade has a price"
@@ -128,12 +130,7 @@ def _close_out(state: State, terms: Terms, change: Change, fact: events.Trade, f
         "inventory_quantity": Fixed(quantity, terms.quantity_scale),
         "inventory_cost": Fixed(cost, scale),
     }
-    state.journal.record("close_out", liquidation_id or "-", body)
-
-
-def _liquidation_id(state: State, fact: events.Trade) -> str | None:
-    """The liquidation that a close-out goes back to: as the trade says, or the inventory's last."""
-    return fact.liquidation_id or inventory_liquidation(state, fact.instrument)
+    state.journal.record("close_out", change.cause.liquidation_id or "-", body)
 
 
 def _in_units(
@@ -151,16 +148,13 @@ def _in_units(
     return price, quantity, buyer_fee, seller_fee  # type: ignore[return-value]
 
 
-def _charge(state: State, fact: events.Trade, side: str, fee: int) -> None:
-    if not fee:
-        return
+def _charge(state: State, side: str, fee: int, cause: Cause) -> None:
     if side == LIQUIDATION:
-        cause = Cause("fee", _liquidation_id(state, fact), fact.instrument)
         receive(state, -fee, Purpose.FEE, cause)
-        return
-    asset = state.settlement
-    wallet = state.journal.account(side, WALLET, None, asset.asset, asset.scale)
-    state.journal.post(wallet, -fee, Purpose.FEE)
+    elif fee:
+        asset = state.settlement
+        wallet = state.journal.account(side, WALLET, None, asset.asset, asset.scale)
+        state.journal.post(wallet, -fee, Purpose.FEE)
 
 
 def _negated(number: Fixed) -> Fixed:
