@@ -7,5 +7,6 @@ GRANT EXECUTE ON FUNCTION ledger.reference_subject(text, bytea),
     ledger.liquidation_price(text, numeric, integer, numeric[], numeric[], numeric[], numeric[], integer),
     ledger.deleveraging_score(text, numeric, numeric, numeric, numeric, numeric, numeric, numeric,
                               numeric),
-    ledger.figures(bytea), ledger.figure(json, text)
+    ledger.reference_at(integer, text, text, bigint), ledger.recorded_at(integer, text, text, bigint),
+    ledger.occurred_at(integer, bigint), ledger.settlement_of(integer), ledger.figures(bytea), ledger.figure(json, text)
     TO clearing_reader, clearing_auditor, clearing_writer;

@@ -41,7 +41,7 @@ SELECT f.pool, f.sequence, a.asset, trim_scale(m.after - m.before) AS amount, m.
   FROM ledger.decided f
  CROSS JOIN LATERAL (SELECT ledger.figure(f.body, 'insurance_before') AS before,
                             ledger.figure(f.body, 'insurance_after') AS after OFFSET 0) m
- CROSS JOIN LATERAL (SELECT asset FROM ledger.settlement s WHERE s.shard = f.shard OFFSET 0) a
+ CROSS JOIN LATERAL ledger.settlement_of(f.shard) a
  WHERE f.kind = 'fund' AND m.after <> m.before;
 
 CREATE VIEW reporting.deficits AS
@@ -50,7 +50,7 @@ SELECT f.pool, f.sequence, a.asset, trim_scale(m.after - m.before) AS amount, m.
   FROM ledger.decided f
  CROSS JOIN LATERAL (SELECT ledger.figure(f.body, 'deficit_before') AS before,
                             ledger.figure(f.body, 'deficit_after') AS after OFFSET 0) m
- CROSS JOIN LATERAL (SELECT asset FROM ledger.settlement s WHERE s.shard = f.shard OFFSET 0) a
+ CROSS JOIN LATERAL ledger.settlement_of(f.shard) a
  WHERE f.kind = 'fund' AND m.after <> m.before;
 
 CREATE VIEW reporting.margin_calls AS

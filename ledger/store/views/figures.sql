@@ -143,3 +143,54 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       CROSS JOIN LATERAL ledger.account_at(s.shard, a.account, at) last
      WHERE s.shard = for_shard
 $$;
+
+-- Look-ups by key, each up to an event. They are functions so that the planner meets the partitioned
+-- tables in small queries of their own, whose plans a session keeps: in one large query it would open
+-- every partition of every pool once for each mention.
+
+-- The latest terms of one subject: an accepted reference event, by the index `event_reference`.
+CREATE FUNCTION ledger.reference_at(for_shard integer, for_kind text, for_subject text, at bigint)
+RETURNS TABLE (sequence bigint, content json)
+LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT e.sequence, ledger.content(e.raw, e.rejection) FROM ledger.event e
+     WHERE e.shard = for_shard AND e.rejection IS NULL AND e.kind = for_kind
+       AND e.kind IN ('account', 'asset', 'instrument', 'pool', 'position_mode', 'risk_tiers')
+       AND ledger.reference_subject(e.kind, e.raw) = for_subject AND e.sequence <= at
+     ORDER BY e.sequence DESC LIMIT 1;
+END
+$$;
+
+-- The latest record of a kind on one subject.
+CREATE FUNCTION ledger.recorded_at(for_shard integer, for_kind text, for_subject text, at bigint)
+RETURNS TABLE (sequence bigint, body json)
+LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r.sequence, convert_from(r.body, 'UTF8')::json FROM ledger.record r
+     WHERE r.shard = for_shard AND r.kind = for_kind AND r.subject = for_subject AND r.sequence <= at
+     ORDER BY r.sequence DESC LIMIT 1;
+END
+$$;
+
+CREATE FUNCTION ledger.occurred_at(for_shard integer, at bigint) RETURNS timestamptz
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT e.occurred_at FROM ledger.event e WHERE e.shard = for_shard AND e.sequence = at);
+END
+$$;
+
+CREATE FUNCTION ledger.pool_time_at(for_shard integer, at bigint) RETURNS timestamptz
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT e.pool_time FROM ledger.event e WHERE e.shard = for_shard AND e.sequence <= at
+             ORDER BY e.sequence DESC LIMIT 1);
+END
+$$;
+
+CREATE FUNCTION ledger.settlement_of(for_shard integer) RETURNS TABLE (asset text, scale integer)
+LANGUAGE sql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.content ->> 'settlement_asset', (p.content ->> 'scale')::integer
+      FROM ledger.reference_at(for_shard, 'pool', '', 9223372036854775807) p
+$$;

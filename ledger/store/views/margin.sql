@@ -97,19 +97,6 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION ledger.pool_time_at(for_shard integer, at bigint) RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pool_time FROM ledger.event WHERE shard = for_shard AND sequence <= at
-     ORDER BY sequence DESC LIMIT 1
-$$;
-
-CREATE VIEW ledger.settlement AS
-SELECT s.shard, p.content ->> 'settlement_asset' AS asset, (p.content ->> 'scale')::integer AS scale
-  FROM ledger.shard s
- CROSS JOIN LATERAL (SELECT ledger.content(e.raw, e.rejection) AS content FROM ledger.event e
-                      WHERE e.shard = s.shard AND e.kind = 'pool' AND e.rejection IS NULL
-                      ORDER BY e.sequence DESC LIMIT 1) p;
-
 DO $make$
 DECLARE
     lines text := $lines$
@@ -120,39 +107,23 @@ SELECT s.shard, s.name AS pool, l.*
         SELECT b.* FROM {books}
     ), settlement AS MATERIALIZED (
         SELECT a.asset, a.scale, ('1e' || a.scale)::numeric AS units
-          FROM ledger.settlement a WHERE a.shard = s.shard
+          FROM ledger.settlement_of(s.shard) a
     ), assets AS MATERIALIZED (
-        SELECT c.asset, c.scale, c.asset = a.asset AS at_par, k.haircut, r.price
+        SELECT c.asset, c.scale, c.asset = a.asset AS at_par,
+               (k.content ->> 'haircut')::numeric AS haircut,
+               (r.body ->> 'price')::numeric AS price
           FROM ledger.commodity c
          CROSS JOIN settlement a
-          LEFT JOIN LATERAL (
-              SELECT (ledger.content(e.raw, e.rejection) ->> 'haircut')::numeric AS haircut
-                FROM ledger.event e
-               WHERE e.shard = s.shard AND e.kind = 'asset' AND e.rejection IS NULL
-                 AND ledger.reference_subject(e.kind, e.raw) = c.asset AND e.sequence <= {at}
-               ORDER BY e.sequence DESC LIMIT 1) k ON true
-          LEFT JOIN LATERAL (
-              SELECT (convert_from(o.body, 'UTF8')::json ->> 'price')::numeric AS price
-                FROM ledger.record o
-               WHERE o.shard = s.shard AND o.kind = 'asset_price' AND o.subject = c.asset
-                 AND o.sequence <= {at}
-               ORDER BY o.sequence DESC LIMIT 1) r ON true
+          LEFT JOIN LATERAL ledger.reference_at(s.shard, 'asset', c.asset, {at}) k ON true
+          LEFT JOIN LATERAL ledger.recorded_at(s.shard, 'asset_price', c.asset, {at}) r ON true
          WHERE c.shard = s.shard AND c.asset IS NOT NULL
     ), instruments AS MATERIALIZED (
         SELECT c.instrument, i.type, i.multiplier, i.price_scale, g.floors, g.initial_rates,
                g.maintenance_rates, g.maintenance_amounts, m.mark_price,
-               m.mark_price IS NULL OR coalesce(v.occurred_at + i.age < {pool_time}, false) AS stale
+               m.mark_price IS NULL OR coalesce(m.occurred_at + i.age < {pool_time}, false) AS stale
           FROM ledger.commodity c
-         CROSS JOIN LATERAL (
-              SELECT e.sequence, ledger.content(e.raw, e.rejection) AS content FROM ledger.event e
-               WHERE e.shard = s.shard AND e.kind = 'instrument' AND e.rejection IS NULL
-                 AND ledger.reference_subject(e.kind, e.raw) = c.instrument AND e.sequence <= {at}
-               ORDER BY e.sequence DESC LIMIT 1) t
-          LEFT JOIN LATERAL (
-              SELECT e.sequence, ledger.content(e.raw, e.rejection) AS content FROM ledger.event e
-               WHERE e.shard = s.shard AND e.kind = 'risk_tiers' AND e.rejection IS NULL
-                 AND ledger.reference_subject(e.kind, e.raw) = c.instrument AND e.sequence <= {at}
-               ORDER BY e.sequence DESC LIMIT 1) u ON true
+         CROSS JOIN LATERAL ledger.reference_at(s.shard, 'instrument', c.instrument, {at}) t
+          LEFT JOIN LATERAL ledger.reference_at(s.shard, 'risk_tiers', c.instrument, {at}) u ON true
          CROSS JOIN LATERAL (
               SELECT t.content ->> 'type' AS type, (t.content ->> 'multiplier')::numeric AS multiplier,
                      (t.content ->> 'price_scale')::integer AS price_scale,
@@ -170,16 +141,10 @@ SELECT s.shard, s.name AS pool, l.*
                      AS maintenance_amounts
                 FROM json_array_elements(i.tiers) WITH ORDINALITY x(tier, place)) g
           LEFT JOIN LATERAL (
-              SELECT o.sequence, (convert_from(o.body, 'UTF8')::json ->> 'mark_price')::numeric
-                                 AS mark_price
-                FROM ledger.record o
-               WHERE o.shard = s.shard AND o.kind = 'mark' AND o.subject = c.instrument
-                 AND o.sequence <= {at}
-               ORDER BY o.sequence DESC LIMIT 1) m ON true
-          LEFT JOIN LATERAL (
-              SELECT e.occurred_at FROM ledger.event e
-               WHERE e.shard = s.shard AND e.sequence = m.sequence AND i.age IS NOT NULL
-              OFFSET 0) v ON true
+              SELECT (r.body ->> 'mark_price')::numeric AS mark_price,
+                     CASE WHEN i.age IS NOT NULL THEN ledger.occurred_at(s.shard, r.sequence) END
+                     AS occurred_at
+                FROM ledger.recorded_at(s.shard, 'mark', c.instrument, {at}) r OFFSET 0) m ON true
          WHERE c.shard = s.shard AND c.instrument IS NOT NULL
     )
     -- What stands behind positions: wallets, and the margin of isolated positions.
@@ -236,11 +201,8 @@ SELECT s.shard, s.name AS pool, l.*
       JOIN instruments i ON i.instrument = q.instrument
       LEFT JOIN LATERAL (
           SELECT d.content ->> 'mode' AS mode, (d.content ->> 'leverage')::numeric AS leverage
-            FROM (SELECT ledger.content(e.raw, e.rejection) AS content FROM ledger.event e
-                   WHERE e.shard = s.shard AND e.kind = 'position_mode' AND e.rejection IS NULL
-                     AND ledger.reference_subject(e.kind, e.raw) = q.owner || '/' || q.instrument
-                     AND e.sequence <= {at}
-                   ORDER BY e.sequence DESC LIMIT 1) d OFFSET 0) o ON true
+            FROM ledger.reference_at(s.shard, 'position_mode', q.owner || '/' || q.instrument, {at}) d
+          OFFSET 0) o ON true
      CROSS JOIN LATERAL (
           SELECT c.contracts, CASE i.type WHEN 'linear' THEN c.contracts * coalesce(i.mark_price, 0)
                                           WHEN 'inverse' THEN c.contracts * (i.mark_price IS NOT NULL)::integer

@@ -56,10 +56,9 @@ SELECT r.pool, r.instrument, r.side, r.account,
                                  WHERE m.owner NOT LIKE '@%'
                                 WINDOW a AS (PARTITION BY m.pool, m.owner, m.margin_instrument)) l
                          CROSS JOIN LATERAL (
-                              SELECT ledger.content(e.raw, e.rejection) ->> 'adl_policy' AS policy
-                                FROM ledger.event e
-                               WHERE e.shard = l.shard AND e.kind = 'pool' AND e.rejection IS NULL
-                               ORDER BY e.sequence DESC LIMIT 1) p
+                              SELECT e.content ->> 'adl_policy' AS policy
+                                FROM ledger.reference_at(l.shard, 'pool', '', 9223372036854775807) e
+                              OFFSET 0) p
                          CROSS JOIN LATERAL (
                               SELECT n.unrealized,
                                      ledger.deleveraging_score(

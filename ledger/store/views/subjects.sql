@@ -10,6 +10,7 @@ DECLARE
 BEGIN
     RETURN CASE kind WHEN 'account' THEN content ->> 'account'
                      WHEN 'asset' THEN content ->> 'asset'
+                     WHEN 'pool' THEN ''
                      WHEN 'position_mode' THEN (content ->> 'account') || '/' || (content ->> 'instrument')
                      ELSE content ->> 'instrument' END;
 EXCEPTION WHEN OTHERS THEN
