@@ -12,7 +12,28 @@ SPEC = Path(__file__).resolve().parents[2] / "docs" / "spec"
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 POSTING = re.compile(r"(\S+) (\S+) (\S+) ([+-]\S+) \((\S+)\)")
 WHOLE = {"scale", "price_scale", "quantity_scale", "price_max_age", "price_confirmations"}
-STEP_WORDS = {"id", "posts", "refused"}
+STEP_WORDS = {"id", "at", "posts", "refused"}
+
+Fields = dict[str, Any]
+"""Some fields of a record's body, as they were written."""
+
+
+class After(NamedTuple):
+    """What a page says of the books after a step, or after the last one of an example.
+
+    Attributes:
+        balances: By `owner kind thing`.
+        marks: By instrument.
+        margins: Figures by `account`, or `account/instrument` of an isolated position.
+        liquidation_prices: By `account instrument`; "null": there is none.
+        calls: Margin accounts with an open call, all of them; None: nothing said.
+    """
+
+    balances: dict[str, str]
+    marks: dict[str, str]
+    margins: dict[str, dict[str, str]]
+    liquidation_prices: dict[str, str]
+    calls: list[str] | None
 
 
 class Step(NamedTuple):
@@ -22,21 +43,31 @@ class Step(NamedTuple):
         message: As it goes over the wire.
         posts: Expected postings `(owner, kind, thing, amount, balance)`; None: nothing said.
         refused: Expected code of refusal; None: it must be accepted.
+        records: All records of the step but marks, each `kind subject` with some of its fields;
+            None: nothing said.
+        after: What holds then.
     """
 
     message: bytes
     posts: list[tuple[str, ...]] | None
     refused: str | None
+    records: list[tuple[str, Fields]] | None
+    after: After
 
 
 class Example(NamedTuple):
-    """An example with the steps that lead up to it, and what holds after the last one."""
+    """An example with the steps that lead up to it, and what holds after the last one.
+
+    Attributes:
+        lines: Records that were made, as `kind subject field value`.
+        records: Records that were made in this order, others between them.
+    """
 
     name: str
     steps: list[Step]
-    balances: dict[str, str]
-    marks: dict[str, str]
-    records: list[str]
+    after: After
+    lines: list[str]
+    records: list[tuple[str, Fields]]
 
 
 @cache
@@ -62,12 +93,13 @@ def example(name: str) -> Example:
     """An example by name."""
     block = blocks()[name]
     steps = _steps(name)
+    records = block.get("records", [])
     return Example(
         name,
         [_step(step, number) for number, step in enumerate(steps, start=1)],
-        block.get("balances", {}),
-        block.get("marks", {}),
-        block.get("records", []),
+        _after(block),
+        [entry for entry in records if isinstance(entry, str)],
+        [record(entry) for entry in records if not isinstance(entry, str)],
     )
 
 
@@ -78,6 +110,24 @@ def posting(text: str) -> tuple[str, ...]:
     return found.groups()
 
 
+def record(entry: str | dict[str, Fields | str]) -> tuple[str, Fields]:
+    """A line of `records`: `kind subject`, or that with some fields of the body."""
+    if isinstance(entry, str):
+        return entry, {}
+    ((name, fields),) = entry.items()
+    return name, fields if isinstance(fields, dict) else {}
+
+
+def _after(block: dict[str, Any]) -> After:
+    return After(
+        block.get("balances", {}),
+        block.get("marks", {}),
+        block.get("margins", {}),
+        block.get("liquidation_prices", {}),
+        block.get("calls"),
+    )
+
+
 def _steps(name: str) -> list[dict[str, Any]]:
     block = blocks()[name]
     before = block.get("after") or block.get("given")
@@ -85,24 +135,27 @@ def _steps(name: str) -> list[dict[str, Any]]:
 
 
 def _step(step: dict[str, Any], number: int) -> Step:
-    (kind,) = step.keys() - STEP_WORDS
+    (kind,) = step.keys() - STEP_WORDS - set(After._fields) - {"records"}
     fields = {field: _value(field, value) for field, value in step[kind].items()}
     if kind == "trade":
         fields = {"buyer_fee": "0", "seller_fee": "0", **fields}
     if kind == "adjustment":
         by = {"reason": "correction", "made_by": "maria", "checked_by": "noor"}
         fields = {**by, **fields, "lines": [_line(line) for line in fields["lines"]]}
-    seconds = f"{number // 60:02}:{number % 60:02}"
+    time = int(step.get("at", number))
+    seconds = f"{time // 60:02}:{time % 60:02}"
     common = {
         "kind": kind,
         "event_id": step.get("id", f"step-{number}"),
         "occurred_at": f"2026-01-01T00:{seconds}Z",
     }
-    posts = step.get("posts")
+    posts, records = step.get("posts"), step.get("records")
     return Step(
         json.dumps({**common, **fields}).encode(),
         None if posts is None else [posting(line) for line in posts],
         step.get("refused"),
+        None if records is None else [record(entry) for entry in records],
+        _after(step),
     )
 
 
