@@ -29,7 +29,8 @@ class Candidate(Figures):
     """A position on the opposite side, with what its score is made of.
 
     `equity`, `maintenance_margin` and `balance` (settlement asset) are those of its margin account;
-    `rank` is its place in the policy's order, None where `reason` tells why it was passed over.
+    `rank` is its place in the policy's order. An account without equity has neither score nor rank;
+    `reason` tells why one was passed over.
     """
 
     account: Name
@@ -39,7 +40,7 @@ class Candidate(Figures):
     equity: Money
     maintenance_margin: MoneyNotNegative
     balance: Money
-    score: Score
+    score: Score | None
     rank: Number | None
     taken: Contracts
     reason: PassedOver | None

@@ -80,7 +80,6 @@ Contracts = Annotated[NotNegative, _figure("contracts, 0 or above")]
 ContractsAbove0 = Annotated[Positive, _figure("contracts, above 0")]
 
 Price = Annotated[Positive, _figure("price, above 0")]
-PriceNotNegative = Annotated[NotNegative, _figure("price, 0 or above")]
 Multiplier = Annotated[Positive, _figure("of one whole contract, above 0")]
 Rate = Annotated[NotNegative, _figure("fraction, 0 or above")]
 Leverage = Annotated[Positive, _figure("times, above 0")]

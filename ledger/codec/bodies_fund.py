@@ -21,7 +21,8 @@ from ledger.codec.bodies_figures import (
 class DeficitLine(Figures):
     """A deficit that a movement opened, deepened or repaid.
 
-    `change` is positive where it is repaid; `left` is what nobody covered yet, as a balance.
+    `left` is what nobody covered yet, as a balance; `change` is the change of it, negative where the
+    movement opened the deficit.
     """
 
     opened_by: MovementId
@@ -84,5 +85,6 @@ class SocializedLossBody(Body):
     margin_instrument: Name | None
     instrument: Name
     deficit: MoneyAbove0
+    gains: MoneyAbove0
     unrealized_pnl: MoneyAbove0
     share: MoneyAbove0

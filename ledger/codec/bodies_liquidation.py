@@ -6,6 +6,7 @@ from ledger.codec.bodies_figures import (
     LIQUIDATION_ID,
     NAME,
     Body,
+    Contracts,
     Figures,
     Inventory,
     Money,
@@ -16,7 +17,6 @@ from ledger.codec.bodies_figures import (
     Number,
     Position,
     Price,
-    PriceNotNegative,
     Rate,
     UnitsAbove0,
 )
@@ -89,8 +89,8 @@ class TakeoverBody(Body):
     share: Money
     penalty: Money
     takeover_value: Money
-    takeover_price: PriceNotNegative | None
-    bankruptcy_price: PriceNotNegative | None
+    takeover_price: Price | None
+    bankruptcy_price: Price | None
     realized_pnl: Money
     inventory_quantity: Inventory
     inventory_cost: Money
@@ -167,6 +167,6 @@ class UnclosedBody(Body):
     instrument: Name
     quantity: Position
     cost: Money
-    taken_over: Inventory
-    closed_out: Inventory
+    taken_over: Contracts
+    closed_out: Contracts
     ended_by: Literal["deleveraging", "expiry"]

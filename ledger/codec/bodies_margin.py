@@ -32,14 +32,17 @@ class AssetLine(Figures):
 
 
 class PositionLine(Figures):
-    """One position of a statement; rates and amount are those of the tier that it is in."""
+    """One position of a statement; rates and amount are those of the tier that it is in.
+
+    `mark_price` is None, and all figures 0, where the instrument never had a mark.
+    """
 
     instrument: Name
     type: Literal["linear", "inverse"]
     multiplier: Multiplier
     quantity: Position
     cost: Money
-    mark_price: Price
+    mark_price: Price | None
     value: Money
     leverage: Leverage | None
     initial_rate: Rate

@@ -134,7 +134,6 @@ def position_range(position: "Position", border: Border, buffer: int, room: int)
     if mark is None:
         found = Exposure(low=None, high=None, is_long=is_long)
         found.is_restless = True
-        found.floor = found.ceiling = position.cost
         return found
     grows = is_long != position.terms.is_inverse
     adverse = _adverse(position, border, buffer, grows=grows)

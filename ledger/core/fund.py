@@ -106,8 +106,8 @@ def _record(state: State, insured: int, owed: int, cause: Cause, number: int | N
             {
                 "opened_by": f"F-{opened}",
                 "liquidation_id": liquidation_id,
-                "change": Fixed(change, scale),
-                "left": Fixed(left, scale),
+                "change": Fixed(-change, scale),
+                "left": Fixed(-left, scale),
             }
             for opened, liquidation_id, change, left in changed
         ],

@@ -39,7 +39,7 @@ def result_at_mark(state: State, instrument: str) -> int:
     quantity, cost = inventory_of(state, instrument)
     mark = state.marks.get(instrument)
     if not quantity or mark is None:
-        return cost
+        return 0
     return cost + down(*state.instruments[instrument].value_fraction(quantity, mark.price))
 
 

@@ -47,8 +47,6 @@ def _root_price(state: State, found: Statement, held: Position) -> int | None:
             notional = Fraction(other.numerator, other.denominator)
             required = _required(other.tier, notional)
             rest += other.cost + other.exact_value - required
-        elif other is not held:
-            rest += other.cost
     gains = (held.quantity > 0) != held.terms.is_inverse
     notional_at = _root(held.terms.tiers, rest, 1 if gains else -1)
     return None if notional_at is None else _price(held, notional_at)

@@ -9,7 +9,7 @@ A *margin account* is a participant's cross account, or one isolated position: t
     maintenance, initial: sums over the positions of `ledger.core.tiers`
 
 Everything is rounded per position and per asset before it is summed: equity down, requirements up.
-A position in an instrument that never had a mark counts nothing and is stale.
+A position in an instrument that never had a mark counts nothing, its cost included, and is stale.
 
 Cost: about 3 us a position. `ledger.core.watch` keeps most events from ever coming here.
 Source: docs/spec/margin.md.
@@ -58,7 +58,7 @@ class Position(NamedTuple):
         cost: Balance of `variation`: minus the signed value at which it was entered.
         mark: Smallest units of price; None where there never was one.
         numerator, denominator: Its exact notional, never negative.
-        value: `down(quantity * V(mark))`, signed.
+        value: `down(quantity * V(mark))`, signed; minus the cost where there never was a mark.
         tier: That the notional is in.
         leverage: Chosen by the participant, or None.
         maintenance, initial: Required, each rounded up.
@@ -183,7 +183,7 @@ def position(state: State, owner: str, instrument: str) -> Position:
     leverage = state.modes.get((owner, instrument), CROSS).leverage
     if mark is None:
         tier = terms.tiers[0]
-        return Position(terms, quantity, cost, None, 0, 1, 0, tier, leverage, 0, 0, stale=True)
+        return Position(terms, quantity, cost, None, 0, 1, -cost, tier, leverage, 0, 0, stale=True)
     signed, denominator = terms.value_fraction(quantity, mark.price)
     numerator = abs(signed)
     tier = tier_of(terms.tiers, numerator, denominator)

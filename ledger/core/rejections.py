@@ -29,7 +29,6 @@ class Code(StrEnum):
     WRONG_TOPIC = "wrong_topic"
     EVENT_ID_CONFLICT = "event_id_conflict"
 
-    UNSUPPORTED_KIND = "unsupported_kind"
     UNKNOWN_ASSET = "unknown_asset"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     INSTRUMENT_EXPIRED = "instrument_expired"
@@ -71,7 +70,6 @@ _TRANSIENT = frozenset(
     {
         Code.POOL_LIMIT,
         Code.UNKNOWN_POOL,
-        Code.UNSUPPORTED_KIND,
         Code.UNKNOWN_ASSET,
         Code.UNKNOWN_INSTRUMENT,
         Code.UNKNOWN_ACCOUNT,

@@ -34,7 +34,7 @@ def told(seed: int) -> list[bytes]:
     for letters in spelled:
         event, original = speller.event(letters)
         try:
-            model.apply(event.fact, None if original is None else original.fact)  # type: ignore[arg-type]
+            model.apply(event, original)
         except Refused:
             pass
         else:
@@ -94,7 +94,7 @@ def test_the_stored_events_decided_again_give_the_stored_rows(seed: int) -> None
     for row in desk.rows():
         if row.rejection is None:
             event = event_of(row)
-            outcome = decide(state, event, original_of(desk.log, shard, event))
+            outcome = decide(state, event, original_of(desk.log, shard, event), row.sequence)
             assert isinstance(outcome, Outcome)
             kept = desk.log.postings(shard.shard, row.sequence, row.sequence)
             assert [posting for _, _, posting in kept] == outcome.postings

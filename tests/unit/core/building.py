@@ -98,6 +98,36 @@ def listed_books() -> State:
     return state
 
 
+T3 = event("trade", "t3", **{**TRADE, "quantity": "1", "buyer": "cleo"})
+"""A trade of `margined_books` whose buyer has been liquidated since."""
+
+
+def margined_books() -> State:
+    """A pool that liquidates: anna and ben hold 10 LIN against each other, with 300 USD each.
+
+    anna is isolated in ISO, long 1, and in FLAT, without a position; ben is cross in all. cleo was
+    liquidated. LIN has a price band of a tenth around its mark of 94.
+    """
+    state = State("main")
+    apply(state, event("pool", **{**POOL, "liquidation": "full"}))
+    for name in ("LIN", "ISO", "FLAT"):
+        apply(state, event("instrument", instrument=name, **LINEAR, price_band="0.1"))
+    for name in ("anna", "ben", "cleo"):
+        apply(state, event("account", account=name))
+    for name, amount in (("anna", "300"), ("ben", "300"), ("cleo", "10")):
+        apply(state, event("deposit", account=name, asset="USD", amount=amount))
+    for name in ("ISO", "FLAT"):
+        mode = {"account": "anna", "instrument": name, "mode": "isolated"}
+        apply(state, event("position_mode", **mode))
+    apply(state, event("price", instrument="LIN", mark_price="100"))
+    apply(state, T1)
+    apply(state, event("trade", "t4", **{**TRADE, "instrument": "ISO", "quantity": "1"}))
+    apply(state, T3)
+    apply(state, event("price", instrument="LIN", mark_price="94"))
+    assert state.defaulted, "cleo was to be liquidated"
+    return state
+
+
 def busy_books() -> State:
     """Listed books after a deposit, a request, trades, a bust, an expiry, an insurance deposit.
 
