@@ -25,7 +25,7 @@ CREATE VIEW reporting.adl_queue AS
 SELECT r.pool, r.instrument, r.side, r.account,
        CASE WHEN r.margin_instrument IS NULL THEN 'cross' ELSE 'isolated' END AS margin_mode,
        r.quantity,
-       CASE WHEN r.score[2] > 0 THEN ledger.decimal_of(r.score[1], r.score[2], 18) END AS score,
+       ledger.decimal_of(r.score[1], r.score[2], 18) AS score,
        CASE WHEN r.eligible THEN r.place END AS rank,
        CASE WHEN r.eligible THEN ledger.decimal_of(r.eligibles - r.place + 1, r.eligibles, 18) END
        AS percentile,
@@ -37,8 +37,8 @@ SELECT r.pool, r.instrument, r.side, r.account,
                                 WHEN 'pro_rata' THEN (k.unrealized > 0)::integer
                                 WHEN 'capped_pro_rata' THEN 0
                                 ELSE ledger.floor_quotient(
-                                         k.score[1] * ('1e' || k.digits)::numeric,
-                                         CASE WHEN k.score[2] > 0 THEN k.score[2] END) END DESC,
+                                         k.score[1] * ('1e' || k.digits)::numeric, k.score[2]) END
+                            DESC,
                             k.account) AS place,
                count(*) OVER (PARTITION BY k.pool, k.instrument, k.side, k.eligible) AS eligibles
           FROM (SELECT c.*, max(4 * greatest(length(abs(c.score[1])::text), length(c.score[2]::text)))
@@ -61,11 +61,11 @@ SELECT r.pool, r.instrument, r.side, r.account,
                               OFFSET 0) p
                          CROSS JOIN LATERAL (
                               SELECT n.unrealized,
-                                     ledger.deleveraging_score(
+                                     CASE WHEN l.equity > 0 THEN ledger.deleveraging_score(
                                          p.policy, n.unrealized,
                                          greatest(abs(l.cost), ('1e-' || l.scale)::numeric),
                                          l.numerator, l.denominator, abs(l.quantity), l.equity,
-                                         l.account_maintenance, l.account_balance) AS score
+                                         l.account_maintenance, l.account_balance) END AS score
                                 FROM (SELECT l.cost * l.denominator + l.direction * l.numerator
                                              AS unrealized) n OFFSET 0) u
                          WHERE l.is_position) c) k) r;
