@@ -174,7 +174,7 @@ def _line(text: str) -> dict[str, str | None]:
     instrument = asset = None
     if kind == "position":
         instrument = thing
-    elif kind == "variation":
+    elif kind in ("variation", "isolated"):
         instrument, asset = thing, "USD"
     else:
         asset = thing
