@@ -27,6 +27,8 @@ SHAPES: Mapping[str, tuple[str, str, int, int, str]] = {
     "INV-A": ("inverse", "100", 1, 0, "70"),
     "INV-B": ("inverse", "33.3", 3, 1, "41"),
 }
+UNPRICED = "NEW"
+"""An instrument that nobody ever trades or prices; positions in it come by hand."""
 """Type, multiplier, price scale, quantity scale and first price of each instrument."""
 
 Content = dict[str, object]
@@ -61,6 +63,7 @@ class Books:
             {"kind": "asset_price", "asset": "BTC", "price": "333.333333"},
         ]
         found += [self._instrument(name) for name in SHAPES]
+        found.append({**self._instrument("LIN-A"), "instrument": UNPRICED})
         found += [{"kind": "account", "account": owner, "margin_mode": "cross"} for owner in OWNERS]
         for owner in OWNERS:
             if self.chance.random() < 0.6:
@@ -113,6 +116,24 @@ class Books:
         asset, amount = self.chance.choice((("BTC", "-0.31"), ("ETH", "-0.777"), ("USD", "-50")))
         owner = self.chance.choice(OWNERS)
         return {"kind": "opening_balance", "account": owner, "asset": asset, "amount": amount}
+
+    def by_hand(self) -> Content:
+        """A position that no trade led to, in an instrument without a mark."""
+        lines = [
+            {"owner": owner, "kind": kind, "instrument": UNPRICED, "asset": asset, "amount": amount}
+            for owner, sign in zip(self.chance.sample(OWNERS, 2), ("", "-"), strict=True)
+            for kind, asset, amount in (
+                ("position", None, f"{sign}5"),
+                ("variation", "USD", "100" if sign else "-100"),
+            )
+        ]
+        return {
+            "kind": "adjustment",
+            "lines": lines,
+            "reason": "taken over",
+            "made_by": "one",
+            "checked_by": "two",
+        }
 
     def mode(self) -> Content:
         return self._mode(self.chance.choice(OWNERS))
@@ -269,6 +290,7 @@ MAKERS: tuple[Callable[[Books], Content], ...] = (
     *(Books.asset_price,) * 2,
     *(Books.deposit,) * 5,
     Books.debt,
+    Books.by_hand,
     *(Books.mode,) * 5,
     *(Books.isolated_transfer,) * 4,
     Books.withdrawal,

@@ -64,14 +64,14 @@ def position_rows(state: State, found: Statement) -> Iterator[Row]:
     for held in found.positions:
         terms = held.terms
         root = liquidation_price(state, found.account, terms.instrument)
-        assert held.mark is not None
+        price = None if held.mark is None else natural(held.mark, terms.price_scale)
         yield (
             *("main", found.account, terms.instrument),
             "cross" if found.margin_instrument is None else "isolated",
             natural(held.quantity, terms.quantity_scale),
             natural(held.cost, scale),
-            natural(held.mark, terms.price_scale),
-            natural(abs(held.value), scale),
+            price,
+            None if price is None else natural(abs(held.value), scale),
             natural(held.cost + held.value, scale),
             natural(held.maintenance, scale),
             None if root is None else natural(root, terms.price_scale),
@@ -92,7 +92,7 @@ def queue_rows(state: State, instrument: str, *, is_long: bool) -> Iterator[Row]
         if (held_here.quantity > 0) != is_long:
             continue
         place = waiting
-        if found.equity > 0:
+        if found.equity > 0 and held_here.mark is not None:
             scored = candidate(policy, found, held_here, one)
             if not held_here.stale and (policy != "capped_pro_rata" or scored.upnl > 0):
                 place = solvent

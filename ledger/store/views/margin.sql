@@ -173,9 +173,11 @@ SELECT s.shard, s.name AS pool, l.*
      WHERE b.owner NOT LIKE '@%'
        AND (b.kind = 'wallet' OR (b.kind = 'isolated' AND b.balance <> 0))
     UNION ALL
-    -- Open positions. A position without a mark counts for its cost alone.
+    -- Open positions. Without a mark a position counts nothing: its value is what it cost.
     SELECT q.owner, CASE WHEN o.mode = 'isolated' THEN q.instrument END, true, 0, 0,
-           (q.cost * n.denominator + n.direction * n.numerator - r.exact_maintenance), n.denominator,
+           CASE WHEN i.mark_price IS NULL THEN 0
+                ELSE q.cost * n.denominator + n.direction * n.numerator - r.exact_maintenance END,
+           n.denominator,
            q.instrument, i.type, q.quantity, q.cost, i.mark_price, i.stale, n.contracts, n.numerator,
            n.denominator, f.value,
            ledger.natural_units(ledger.ceil_quotient(r.exact_maintenance * a.units, n.denominator),
@@ -211,8 +213,10 @@ SELECT s.shard, s.name AS pool, l.*
                  (sign(q.quantity) * CASE i.type WHEN 'linear' THEN 1 ELSE -1 END)::integer AS direction
             FROM (SELECT abs(q.quantity) * i.multiplier AS contracts) c OFFSET 0) n
      CROSS JOIN LATERAL (
-          SELECT ledger.natural_units(ledger.floor_quotient(n.direction * n.numerator * a.units,
-                                                            n.denominator), a.scale) AS value,
+          SELECT CASE WHEN i.mark_price IS NULL THEN -q.cost
+                      ELSE ledger.natural_units(
+                               ledger.floor_quotient(n.direction * n.numerator * a.units, n.denominator),
+                               a.scale) END AS value,
                  width_bucket(ledger.natural_units(ledger.floor_quotient(n.numerator * a.units,
                                                                          n.denominator), a.scale),
                               i.floors) AS tier OFFSET 0) f -- caps are no finer than the scale

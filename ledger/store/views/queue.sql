@@ -61,7 +61,7 @@ SELECT r.pool, r.instrument, r.side, r.account,
                               OFFSET 0) p
                          CROSS JOIN LATERAL (
                               SELECT n.unrealized,
-                                     CASE WHEN l.equity > 0 THEN ledger.deleveraging_score(
+                                     CASE WHEN l.equity > 0 AND l.mark_price IS NOT NULL THEN ledger.deleveraging_score(
                                          p.policy, n.unrealized,
                                          greatest(abs(l.cost), ('1e-' || l.scale)::numeric),
                                          l.numerator, l.denominator, abs(l.quantity), l.equity,
