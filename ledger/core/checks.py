@@ -6,8 +6,9 @@ from ledger.core.accounts import WALLET
 from ledger.core.guard import accepted_price, is_within
 from ledger.core.instruments import Terms
 from ledger.core.outcome import Rejection
+from ledger.core.registers import AssetTerms
 from ledger.core.rejections import Code
-from ledger.core.state import AssetTerms, State
+from ledger.core.state import State
 from ledger.core.units import BALANCE_BOUND, RATE_SCALE, Fixed, units
 
 

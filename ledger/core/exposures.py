@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ledger.core.accounts import VARIATION
 from ledger.core.collateral import collateral_fraction
 from ledger.core.instruments import Terms
+from ledger.core.margin import Collateral, Position, Statement
 from ledger.core.tiers import initial, maintenance, tier_of
 from ledger.core.units import RATE_ONE, Fixed, down, up
 
-if TYPE_CHECKING:
-    from ledger.core.margin import Collateral, Position, Statement
+if TYPE_CHECKING:  # the state holds the watch
     from ledger.core.state import State
 
 SLACK = 8
@@ -42,7 +42,7 @@ class Border(NamedTuple):
     is_provable: bool
 
     @classmethod
-    def of(cls, state: "State", found: "Statement") -> "Border":
+    def of(cls, state: "State", found: Statement) -> "Border":
         """What matters to an account as it was found."""
         liquidates = state.terms.liquidation != "off"
         if found.key not in state.calls:
@@ -56,7 +56,7 @@ class Border(NamedTuple):
             is_provable=found.equity < found.initial and not under,
         )
 
-    def required(self, found: "Statement") -> int:
+    def required(self, found: Statement) -> int:
         """The requirement at the lower border."""
         if not self.is_initial:
             return found.maintenance
@@ -128,7 +128,7 @@ class Exposure:
             self.ceiling = cost + best - spared + 2
 
 
-def position_range(position: "Position", border: Border, buffer: int, room: int) -> Exposure:
+def position_range(position: Position, border: Border, buffer: int, room: int) -> Exposure:
     """The range in which a position costs at most `buffer`, and brings at most `room`."""
     is_long, mark = position.quantity > 0, position.mark
     if mark is None:
@@ -149,7 +149,7 @@ def position_range(position: "Position", border: Border, buffer: int, room: int)
 
 
 def _adverse(
-    position: "Position", border: Border, buffer: int, *, grows: bool
+    position: Position, border: Border, buffer: int, *, grows: bool
 ) -> tuple[int, int] | None:
     """The end of the range at which the position has cost `buffer`; not beyond its tier."""
     n, d = position.numerator, position.denominator
@@ -168,7 +168,7 @@ def _adverse(
 
 
 def _favourable(
-    position: "Position", border: Border, room: int, *, grows: bool
+    position: Position, border: Border, room: int, *, grows: bool
 ) -> tuple[int, int] | None:
     """The end of the range at which the position has brought `room`; not beyond its tier."""
     found = None
@@ -188,7 +188,7 @@ def _favourable(
     return found
 
 
-def _not_above_tier(position: "Position", found: tuple[int, int] | None) -> tuple[int, int] | None:
+def _not_above_tier(position: Position, found: tuple[int, int] | None) -> tuple[int, int] | None:
     """The nearer of a price and the one just before the position's notional leaves its tier."""
     cap = position.tier.notional_cap
     if cap is None:
@@ -196,13 +196,13 @@ def _not_above_tier(position: "Position", found: tuple[int, int] | None) -> tupl
     return _nearer(position, found, _price(position, cap * RATE_ONE - 1, RATE_ONE))
 
 
-def _not_below_tier(position: "Position", found: tuple[int, int] | None) -> tuple[int, int] | None:
+def _not_below_tier(position: Position, found: tuple[int, int] | None) -> tuple[int, int] | None:
     """The nearer of a price and the one at which the position's tier begins."""
     floor = _floor_of(position)
     return _nearer(position, found, _price(position, floor, 1)) if floor else found
 
 
-def asset_range(state: "State", held: "Collateral", buffer: int, room: int) -> Exposure:
+def asset_range(state: "State", held: Collateral, buffer: int, room: int) -> Exposure:
     """The range in which a collateral asset costs at most `buffer`, and brings at most `room`."""
     is_long = held.balance > 0
     found = Exposure(low=None, high=None, is_long=is_long)
@@ -239,7 +239,7 @@ def _at(terms: Terms, quantity: int, price: int | None) -> tuple[int, int, int]:
     return signed // denominator, abs(signed), denominator
 
 
-def _price(position: "Position", numerator: int, denominator: int) -> tuple[int, int]:
+def _price(position: Position, numerator: int, denominator: int) -> tuple[int, int]:
     """The price at which the position would have this notional, as a fraction."""
     terms, size = position.terms, abs(position.quantity)
     if terms.is_inverse:
@@ -248,7 +248,7 @@ def _price(position: "Position", numerator: int, denominator: int) -> tuple[int,
 
 
 def _nearer(
-    position: "Position", first: tuple[int, int] | None, second: tuple[int, int]
+    position: Position, first: tuple[int, int] | None, second: tuple[int, int]
 ) -> tuple[int, int]:
     """Of two prices on the same side of the mark, the nearer one."""
     if first is None:
@@ -257,7 +257,7 @@ def _nearer(
     return first if (first[0] * second[1] < second[0] * first[1]) == is_above else second
 
 
-def _rate(position: "Position", *, is_initial: bool) -> int:
+def _rate(position: Position, *, is_initial: bool) -> int:
     """The margin rate that holds for the position now, in 10^-12, up."""
     if not is_initial:
         return position.tier.maintenance_rate
@@ -268,7 +268,7 @@ def _rate(position: "Position", *, is_initial: bool) -> int:
     return max(rate, chosen)
 
 
-def _floor_of(position: "Position") -> int:
+def _floor_of(position: Position) -> int:
     """The notional at which the position's tier begins."""
     floor = 0
     for tier in position.terms.tiers:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from ledger.core.accounts import DEFICIT, HOUSE, INSURANCE
 from ledger.core.outcome import Purpose
-from ledger.core.state import Deficit, State
+from ledger.core.registers import Deficit
+from ledger.core.state import State
 from ledger.core.units import Fixed
 
 

@@ -10,9 +10,13 @@ Equality is inside the band; a mark exactly as old as allowed is not stale.
 Source: docs/spec/price-guard.md.
 """
 
+from typing import TYPE_CHECKING
+
 from ledger.core.instruments import Terms
-from ledger.core.state import State
 from ledger.core.units import Fixed
+
+if TYPE_CHECKING:  # the state holds the watch, which values positions
+    from ledger.core.state import State
 
 STAND_INS = ("trade", "opening")
 """Sources of a mark that only stand in for a price, the stronger first."""
@@ -21,7 +25,7 @@ SECOND = 1_000_000
 """Microseconds."""
 
 
-def accepted_price(state: State, instrument: str) -> int | None:
+def accepted_price(state: "State", instrument: str) -> int | None:
     """The last accepted mark, smallest units of price; None before the first."""
     mark = state.marks.get(instrument)
     return None if mark is None or mark.source in STAND_INS else mark.price
@@ -33,7 +37,7 @@ def is_within(band: Fixed, price: int, reference: int) -> bool:
     return abs(price - reference) * one <= band.coefficient * reference
 
 
-def suspicion(state: State, terms: Terms, price: int, index: int | None) -> str | None:
+def suspicion(state: "State", terms: Terms, price: int, index: int | None) -> str | None:
     """Why a price is suspect, `moved` or `off_index`; None for one that is believed."""
     band = terms.price_band
     if band is None:
@@ -46,7 +50,7 @@ def suspicion(state: State, terms: Terms, price: int, index: int | None) -> str 
     return None
 
 
-def is_stale(state: State, terms: Terms) -> bool:
+def is_stale(state: "State", terms: Terms) -> bool:
     """The instrument's mark is older than its `price_max_age` allows."""
     if terms.price_max_age is None:
         return False

@@ -16,15 +16,18 @@ Source: docs/spec/margin.md.
 """
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.core.accounts import ISOLATED, VARIATION, WALLET
 from ledger.core.collateral import collateral_fraction
 from ledger.core.guard import is_stale
 from ledger.core.instruments import Terms
-from ledger.core.state import AssetTerms, PositionTerms, State
+from ledger.core.registers import AssetTerms, PositionTerms
 from ledger.core.tiers import MarginTier, initial, maintenance, tier_of
 from ledger.core.units import Fixed
+
+if TYPE_CHECKING:  # the state holds the watch, which values positions
+    from ledger.core.state import State
 
 MarginAccount = tuple[str, str | None]
 """A participant, and the instrument of an isolated position (None: the cross account)."""
@@ -115,13 +118,13 @@ class Statement(NamedTuple):
         return self.equity - self.initial
 
 
-def margin_account(state: State, participant: str, instrument: str) -> MarginAccount:
+def margin_account(state: "State", participant: str, instrument: str) -> MarginAccount:
     """Where a participant's position in an instrument is margined."""
     chosen = state.modes.get((participant, instrument), CROSS)
     return (participant, instrument if chosen.mode == "isolated" else None)
 
 
-def margin_accounts(state: State) -> list[MarginAccount]:
+def margin_accounts(state: "State") -> list[MarginAccount]:
     """All of them: cross where there is a wallet or a position, isolated where not empty."""
     found: set[MarginAccount] = set()
     for owner in state.journal.wallets_of:
@@ -142,7 +145,7 @@ def order_of(account: MarginAccount) -> tuple[str, bool, str]:
     return account[0], account[1] is not None, account[1] or ""
 
 
-def statement(state: State, account: str, instrument: str | None) -> Statement:
+def statement(state: "State", account: str, instrument: str | None) -> Statement:
     """The margin account as it stands."""
     journal, settlement = state.journal, state.settlement
     held = journal.positions_of.get(account, {})
@@ -174,7 +177,7 @@ def statement(state: State, account: str, instrument: str | None) -> Statement:
     )
 
 
-def position(state: State, owner: str, instrument: str) -> Position:
+def position(state: "State", owner: str, instrument: str) -> Position:
     """An open position at the latest mark."""
     journal, terms = state.journal, state.instruments[instrument]
     quantity = journal.balances[journal.positions_of[owner][instrument]]
@@ -203,7 +206,7 @@ def position(state: State, owner: str, instrument: str) -> Position:
     )
 
 
-def collateral_of(state: State, asset: str, balance: int) -> Collateral:
+def collateral_of(state: "State", asset: str, balance: int) -> Collateral:
     """A balance of a collateral asset, and what it counts."""
     terms, price = state.assets[asset], state.asset_prices.get(asset)
     if price is None:

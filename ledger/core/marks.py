@@ -7,7 +7,8 @@ same price or another, that is a `mark` record.
 
 from ledger.core.guard import STAND_INS
 from ledger.core.instruments import Terms
-from ledger.core.state import Mark, State
+from ledger.core.registers import Mark
+from ledger.core.state import State
 from ledger.core.units import Fixed
 
 
@@ -19,7 +20,7 @@ def set_mark(state: State, terms: Terms, price: int, source: str) -> None:
         state.drop(state.suspects, instrument)
     body: dict[str, object] = {"mark_price": Fixed(price, terms.price_scale), "source": source}
     state.journal.record("mark", instrument, body)
-    state.watch.moved(instrument, price)
+    state.watch.moved(state, instrument, price)
 
 
 def stand_in(state: State, instrument: str, price: Fixed, source: str) -> None:

@@ -7,91 +7,23 @@ Rules of this file:
 * `watch` is derived: it decides which accounts are looked at, never what is found.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from ledger.core import events
 from ledger.core.instruments import Terms
 from ledger.core.journal import Journal
 from ledger.core.outcome import Outcome
-from ledger.core.units import Fixed, Microseconds
+from ledger.core.registers import (
+    AssetTerms,
+    Deficit,
+    Inventory,
+    Mark,
+    PositionTerms,
+    Request,
+    Suspect,
+)
+from ledger.core.units import Microseconds
 from ledger.core.watch import Watch, Watcher
-
-
-class AssetTerms(NamedTuple):
-    """An asset: decimals of its smallest unit, and the haircut it takes as collateral."""
-
-    asset: str
-    scale: int
-    haircut: Fixed
-
-
-class Mark(NamedTuple):
-    """The price that stands for an instrument's value.
-
-    Attributes:
-        price: Smallest units of price.
-        source: `price`, `confirmed`, `accepted`, `settlement` or `expiry`; until the first of them
-            `trade`, or `opening`.
-        time: When the event that set it occurred.
-    """
-
-    price: int
-    source: str
-    time: Microseconds
-
-
-class Suspect(NamedTuple):
-    """A mark that the price guard holds back.
-
-    Attributes:
-        first: The first suspect price; the later ones are held against it.
-        confirmations: Consecutive marks after it within its band, so far.
-    """
-
-    first: int
-    confirmations: int
-
-
-class PositionTerms(NamedTuple):
-    """How a participant's position in an instrument is margined."""
-
-    mode: Literal["cross", "isolated"]
-    leverage: Fixed | None
-
-
-class Request(NamedTuple):
-    """An open withdrawal request; `amount` in smallest units, held on the account's `hold`."""
-
-    account: str
-    asset: str
-    amount: int
-
-
-class Deficit(NamedTuple):
-    """A loss that nothing has covered yet, by the number of the fund movement that opened it.
-
-    Attributes:
-        liquidation_id: Whose loss it is; None where no liquidation led to it.
-        left: Smallest units still open, positive.
-    """
-
-    liquidation_id: str | None
-    left: int
-
-
-class Inventory(NamedTuple):
-    """What `@liquidation` holds of an instrument, since it last held none.
-
-    Attributes:
-        liquidation_id: The liquidation that last added to it.
-        taken_over, closed_out: Contracts taken over, and closed by market trades, so far.
-        untaken: Quantity and cost that no opposite position would take, once that was recorded.
-    """
-
-    liquidation_id: str
-    taken_over: int
-    closed_out: int
-    untaken: tuple[int, int] | None
 
 
 class State:

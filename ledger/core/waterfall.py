@@ -28,12 +28,18 @@ def run(state: State, rules: int) -> None:
         rules: Version of the rules that decide.
     """
     examined = _rounds(state, rules)
+    if examined:
+        _conclude(state, examined)
+    if state.terms.liquidation != "off" and (state.under_floor or _calls_for_more(state)):
+        deleveraging.note_floor(state)
+
+
+def _conclude(state: State, examined: dict[MarginAccount, Statement | None]) -> None:
+    """Open and end margin calls, and give everybody examined new ranges."""
     for key in sorted(examined, key=order_of):
         now = examined[key] or statement(state, *key)
         calls.review(state, now)
         state.watch.settle(state, now)
-    if state.terms.liquidation != "off" and (state.under_floor or _calls_for_more(state)):
-        deleveraging.note_floor(state)
 
 
 def rounds(state: State, rules: int) -> None:
@@ -70,8 +76,9 @@ def _calls_for_more(state: State) -> bool:
     """There is inventory, or too little in the fund: more than this event's accounts matters."""
     if state.journal.positions_of.get(LIQUIDATION):
         return True
-    floor = deleveraging.fund_floor(state)
-    return floor > 0 and insurance(state) < floor
+    if state.terms.insurance_floor.coefficient <= 0:
+        return False
+    return insurance(state) < deleveraging.fund_floor(state)
 
 
 def _liquidate(

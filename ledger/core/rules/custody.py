@@ -19,8 +19,9 @@ from ledger.core.checks import asset_terms, first_of, in_units, rejected, unknow
 from ledger.core.fund import Cause, receive
 from ledger.core.leaving import beyond_margin
 from ledger.core.outcome import Purpose, Rejection
+from ledger.core.registers import AssetTerms, Request
 from ledger.core.rejections import Code
-from ledger.core.state import AssetTerms, Request, State
+from ledger.core.state import State
 from ledger.core.units import Fixed
 
 

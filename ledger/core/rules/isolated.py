@@ -17,8 +17,9 @@ from ledger.core.leaving import beyond_margin
 from ledger.core.margin import CROSS, margin_account, statement
 from ledger.core.outcome import Rejection
 from ledger.core.positions import move_margin
+from ledger.core.registers import PositionTerms
 from ledger.core.rejections import Code
-from ledger.core.state import PositionTerms, State
+from ledger.core.state import State
 from ledger.core.tiers import initial
 
 

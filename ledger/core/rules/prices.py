@@ -11,8 +11,9 @@ from ledger.core.guard import accepted_price, is_within, suspicion
 from ledger.core.instruments import Terms
 from ledger.core.marks import set_mark
 from ledger.core.outcome import Rejection
+from ledger.core.registers import Suspect
 from ledger.core.rejections import Code
-from ledger.core.state import State, Suspect
+from ledger.core.state import State
 from ledger.core.units import ASSET_PRICE_SCALE, Fixed
 from ledger.core.watch import asset_name
 
@@ -96,7 +97,7 @@ def asset_price(state: State, fact: events.AssetPrice) -> Rejection | None:
     if isinstance(price, Rejection):
         return price
     state.put(state.asset_prices, fact.asset, price)
-    state.watch.moved(asset_name(fact.asset), price)
+    state.watch.moved(state, asset_name(fact.asset), price)
     body: dict[str, object] = {"price": shortest(price, ASSET_PRICE_SCALE)}
     state.journal.record("asset_price", fact.asset, body)
     return None
