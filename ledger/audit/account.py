@@ -1,0 +1,134 @@
+"""A margin account on the auditor's desk: its equity and requirements, worked from its parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from ledger.audit.arithmetic import (
+    Figure,
+    contract_value,
+    down,
+    initial,
+    maintenance,
+    number,
+    tier_number,
+)
+
+ZERO = Fraction(0)
+
+
+@dataclass(slots=True)
+class Holding:
+    """A position and the terms that it is margined by.
+
+    Attributes:
+        instrument, type, multiplier: Of the instrument.
+        tiers: Its margin schedule, as in the reference event.
+        price_scale: Decimals of its prices.
+        quantity_scale: Decimals of its quantities.
+        quantity: Signed, whole contracts.
+        cost: Balance of `variation`.
+        mark: None where there never was one: the position then counts nothing.
+        leverage: Chosen, as text; None where none was.
+        stale: Its mark is too old to act on.
+    """
+
+    instrument: str
+    type: str
+    multiplier: Figure
+    tiers: list[dict[str, Any]]
+    price_scale: int
+    quantity_scale: int
+    quantity: Figure
+    cost: Figure
+    mark: Figure | None
+    leverage: str | None
+    stale: bool
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any], terms: Mapping[str, Any]) -> "Holding":
+        """From a line of a recorded statement and the terms of its instrument."""
+        mark = line["mark_price"]
+        return cls(
+            instrument=line["instrument"],
+            type=terms["type"],
+            multiplier=number(terms["multiplier"]),
+            tiers=terms["tiers"],
+            price_scale=terms["price_scale"],
+            quantity_scale=terms["quantity_scale"],
+            quantity=number(line["quantity"]),
+            cost=number(line["cost"]),
+            mark=None if mark is None else number(mark),
+            leverage=line["leverage"],
+            stale=line["stale"],
+        )
+
+    def worth(self, quantity: Figure | None = None) -> Figure:
+        """`quantity * V(mark)`, unrounded; of the whole position where none is given."""
+        if self.mark is None:
+            return ZERO
+        held = self.quantity if quantity is None else quantity
+        return held * contract_value(self.type, self.multiplier, self.mark)
+
+    def notional(self, quantity: Figure | None = None) -> Figure:
+        """The size of `worth`."""
+        return abs(self.worth(quantity))
+
+    def tier(self, quantity: Figure | None = None) -> dict[str, Any]:
+        """The tier that the notional is in."""
+        return self.tiers[tier_number(self.tiers, self.notional(quantity))]
+
+    def maintenance(self, scale: int, quantity: Figure | None = None) -> Figure:
+        """Required of the position, or of a part of it alone."""
+        if self.mark is None:
+            return ZERO
+        return maintenance(self.tier(quantity), self.notional(quantity), scale)
+
+    def initial(self, scale: int) -> Figure:
+        """Initial margin of the position."""
+        if self.mark is None:
+            return ZERO
+        return initial(self.tier(), self.leverage, self.notional(), scale)
+
+
+@dataclass(slots=True)
+class Asset:
+    """A collateral asset other than the settlement asset."""
+
+    asset: str
+    balance: Figure
+    price: Figure | None
+    haircut: Figure
+    scale: int
+
+    def value(self, scale: int) -> Figure:
+        """As collateral: `balance * price * (1 - haircut)`; of a debt `(1 + haircut)`."""
+        if self.price is None:
+            return ZERO
+        factor = 1 - self.haircut if self.balance > 0 else 1 + self.haircut
+        return down(self.balance * self.price * factor, scale)
+
+
+@dataclass(slots=True)
+class MarginAccount:
+    """A margin account: settlement balance, other assets, positions by instrument id."""
+
+    scale: int
+    balance: Figure
+    assets: list[Asset] = field(default_factory=list)
+    holdings: dict[str, Holding] = field(default_factory=dict)
+
+    def equity(self) -> Figure:
+        """Collateral and what the positions have gained."""
+        collateral = self.balance + sum((part.value(self.scale) for part in self.assets), ZERO)
+        gained = (held.cost + down(held.worth(), self.scale) for held in self.holdings.values())
+        return collateral + sum(gained, ZERO)
+
+    def maintenance(self) -> Figure:
+        """Sum of the positions' maintenance margin."""
+        return sum((held.maintenance(self.scale) for held in self.holdings.values()), ZERO)
+
+    def initial(self) -> Figure:
+        """Sum of the positions' initial margin."""
+        return sum((held.initial(self.scale) for held in self.holdings.values()), ZERO)

@@ -1,0 +1,97 @@
+"""An explanation as plain text: sections, short sentences, one aligned line a figure."""
+
+from collections.abc import Iterator, Sequence
+
+from ledger.audit.explain import Explanation
+from ledger.audit.worksheet import Heading, Note, Step, Table, shown, substituted
+
+NAME_WIDTH_MAX = 44
+FIGURES_WIDTH_MAX = 72
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """The text, line by line."""
+    event = explanation.event
+    yield f"{explanation.id}: {explanation.kind.replace('_', ' ')} in pool {explanation.pool}"
+    yield (
+        f"Caused by event {event['sequence']}: {event['kind']} {event['event_id']}, "
+        f"occurred {event['occurred_at']}, rules {event['rules']}."
+    )
+    section: list[Step] = []
+    carried: list[Step] = []
+    for part in explanation.sheet.parts:
+        if isinstance(part, Step):
+            (carried if part.is_carried and part.agrees else section).append(part)
+            continue
+        yield from _steps(section)
+        section = []
+        if isinstance(part, Heading):
+            yield from _carried(carried)
+            carried = []
+            yield from ("", part.text, "-" * len(part.text))
+        elif isinstance(part, Note):
+            yield f"  {part.text}"
+        elif isinstance(part, Table):
+            yield from (f"  {line}" for line in _table(part))
+    yield from _steps(section)
+    yield from _carried(carried)
+    yield ""
+    yield _verdict(explanation.sheet.steps)
+
+
+def _steps(steps: Sequence[Step]) -> Iterator[str]:
+    """Steps in columns: name, figures, result, verdict."""
+    cells = [(step.name, _figures(step), _result(step), _agreement(step)) for step in steps]
+    names = min(max((len(cell[0]) for cell in cells), default=0), NAME_WIDTH_MAX)
+    figures = min(max((len(cell[1]) for cell in cells), default=0), FIGURES_WIDTH_MAX)
+    results = max((len(cell[2]) for cell in cells), default=0)
+    for name, figure, result, verdict in cells:
+        yield f"  {name:<{names}}  {figure:<{figures}}  {result:>{results}}  {verdict}"
+
+
+def _figures(step: Step) -> str:
+    return substituted(step) if step.inputs and not step.is_carried else step.formula
+
+
+def _result(step: Step) -> str:
+    if isinstance(step.result, bool) and step.place.startswith("="):
+        return ""
+    return f"{shown(step.result)} {step.unit}".rstrip()
+
+
+def _agreement(step: Step) -> str:
+    if step.agrees:
+        return "= agrees" if not step.place.startswith("=") or step.recorded is not None else ""
+    if step.place.startswith("="):
+        return "DOES NOT HOLD"
+    return f"DISAGREES: the record says {shown(step.recorded)}"
+
+
+def _carried(steps: Sequence[Step]) -> Iterator[str]:
+    if steps:
+        yield f"  {len(steps)} more figures are as in the books they were taken from  = agrees"
+
+
+def _table(table: Table) -> Iterator[str]:
+    names = list(table.rows[0])
+    cells = [[str(row[name]) for name in names] for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    right = [all(_is_figure(row[place]) for row in cells) for place in range(len(names))]
+    for row in [names, *cells]:
+        yield "  ".join(
+            cell.rjust(width) if is_figure else cell.ljust(width)
+            for cell, width, is_figure in zip(row, widths, right, strict=True)
+        ).rstrip()
+
+
+def _is_figure(cell: str) -> bool:
+    return not cell or cell.lstrip("-").replace(".", "", 1).isdigit()
+
+
+def _verdict(steps: Sequence[Step]) -> str:
+    failed = [step for step in steps if not step.agrees]
+    if not failed:
+        return f"All {len(steps)} figures agree."
+    first = failed[0]
+    count = f"{len(failed)} of {len(steps)} figures DO NOT AGREE"
+    return f"{count}, the first: {first.name} ({first.place})."
