@@ -1,4 +1,4 @@
-"""What is listed on the simulated exchange: pools, contracts, tiers, fees.
+"""What is listed on the simulated exchange: pools, collateral, contracts, tiers, fees.
 
 Rules of this file:
 
@@ -19,19 +19,43 @@ TAKER_FEE_PPM = 450
 
 
 class PoolTerms(NamedTuple):
-    """A pool as it is declared. `scale`: decimals of its settlement asset."""
+    """A pool as it is declared.
+
+    Attributes:
+        scale: Decimals of its settlement asset.
+        insurance_ppm: First insurance deposit, as a part of what the market makers bring.
+    """
 
     pool: str
     settlement_asset: str
     scale: int
+    liquidation: str
+    penalty_rate: str
+    partial_buffer: str
     insurance_floor: str
-    insurance_deposit: int
+    adl_policy: str
+    loss_policy: str
+    insurance_ppm: int
 
 
 POOLS = (
-    PoolTerms("usdt", "USDT", 6, "250000", 5_000_000 * 10**6),
-    PoolTerms("btc", "BTC", 8, "2.5", 60 * 10**8),
+    PoolTerms("usdt", "USDT", 6, "full", "0.01", "0", "0", "bitmex", "open", 300),
+    PoolTerms("btc", "BTC", 8, "partial", "0.005", "0.1", "0", "capped_pro_rata", "socialize", 200),
 )
+"""In the small funds the first crash finds the bottom; the exchange then pays in again."""
+
+
+class Collateral(NamedTuple):
+    """An asset that counts in the pool `usdt` beside its settlement asset."""
+
+    asset: str
+    scale: int
+    haircut: str
+
+
+COLLATERAL = (Collateral("BTC", 8, "0.05"), Collateral("ETH", 8, "0.1"))
+SCALES = {terms.pool: terms.scale for terms in POOLS}
+COIN_SCALES = {coin.asset: coin.scale for coin in COLLATERAL}
 
 
 class Contract(NamedTuple):
@@ -42,6 +66,8 @@ class Contract(NamedTuple):
         weight: Its share of the trades.
         tick: The smallest step of its price, in smallest units.
         follows: The path that its price follows, `premium_ppm` above it.
+        reach_percent: How far participants go in it, against their usual limit.
+        band_ppm: Of the price guard; None: it has none.
         expiry_ms: Of a future that ends on the day on which it is listed, milliseconds after
             midnight; else None.
         tiers: `(cap in whole settlement units or None, initial rate, maintenance rate)`, in ppm.
@@ -58,6 +84,8 @@ class Contract(NamedTuple):
     tick: int
     follows: str
     premium_ppm: int
+    reach_percent: int
+    band_ppm: int | None
     expiry_ms: int | None
     tiers: tuple[tuple[int | None, int, int], ...]
 
@@ -68,6 +96,25 @@ class Contract(NamedTuple):
             return int(-quantity * self.multiplier * 10**shift // price)
         shift = self.asset_scale - self.price_scale - self.quantity_scale
         return int(quantity * price * self.multiplier * 10**shift)
+
+    def units(self, dollars: int, price: int) -> int:
+        """As many contracts as are worth so many whole dollars, smallest units, down."""
+        units = dollars * 10**self.quantity_scale // self.multiplier
+        return int(units if self.is_inverse else units * 10**self.price_scale // price)
+
+    def initial(self, notional: int, leverage: int | None) -> int:
+        """Margin of a position worth `notional` (not negative), up, smallest units.
+
+        The tier's rate, or that of the leverage chosen where it asks for more.
+        """
+        rate = next(
+            initial
+            for cap, initial, _ in self.tiers
+            if cap is None or notional < cap * 10**self.asset_scale
+        )
+        if leverage is None or leverage * rate >= MILLION:
+            return -(-notional * rate // MILLION)
+        return -(-notional // leverage)
 
     @property
     def is_perpetual(self) -> bool:
@@ -82,6 +129,7 @@ LINEAR_TIERS = (
     (70_000_000, 50_000, 25_000),
     (None, 100_000, 50_000),
 )
+WILD_TIERS = ((500_000, 20_000, 10_000), (5_000_000, 40_000, 20_000), (None, 80_000, 40_000))
 DATED_TIERS = ((250_000, 20_000, 10_000), (2_500_000, 50_000, 25_000), (None, 100_000, 50_000))
 INVERSE_TIERS = (
     (5, 8_000, 4_000),
@@ -94,21 +142,34 @@ INVERSE_TIERS = (
 EXPIRY_MS = 20 * 3_600_000
 """The daily future ends at 20:00 of its day."""
 
-BTC_PERP = Contract("BTC-PERP", "usdt", False, 1, 1, 3, 6, 40, 1, "BTC", 0, None, LINEAR_TIERS)
-ETH_PERP = Contract("ETH-PERP", "usdt", False, 1, 2, 2, 6, 25, 1, "ETH", 0, None, LINEAR_TIERS)
+BTC_PERP = Contract(
+    "BTC-PERP", "usdt", False, 1, 1, 3, 6, 35, 1, "BTC", 0, 100, None, None, LINEAR_TIERS
+)
+ETH_PERP = Contract(
+    "ETH-PERP", "usdt", False, 1, 2, 2, 6, 20, 1, "ETH", 0, 100, 150_000, None, LINEAR_TIERS
+)
+SOL_PERP = Contract(
+    "SOL-PERP", "usdt", False, 1, 3, 1, 6, 12, 1, "SOL", 0, 25, 250_000, None, WILD_TIERS
+)
 BTCUSD_PERP = Contract(
-    "BTCUSD-PERP", "btc", True, 100, 1, 0, 8, 20, 5, "BTC", -80, None, INVERSE_TIERS
+    "BTCUSD-PERP", "btc", True, 100, 1, 0, 8, 20, 5, "BTC", -80, 100, None, None, INVERSE_TIERS
 )
 BTCUSD_QUARTER = Contract(
-    "BTCUSD-27JUN25", "btc", True, 100, 1, 0, 8, 5, 5, "BTC", 31_000, None, INVERSE_TIERS
-)
+    "BTCUSD-27JUN25", "btc", True, 100, 1, 0, 8, 5, 5, "BTC", 31_000, 50, 150_000, None,
+    INVERSE_TIERS,
+)  # fmt: skip
+LEAD = {"usdt": BTC_PERP.instrument, "btc": BTCUSD_PERP.instrument}
+"""The instrument of each pool that is always listed and has no price guard."""
+PRICE_AGE_MAX_S = 3_600
+"""Of guarded instruments: an older mark is stale. They are priced every minute."""
 
 
 def daily_future(day_text: str) -> Contract:
     """The linear future that ends today; `day_text` as in `06JAN25`."""
     return Contract(
-        f"BTC-{day_text}", "usdt", False, 1, 1, 3, 6, 10, 5, "BTC", 350, EXPIRY_MS, DATED_TIERS
-    )
+        f"BTC-{day_text}", "usdt", False, 1, 1, 3, 6, 10, 5, "BTC", 350, 50, 150_000, EXPIRY_MS,
+        DATED_TIERS,
+    )  # fmt: skip
 
 
 class Texts(NamedTuple):

@@ -6,13 +6,14 @@ They are made one after the other in the order of `_MISTAKES`, so that a day of 
 import json
 from collections.abc import Callable, Iterator
 
-from ledger.demo.listings import BTC_PERP, POOLS
+from ledger.demo.listings import BTC_PERP, ETH_PERP, POOLS
 from ledger.demo.market import Market, Struck
-from ledger.demo.opening import join
+from ledger.demo.opening import join, price_message
 from ledger.demo.participants import Participant, Style
+from ledger.demo.standing import surely_refused
 from ledger.demo.transfers import adjustment_fields
 from ledger.demo.venue import Venue
-from ledger.demo.wire import Role, WireMessage
+from ledger.demo.wire import Role, WireMessage, decimal_text
 
 _STRANGER_CAPITAL = 400_000
 
@@ -26,11 +27,16 @@ def mistake(venue: Venue, number: int) -> Iterator[WireMessage]:
 
 
 def bust(venue: Venue) -> Iterator[WireMessage]:
-    """Takes the latest trade back; then asks for it once more, which is refused."""
+    """Strikes a trade and takes it back at once; then asks for that once more, which is refused.
+
+    At once, because a side that is liquidated in between would make it too late.
+    """
     market = venue.markets[BTC_PERP.instrument]
+    venue.tally.applied["trade"] += 1
+    raw = market.trade(venue.next_id("t"), venue.clock.stamp())
+    yield venue.wrap("trades", "usdt", raw)
     struck = market.struck
-    if struck is None:
-        return
+    assert struck is not None
     market.bust(struck)
     fields: dict[str, object] = {
         "trade_event_id": struck.event_id,
@@ -201,15 +207,58 @@ def _unchecked(venue: Venue, _: Market, struck: Struck) -> Iterator[WireMessage]
     yield _refused(venue, "same_person", "transfers", "adjustment", fields)
 
 
+def _beyond_margin(venue: Venue, _: Market, __: Struck) -> Iterator[WireMessage]:
+    """Money that is there, but stands for positions: of all that could be asked for, the most."""
+    seats = venue.seats["usdt"].values()
+    amounts = [(surely_refused(venue, "usdt", seat), seat.account) for seat in seats]
+    amount, account = max(amounts)
+    if amount:
+        text = decimal_text(POOLS[0].scale)(amount)
+        fields: dict[str, object] = {"account": account, "asset": "USDT", "amount": text}
+        yield _refused(venue, "insufficient_margin", "transfers", "withdrawal", fields)
+
+
+def _wild_price(venue: Venue, _: Market, __: Struck) -> Iterator[WireMessage]:
+    """A price twice as high: booked as suspect, it moves nothing, and the next one clears it."""
+    market = venue.markets[ETH_PERP.instrument]
+    fields = {"instrument": ETH_PERP.instrument, "mark_price": market.text.price(2 * market.mark)}
+    yield venue.good("prices", "price", "usdt", fields)
+    market.reprice()
+    yield price_message(venue, market)
+
+
+def _wild_funding(venue: Venue, _: Market, __: Struck) -> Iterator[WireMessage]:
+    market = venue.markets[ETH_PERP.instrument]
+    fields: dict[str, object] = {
+        "instrument": ETH_PERP.instrument,
+        "rate": "0.0001",
+        "mark_price": market.text.price(2 * market.mark),
+    }
+    yield _refused(venue, "price_out_of_band", "funding", "funding_rate", fields)
+
+
+def _not_isolated(venue: Venue, _: Market, struck: Struck) -> Iterator[WireMessage]:
+    fields: dict[str, object] = {
+        "account": struck.buyer.account,
+        "instrument": BTC_PERP.instrument,
+        "amount": "100",
+    }
+    yield _refused(venue, "not_isolated", "transfers", "isolated_transfer", fields)
+
+
 _MISTAKES: tuple[Mistake, ...] = (
     _sent_twice,
     _conflict,
     _overdrawn,
+    _beyond_margin,
+    _wild_price,
     _unlisted,
     _float,
     _truncated,
     _sent_twice_reformatted,
     _stranger,
+    _wild_funding,
+    _not_isolated,
     _with_itself,
     _too_fine,
     _without_fee,

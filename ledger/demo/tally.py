@@ -4,7 +4,7 @@ from collections import Counter
 
 
 class Tally:
-    """Counts of one day, by expected fate.
+    """Counts by expected fate.
 
     Attributes:
         applied: By kind.
@@ -20,3 +20,15 @@ class Tally:
     @property
     def sent(self) -> int:
         return self.applied.total() + self.rejected.total() + self.duplicates
+
+    def add(self, other: "Tally") -> None:
+        """Counts the other's messages too."""
+        self.applied += other.applied
+        self.rejected += other.rejected
+        self.duplicates += other.duplicates
+
+    def expect_again(self, kinds: "Counter[str]") -> None:
+        """Messages of these kinds are in the books already: they will be duplicates."""
+        assert all(self.applied[kind] >= count for kind, count in kinds.items())
+        self.applied -= kinds
+        self.duplicates += kinds.total()

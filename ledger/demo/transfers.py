@@ -1,17 +1,22 @@
 """Money that moves during a simulated day: in, out, in two steps, across, and by hand.
 
-A withdrawal takes at most a fifth of the cash that the account's own books show, so that it is good
-whatever a rounding unit did.
+Money leaves an account only where `ledger.demo.standing` is sure of its margin, and at most a fifth
+of that: so every movement made here is granted, whatever a rounding unit or a liquidation not yet
+heard of did.
 """
 
 from collections.abc import Callable, Iterator
 
-from ledger.demo.listings import POOLS, PoolTerms
+from ledger.demo.listings import ETH_PERP, POOLS, SOL_PERP, PoolTerms
+from ledger.demo.opening import mode_message
 from ledger.demo.participants import Seat
+from ledger.demo.standing import surely_free
 from ledger.demo.venue import OpenRequest, Venue
 from ledger.demo.wire import WireMessage, decimal_text
 
 _DRAWS = 20
+_ISOLATED_DISTANCE = 20
+"""An isolated position is topped up while its equity is this part of its worth, or more."""
 
 
 def transfer(venue: Venue) -> Iterator[WireMessage]:
@@ -58,17 +63,19 @@ def _deposit(venue: Venue, terms: PoolTerms) -> Iterator[WireMessage]:
 
 
 def _withdrawal(venue: Venue, terms: PoolTerms) -> Iterator[WireMessage]:
-    seat = _wealthy(venue, terms)
-    if seat is not None:
-        amount = _part(venue, seat.cash)
+    payer = _payer(venue, terms)
+    if payer is not None:
+        seat, free = payer
+        amount = _part(venue, free)
         seat.cash -= amount
         yield venue.good("transfers", "withdrawal", terms.pool, _fields(terms, seat, amount))
 
 
 def _request(venue: Venue, terms: PoolTerms) -> Iterator[WireMessage]:
-    seat = _wealthy(venue, terms)
-    if seat is not None:
-        amount = _part(venue, seat.cash)
+    payer = _payer(venue, terms)
+    if payer is not None:
+        seat, free = payer
+        amount = _part(venue, free)
         seat.cash -= amount
         request = OpenRequest(venue.next_id("r"), terms.pool, seat, amount)
         venue.requests.append(request)
@@ -90,11 +97,12 @@ def _answer(venue: Venue, terms: PoolTerms) -> Iterator[WireMessage]:
 
 
 def _internal(venue: Venue, terms: PoolTerms) -> Iterator[WireMessage]:
-    giver = _wealthy(venue, terms)
+    payer = _payer(venue, terms)
     taker = _drawn(venue, terms)
-    if giver is None or giver is taker:
+    if payer is None or payer[0] is taker:
         return
-    amount = _part(venue, giver.cash) // 4
+    giver, free = payer
+    amount = _part(venue, free) // 4
     giver.cash -= amount
     taker.cash += amount
     fields = {
@@ -104,6 +112,40 @@ def _internal(venue: Venue, terms: PoolTerms) -> Iterator[WireMessage]:
         "amount": decimal_text(terms.scale)(amount),
     }
     yield venue.good("transfers", "internal_transfer", terms.pool, fields)
+
+
+def _top_up(venue: Venue, _terms: PoolTerms) -> Iterator[WireMessage]:
+    """More margin for an isolated position that is far from liquidation."""
+    terms, name = POOLS[0], SOL_PERP.instrument
+    for _ in range(_DRAWS):
+        seat = _drawn(venue, terms)
+        holding = seat.holdings[name]
+        if not holding.is_isolated or not holding.quantity:
+            continue
+        market = venue.markets[name]
+        value = market.contract.value(holding.quantity, market.mark)
+        if holding.margin + holding.variation + value < abs(value) // _ISOLATED_DISTANCE:
+            continue
+        amount = surely_free(venue, terms.pool, seat) // 50
+        if amount:
+            seat.cash -= amount
+            holding.margin += amount
+            text = decimal_text(terms.scale)(amount)
+            fields = {"account": seat.account, "instrument": name, "amount": text}
+            yield venue.good("transfers", "isolated_transfer", terms.pool, fields)
+            return
+
+
+def _leverage(venue: Venue, _terms: PoolTerms) -> Iterator[WireMessage]:
+    """Another leverage, chosen while the position is flat."""
+    name = ETH_PERP.instrument
+    for _ in range(_DRAWS):
+        seat = _drawn(venue, POOLS[0])
+        holding = seat.holdings[name]
+        if holding.leverage is not None and not holding.quantity and not seat.is_touched:
+            holding.leverage = 50 if holding.leverage < 50 else 20  # noqa: PLR2004 - to and fro
+            yield mode_message(venue, seat, name)
+            return
 
 
 _KINDS: tuple[Callable[[Venue, PoolTerms], Iterator[WireMessage]], ...] = (
@@ -116,6 +158,8 @@ _KINDS: tuple[Callable[[Venue, PoolTerms], Iterator[WireMessage]], ...] = (
     _answer,
     _answer,
     _internal,
+    _top_up,
+    _leverage,
 )
 
 
@@ -136,12 +180,13 @@ def _drawn(venue: Venue, terms: PoolTerms) -> Seat:
     return seats[int(venue.random.random() * len(seats))]
 
 
-def _wealthy(venue: Venue, terms: PoolTerms) -> Seat | None:
-    """An account with a good part of its first money in cash; None when none is drawn."""
+def _payer(venue: Venue, terms: PoolTerms) -> tuple[Seat, int] | None:
+    """An account that can surely spare a good part of its first money; None when none is drawn."""
     for _ in range(_DRAWS):
         seat = _drawn(venue, terms)
-        if seat.cash > _funds(terms, seat) // 5:
-            return seat
+        free = surely_free(venue, terms.pool, seat)
+        if free > _funds(terms, seat) // 5:
+            return seat, free
     return None
 
 

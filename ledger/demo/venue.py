@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import NamedTuple
 
+from ledger.demo.listings import Contract
 from ledger.demo.market import Market
 from ledger.demo.participants import Seat
-from ledger.demo.prices import Path
+from ledger.demo.prices import CALM_PPM, Path
 from ledger.demo.tally import Tally
 from ledger.demo.wire import Clock, Role, WireMessage
 
@@ -26,8 +27,9 @@ class Venue:
 
     Attributes:
         seats: By pool, then account.
-        paths: By what is priced (`BTC`, `ETH`).
+        paths: By what is priced (`BTC`, `ETH`, `SOL`).
         markets: By instrument, open ones only, in order of listing.
+        contracts: By instrument, expired ones included.
         requests: Oldest first.
         clock, tally: Of the day under way.
     """
@@ -37,10 +39,12 @@ class Venue:
         self.random = Random(seed)  # noqa: S311 - a simulation wants a seed, not secrecy
         self.paths = {
             "BTC": Path(self.random, 97_400_000_000),
-            "ETH": Path(self.random, 3_615_000_000),
+            "ETH": Path(self.random, 3_615_000_000, beta_percent=140),
+            "SOL": Path(self.random, 215_300_000, beta_percent=420),
         }
         self.seats: dict[str, dict[str, Seat]] = {}
         self.markets: dict[str, Market] = {}
+        self.contracts: dict[str, Contract] = {}
         self.requests: list[OpenRequest] = []
         self.begin_day(0)
 
@@ -49,6 +53,11 @@ class Venue:
         self.clock = Clock(day)
         self.tally = Tally()
         self._numbered = 0
+
+    @property
+    def is_calm(self) -> bool:
+        """No price has run far lately; only then does money leave the exchange."""
+        return all(path.stress_ppm < CALM_PPM for path in self.paths.values())
 
     def next_id(self, letter: str) -> str:
         """A new event id: it names seed and day, so that no run meets the ids of another."""

@@ -3,74 +3,85 @@
 import json
 from collections import Counter
 
+import pytest
+
 from ledger.demo.exchange import Exchange
 from ledger.demo.wire import WireMessage
-from ledger.ports import Message, Source
-from ledger.store.memory import MemoryLog
-from ledger.writer import Writer
+from tests.unit.demo.books import Books, played
 
-ROLES = ("reference", "transfers", "trades", "funding", "prices")
 EVENTS = 12_000
 
 
-def test_the_same_seed_gives_the_same_bytes() -> None:
-    assert list(Exchange(7, 60).day(EVENTS)) == list(Exchange(7, 60).day(EVENTS))
+@pytest.fixture(scope="module")
+def day() -> tuple[Exchange, Books, list[WireMessage]]:
+    exchange, books = Exchange(1, 60), Books()
+    return exchange, books, played(exchange, EVENTS, books)
 
 
-def test_another_seed_gives_another_day() -> None:
-    assert list(Exchange(7, 60).day(EVENTS)) != list(Exchange(8, 60).day(EVENTS))
+Day = tuple[Exchange, Books, list[WireMessage]]
 
 
-def test_messages_are_in_order_of_time() -> None:
-    times = [message.timestamp_ms for message in Exchange(7, 60).day(EVENTS)]
+def test_the_same_seed_gives_the_same_bytes_answers_included(day: Day) -> None:
+    assert played(Exchange(1, 60), EVENTS, Books()) == day[2]
+
+
+def test_another_seed_gives_another_day(day: Day) -> None:
+    exchange = Exchange(8, 60)
+    exchange.begin_day(EVENTS)
+    assert list(exchange.slot()) != day[2][: len(exchange.slot())]
+
+
+def test_messages_are_in_order_of_time(day: Day) -> None:
+    times = [message.timestamp_ms for message in day[2]]
     assert times == sorted(times)
+    assert len(set(times)) == len(times), "each has a moment of its own"
 
 
 def test_every_message_meets_its_expected_fate_on_two_days() -> None:
-    exchange = Exchange(7, 60)
-    writer = Writer(MemoryLog(), roles={f"demo.{role}": role for role in ROLES})
-    offsets: Counter[str] = Counter()
+    exchange, books = Exchange(3, 60), Books()
     for _ in range(2):
-        messages = [_delivered(message, offsets) for message in exchange.day(EVENTS)]
-        applied = duplicates = 0
-        refused: Counter[str] = Counter()
-        for start in range(0, len(messages), 1000):
-            taken = writer.take(messages[start : start + 1000])
-            applied += taken.applied
-            duplicates += taken.duplicates
-            refused.update(each.code for each in taken.refused)
-        tally = exchange.tally
-        assert (applied, duplicates) == (tally.applied.total(), tally.duplicates)
-        assert refused == tally.rejected
-        assert tally.sent == len(messages)
-        assert len(refused) >= 10, "a day has mistakes of many kinds"
+        sent = played(exchange, EVENTS, books)
+        tally = exchange.take_tally()
+        assert (books.applied, books.duplicates) == (tally.applied.total(), tally.duplicates)
+        assert books.refused == tally.rejected
+        assert tally.sent == len(sent)
+        assert len(tally.rejected) >= 20, "a day has mistakes of many kinds"
+        assert tally.rejected["insufficient_margin"], "and one asks for money that must stay"
+        books.applied = books.duplicates = 0
+        books.refused.clear()
 
 
-def test_only_perpetuals_pay_funding_three_times_a_day() -> None:
-    funding = [
-        json.loads(message.value)["instrument"]
-        for message in Exchange(7, 60).day(EVENTS)
-        if message.role == "funding"
-    ]
-    assert Counter(funding) == {"BTC-PERP": 3, "ETH-PERP": 3, "BTCUSD-PERP": 3}
+def test_one_day_shows_the_whole_waterfall(day: Day) -> None:
+    totals: Counter[str] = Counter()
+    for pool in day[0].chronicle.pools.values():
+        totals += pool.counts
+        assert pool.is_conserved
+        assert pool.counts["liquidation"]
+        assert pool.counts["deleveraged"]
+    shown = {"margin_call", "takeover", "close_out", "gain", "draw", "deleveraging"}
+    assert all(totals[kind] for kind in shown), totals
 
 
-def test_money_sent_before_its_account_is_opened_comes_in_when_it_is_sent_again() -> None:
-    offsets: Counter[str] = Counter()
-    writer = Writer(MemoryLog(), roles={f"demo.{role}": role for role in ROLES})
-    day = [_delivered(message, offsets) for message in Exchange(7, 60).day(EVENTS)]
-    early = [each for each in writer.take(day).refused if each.code == "unknown_account"]
-    again = [
-        each.message._replace(offset=offsets["transfers"] + number)
-        for number, each in enumerate(early)
-    ]
-    assert again
-    assert writer.take(again).applied == len(again)
+def test_the_desk_answers_and_sometimes_finds_an_empty_book(day: Day) -> None:
+    exchange, _, sent = day
+    closing = [json.loads(each.value) for each in sent if b'"liquidation_id"' in each.value]
+    assert closing
+    assert all("@liquidation" in (trade["buyer"], trade["seller"]) for trade in closing)
+    assert exchange.empty_books > 0
 
 
-def _delivered(message: WireMessage, offsets: Counter[str]) -> Message:
-    role = message.role
-    offset = offsets[role]
-    offsets[role] += 1
-    source = Source("cluster", role, f"demo.{role}")
-    return Message(source, 0, offset, message.timestamp_ms, message.key, message.value)
+def test_only_perpetuals_pay_funding_three_times_a_day(day: Day) -> None:
+    good = [json.loads(message.value) for message in day[2] if message.role == "funding"]
+    wild = [each for each in good if each["instrument"] == "ETH-PERP"][3:]
+    counts = Counter(each["instrument"] for each in good)
+    counts["ETH-PERP"] -= len(wild)
+    assert counts == {"BTC-PERP": 3, "ETH-PERP": 3, "SOL-PERP": 3, "BTCUSD-PERP": 3}
+
+
+def test_money_sent_before_its_account_is_opened_comes_in_when_it_is_sent_again(day: Day) -> None:
+    _, books, sent = day
+    early = [each for each in sent if b'"account":"sandpiper-capital-1"' in each.value]
+    early = [each for each in early if each.role == "transfers"][:1]
+    applied = books.applied
+    books.take(early)
+    assert books.applied == applied + 1
