@@ -1,0 +1,1 @@
+"""Figures of the documents, each made by a script of this folder."""
