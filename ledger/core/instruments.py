@@ -76,9 +76,9 @@ class Terms(NamedTuple):
         if not value or not quantity:
             return None
         if self.is_inverse:
-            price = Fraction(-quantity * self.value_numerator, self.value_denominator) / value
+            price = Fraction(-quantity * self.value_numerator, self.value_denominator * value)
         else:
-            price = value * self.value_denominator / (quantity * self.value_numerator)
+            price = Fraction(value * self.value_denominator, quantity * self.value_numerator)
         rounded = half_even(price.numerator, price.denominator)
         return rounded if rounded > 0 else None
 

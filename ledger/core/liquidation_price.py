@@ -7,9 +7,9 @@ it (collateral, own cost, the other positions' gains less their requirements):
     value +n (linear long, inverse short)     K + n - M(n) = 0
     value -n (linear short, inverse long)     K - n - M(n) = 0       M(n) = max(0, rate*n - amount)
 
-The first never falls and the second always falls as `n` grows, so there is at most one root; of a
-flat stretch (rate of one) it is the first point, of a jump at a border the border. From `n` follows
-the price, half-even to the price scale; none where that is not positive, or no notional answers.
+The first never falls and the second always falls as `n` grows (where tiers are off their border by
+a unit: but for that unit), so there is one root at most. From `n` follows the price, half-even to
+the price scale; none where that is not positive, or no notional answers.
 
 Source: docs/spec/margin.md.
 """
@@ -67,7 +67,7 @@ def _segments(
         cap = None if tier.notional_cap is None else Fraction(tier.notional_cap)
         rate = Fraction(tier.maintenance_rate, RATE_ONE)
         if rate * start < tier.maintenance_amount:  # nothing is required up to where it is zero
-            zero = tier.maintenance_amount / rate if rate else None
+            zero = Fraction(tier.maintenance_amount, rate) if rate else None
             if zero is None or (cap is not None and zero >= cap):
                 found.append((start, cap, Fraction(0), 0))
                 start = start if cap is None else cap
@@ -80,16 +80,21 @@ def _segments(
 
 
 def _root(tiers: tuple[MarginTier, ...], rest: Fraction, sign: int) -> Fraction | None:
-    """The notional at which `rest + sign * n - M(n)` is zero; None where it never is."""
-    for start, end, rate, amount in _segments(tiers):
+    """The notional at which `rest + sign * n - M(n)` is zero; None where it never is.
+
+    Coming from health: the highest notional with a shortfall below it where value rises with the
+    notional, the lowest with one above it where it falls. They differ only where maintenance jumps
+    up at a border, by the one unit that a schedule may be off.
+    """
+    segments = _segments(tiers)
+    for start, end, rate, amount in segments if sign < 0 else reversed(segments):
         constant, slope = rest + amount, sign - rate
-        if not slope:
-            if constant >= 0:
-                return start
-            continue
-        root = -constant / slope
-        if end is None or root < end:
-            return max(root, start)
+        root = Fraction(-constant, slope) if slope else None
+        if sign < 0:
+            if root is not None and (end is None or root < end):
+                return max(root, start)
+        elif constant + slope * start < 0:
+            return end if root is None or (end is not None and end < root) else root
     return None
 
 
@@ -98,8 +103,8 @@ def _price(held: Position, notional: Fraction) -> int | None:
         return None
     terms, size = held.terms, abs(held.quantity)
     if terms.is_inverse:
-        price = Fraction(size * terms.value_numerator, terms.value_denominator) / notional
+        price = Fraction(size * terms.value_numerator, terms.value_denominator * notional)
     else:
-        price = notional * terms.value_denominator / (size * terms.value_numerator)
+        price = Fraction(notional * terms.value_denominator, size * terms.value_numerator)
     rounded = half_even(price.numerator, price.denominator)
     return rounded if rounded > 0 else None

@@ -104,18 +104,8 @@ def _apply(state: State, event: events.Event, original: events.Event | None) -> 
             return openings.opening_position(state, fact)
         case events.TradeBust() as fact:
             return trades.trade_bust(state, fact, event.event_id, original)
-        case events.Settlement() as fact:
-            refusal = settlement.set_price(state, fact, "settlement")
-            if refusal is None:
-                waterfall.rounds(state, RULES_VERSION)
-                settlement.settle(state, fact.instrument)
-            return refusal
-        case events.Expiry() as fact:
-            refusal = settlement.set_price(state, fact, "expiry")
-            if refusal is None:
-                waterfall.rounds(state, RULES_VERSION)
-                settlement.expire(state, fact.instrument)
-            return refusal
+        case events.Settlement() | events.Expiry() as fact:
+            return _settle(state, fact)
         case events.Adjustment() as fact:
             return adjustments.adjustment(state, fact)
         case events.AssetPrice() as fact:
@@ -137,6 +127,15 @@ def _apply(state: State, event: events.Event, original: events.Event | None) -> 
             return isolated.isolated_transfer(state, fact)
         case events.PriceAccept() as fact:
             return prices.price_accept(state, fact)
+
+
+def _settle(state: State, fact: events.Settlement | events.Expiry) -> Rejection | None:
+    is_expiry = isinstance(fact, events.Expiry)
+    refusal = settlement.set_price(state, fact, "expiry" if is_expiry else "settlement")
+    if refusal is None:
+        waterfall.rounds(state, RULES_VERSION)
+        (settlement.expire if is_expiry else settlement.settle)(state, fact.instrument)
+    return refusal
 
 
 def _trade(state: State, fact: events.Trade) -> Rejection | None:

@@ -60,12 +60,13 @@ def candidate(policy: str, found: Statement, held: Position, whole_unit: int) ->
     leverage = Fraction(held.numerator, held.denominator * equity)
     match policy:
         case "bitmex":
-            score = upnl / cost * leverage if upnl > 0 else upnl / cost / leverage
+            gain = Fraction(upnl, cost)
+            score = gain * leverage if upnl > 0 else Fraction(gain, leverage)
         case "binance":
-            gain = max(Fraction(0), upnl) / max(whole_unit, found.balance)
+            gain = Fraction(max(Fraction(0), upnl), max(whole_unit, found.balance))
             score = gain * Fraction(found.maintenance, equity)
         case "hyperliquid":
-            score = (1 + upnl / cost) * leverage
+            score = (1 + Fraction(upnl, cost)) * leverage
         case "pro_rata":
             score = Fraction(abs(held.quantity))
         case _:
@@ -97,20 +98,21 @@ def by_capped_weight(candidates: Sequence[Candidate], left: int, loss: Fraction)
         left: Contracts to share, positive.
         loss: Of the inventory at the mark, unrounded, positive.
     """
-    caps = [min(one.contracts, int(one.upnl * left / loss)) for one in candidates]
+    caps = [min(one.contracts, int(Fraction(one.upnl * left, loss))) for one in candidates]
     shares: list[Fraction] = [Fraction(0)] * len(candidates)
-    active, rest = set(range(len(candidates))), left
+    active, rest = list(range(len(candidates))), left
     while active:
         weight = sum((candidates[index].upnl for index in active), Fraction(0))
-        full = {i for i in active if caps[i] * weight <= rest * candidates[i].upnl}
+        full = [i for i in active if caps[i] * weight <= rest * candidates[i].upnl]
         if not full:
             for index in active:
-                shares[index] = rest * candidates[index].upnl / weight
+                shares[index] = Fraction(rest * candidates[index].upnl, weight)
             break
         for index in full:
             shares[index] = Fraction(caps[index])
             rest -= caps[index]
-        active -= full
+        done = frozenset(full)
+        active = [index for index in active if index not in done]
     return largest_remainder(shares, int(sum(shares, Fraction(0))))
 
 

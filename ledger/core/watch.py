@@ -126,8 +126,8 @@ class Watch:
     def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
         """Follow the postings; make due what they leave without proof."""
         keys = state.journal.keys
-        exposed: set[tuple[str, str]] = set()
-        for number in {posting[0] for posting in postings}:
+        exposed: dict[tuple[str, str], None] = {}
+        for number in dict.fromkeys([posting[0] for posting in postings]):
             owner, kind, instrument, asset = keys[number]
             if owner[0] == "@" or kind == HOLD:
                 continue
@@ -137,7 +137,7 @@ class Watch:
                 else:
                     self._paid((owner, instrument), state.journal.balances[number])
             elif instrument is not None:
-                exposed.add((owner, instrument))
+                exposed[owner, instrument] = None
         for pair in exposed:
             chosen = state.modes.get(pair)
             isolated = chosen is not None and chosen.mode == "isolated"
@@ -323,7 +323,7 @@ class Everyone:
     def due(self, state: "State") -> set[MarginAccount]:
         """All margin accounts, and those whose call is open."""
         journal = state.journal
-        owners = {*journal.wallets_of, *journal.positions_of}
+        owners = dict.fromkeys([*journal.wallets_of, *journal.positions_of])
         isolated = {pair for pair, terms in state.modes.items() if terms.mode == "isolated"}
         return {(owner, None) for owner in owners if owner[0] != "@"} | isolated
 

@@ -64,7 +64,7 @@ def test_every_kind_of_account_and_every_purpose_is_described() -> None:
     described = rows("reference/accounts.md")
     assert described.keys() >= KINDS_OF_HOUSE | KINDS_OF_PARTICIPANT
     purposes = re.findall(
-        r"^\| (\d+) \| `([a-z]+)` \|", page("reference/accounts.md"), re.MULTILINE
+        r"^\| (\d+) \| `([a-z_]+)` \|", page("reference/accounts.md"), re.MULTILINE
     )
     assert purposes == [(str(purpose.value), purpose.name.lower()) for purpose in Purpose]
 

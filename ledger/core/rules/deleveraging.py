@@ -22,6 +22,7 @@ from ledger.core.fund import insurance
 from ledger.core.guard import is_stale
 from ledger.core.inventory import (
     ended_unclosed,
+    inventory_liquidation,
     inventory_of,
     projected,
     register,
@@ -129,7 +130,7 @@ def _close(state: State, instrument: str, loss: int, rules: int) -> None:
         number = state.next_id("D")
         body = _body(state, instrument, planned, loss, rules)
         state.journal.record("deleveraging", number, body)
-        liquidation_id = register(state, instrument).liquidation_id
+        liquidation_id = inventory_liquidation(state, instrument)
         for part in planned.parts:
             _post(state, number, liquidation_id, instrument, part)
         state.put(state.defaulted, (LIQUIDATION, instrument), state.sequence)
@@ -248,7 +249,9 @@ def _equity_after(taker: Candidate, contracts: int, amount: int) -> int:
     return taker.found.equity - held.value + amount + value
 
 
-def _post(state: State, number: str, liquidation_id: str, instrument: str, part: Part) -> None:
+def _post(
+    state: State, number: str, liquidation_id: str | None, instrument: str, part: Part
+) -> None:
     """Close a part: the house gives contracts and cost away, the taker realizes."""
     journal, settlement = state.journal, state.settlement
     taker, terms = part.taker, part.taker.held.terms
@@ -287,7 +290,7 @@ def _score(state: State, taker: Candidate) -> Fixed:
     if policy == "pro_rata":
         return shortest(int(score), taker.held.terms.quantity_scale)
     if policy == "capped_pro_rata":
-        score /= 10**state.settlement.scale
+        score = Fraction(score, 10**state.settlement.scale)
     scaled = score * 10**SCORE_SCALE
     return shortest(half_even(scaled.numerator, scaled.denominator), SCORE_SCALE)
 
@@ -309,7 +312,7 @@ def _body(state: State, instrument: str, plan: Plan, loss: int, rules: int) -> d
         "instrument": instrument,
         "type": "inverse" if terms.is_inverse else "linear",
         "multiplier": terms.multiplier,
-        "liquidation_id": register(state, instrument).liquidation_id,
+        "liquidation_id": inventory_liquidation(state, instrument),
         "policy": state.terms.adl_policy,
         "rules": rules,
         "quantity": Fixed(quantity, terms.quantity_scale),
