@@ -223,7 +223,7 @@ class Books:
 
     def release(self, owner: str, instrument: str) -> None:
         """Give back what is left of the margin of an isolated position that ended."""
-        if owner == LIQUIDATION:
+        if owner == LIQUIDATION and not self.held(owner, instrument):
             self.last_adder.pop(instrument, None)
             self.untaken.pop(instrument, None)
         balance = self.books.get((owner, "isolated", instrument), NOTHING)
@@ -274,7 +274,6 @@ class Books:
         self.deficits = left
 
     def next_id(self, letter: str) -> str:
-        self.capped: dict[str, tuple[Fraction, Fraction]] = {}
         self.counted = {**self.counted, letter: self.counted[letter] + 1}
         return f"{letter}-{self.counted[letter]}"
 

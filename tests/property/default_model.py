@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from tests.property.books import HOUSE, LIQUIDATION, NOTHING, MarginAccount, exact
+from tests.property.books import HOUSE, LIQUIDATION, NOTHING, Deficit, MarginAccount, exact
 from tests.property.deleveraging_model import Deleveraging
 from tests.property.margin_model import Position, Statement, in_order
 
@@ -12,9 +12,9 @@ ROUNDS_MAX = 1000
 class Defaults(Deleveraging):
     """Section 6: who is liquidated, at what price, and who bears what is left."""
 
-    def default(self, instrument: str | None) -> None:
-        """All that follows an event's own postings; `instrument` caused what they cost the fund."""
-        self.rounds(instrument)
+    def default(self) -> None:
+        """All that follows an event's own postings."""
+        self.rounds()
         self.look_at_calls()
         if self.pool.liquidation != "off":
             is_under = self.projected() < exact(self.pool.insurance_floor)
@@ -22,12 +22,12 @@ class Defaults(Deleveraging):
                 self.is_under_floor = is_under
                 self.tell("fund_floor", "under" if is_under else "restored", self.projected())
 
-    def rounds(self, instrument: str | None) -> None:
+    def rounds(self) -> None:
         """Until a round posts nothing; `off` pools skip all of it."""
-        opened, self.opened = self.opened, []
         if self.pool.liquidation == "off":
+            self.opened = []
             return
-        self.socialize(opened, instrument)
+        self.socialize()
         for _ in range(ROUNDS_MAX):
             before = self.posted
             for account in self.under_maintenance():
@@ -65,10 +65,13 @@ class Defaults(Deleveraging):
         return [
             asset
             for asset, price in sorted(self.asset_prices.items())
-            if asset != self.settlement
-            and self.books.get((account[0], "wallet", asset), NOTHING) > 0
-            and price * (1 - self.haircuts[asset]) > 0
+            if asset != self.settlement and self.fetches(account[0], asset, price) > 0
         ]
+
+    def fetches(self, owner: str, asset: str, price: Fraction) -> Fraction:
+        """What all of a wallet's balance would bring."""
+        balance = self.books.get((owner, "wallet", asset), NOTHING)
+        return self.down(balance * price * (1 - self.haircuts[asset]))
 
     def liquidate(self, account: MarginAccount) -> None:
         name = self.next_id("L")
@@ -78,9 +81,8 @@ class Defaults(Deleveraging):
             self.seize(name, account[0], asset)
         found = self.statement(account)
         if not found.positions and found.equity < 0:
-            self.make_whole(name, account, -found.equity)
-        opened, self.opened = self.opened, []
-        self.socialize(opened, cause)
+            self.make_whole(name, account, cause, -found.equity)
+        self.socialize()
 
     def take_over_positions(self, name: str, account: MarginAccount) -> str | None:
         """Take what the pool's mode takes; the instrument taken last."""
@@ -175,25 +177,27 @@ class Defaults(Deleveraging):
         self.move((HOUSE, "suspense"), (owner, "wallet"), self.settlement, value)
         self.tell("seizure", name, owner, asset, quantity, value)
 
-    def make_whole(self, name: str, account: MarginAccount, amount: Fraction) -> None:
+    def make_whole(
+        self, name: str, account: MarginAccount, cause: str | None, amount: Fraction
+    ) -> None:
         before = self.fund_balance("insurance")
-        self.fund(-amount, "made_whole", name, None, account[0])
+        self.fund(-amount, "made_whole", name, cause, account[0])
         self.post(self.cash_key(account), amount)
         self.flows[account[0]] += amount
         self.flows[HOUSE] -= amount
         taken = min(before, amount)
         self.tell("made_whole", name, *account, amount, taken, amount - taken)
 
-    def socialize(self, opened: list[str], instrument: str | None) -> None:
-        """Share each deficit just opened among the instrument's open profits."""
-        if self.pool.loss_policy != "socialize" or instrument is None:
-            return
-        for name in opened:
-            deficit = next((one for one in self.deficits if one.opened_by == name), None)
-            if deficit is not None:
-                self.share(deficit.opened_by, deficit.liquidation, instrument, deficit.left)
+    def socialize(self) -> None:
+        """Share each deficit just opened among the open profits of the instrument it came from."""
+        opened, self.opened = self.opened, []
+        if self.pool.loss_policy == "socialize":
+            for deficit in self.deficits:
+                if deficit.opened_by in opened and deficit.instrument is not None:
+                    self.share(deficit, deficit.instrument)
 
-    def share(self, name: str, liquidation: str | None, instrument: str, loss: Fraction) -> None:
+    def share(self, deficit: Deficit, instrument: str) -> None:
+        name, loss = deficit.opened_by, deficit.left
         gains = {
             owner: self.inventory_value(instrument, owner)
             for owner, _ in self.holders(instrument)
@@ -209,11 +213,13 @@ class Defaults(Deleveraging):
             self.post(self.cash_key(account), -part)
             self.flows[owner] -= part
             self.flows[HOUSE] += part
-            self.post((HOUSE, "deficit", self.settlement), part)
-            self.deficits = [
-                one._replace(left=one.left - part) if one.opened_by == name else one
+        total = sum(shares.values(), NOTHING)
+        if total:
+            self.post((HOUSE, "deficit", self.settlement), total)
+            owed = [
+                one._replace(left=one.left - total) if one.opened_by == name else one
                 for one in self.deficits
             ]
-            self.deficits = [one for one in self.deficits if one.left]
+            self.deficits = [one for one in owed if one.left]
             movement = self.next_id("F")
-            self.tell_fund(movement, "socialized", liquidation, instrument, owner, part)
+            self.tell_fund(movement, "socialized", deficit.liquidation, instrument, None, total)

@@ -18,7 +18,7 @@ SHAPES = (
 
 def tiers(chance: random.Random) -> tuple[events.Tier, ...]:
     """One to three tiers, with borders near the sizes that are traded."""
-    initial, maintenance = chance.choice(((2, 1), (10, 5), (20, 4), (50, 40)))
+    initial, maintenance = chance.choice(((2, 1), (10, 5), (20, 4), (40, 30)))
     caps = [*chance.choice(BORDERS)[: chance.randint(0, 2)], None]
     found: list[events.Tier] = []
     hundredths = 0

@@ -130,11 +130,13 @@ class Margin(Books):
             self.calls[account] = self.next_id("C")
             self.tell("margin_call", self.calls[account], *account, found.equity, found.initial)
 
-    def look_at_breach(self, owner: str, instrument: str) -> None:
+    def look_at_breach(self, owner: str, instrument: str, sign: int) -> None:
         """A trade is never refused for margin; what it breaks is told."""
         account = self.margin_account(owner, instrument)
         found = self.statement(account)
-        if owner in self.people and found.equity < found.initial:
+        if owner not in self.people or self.held(owner, instrument) * sign <= 0:
+            return
+        if found.equity < found.initial:
             self.tell("margin_breach", *account, instrument, found.equity, found.initial)
 
     def look_at_calls(self) -> None:
@@ -180,8 +182,9 @@ class Margin(Books):
         self.suspects.pop(instrument, None)
 
     def stand_in(self, instrument: str, price: Fraction, source: str, when: int) -> None:
+        """Let a trade's price stand, or until the first trade an opening's."""
         known = self.marks.get(instrument)
-        if known is None or known.source == "opening" or known.source == source == "trade":
+        if known is None or known.source in ("opening", source):
             self.marks[instrument] = Mark(price, source, when)
 
     def guard(self, instrument: str, price: Fraction, index: Fraction | None, when: int) -> None:

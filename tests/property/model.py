@@ -36,26 +36,26 @@ class Model(Defaults):
         earlier, self.pool_time = self.pool_time, max(self.pool_time, event.occurred_at)
         self.number += 1
         try:
-            cause = self._post(event, original)
+            self._post(event, original)
         except Refused:
             self.pool_time = earlier
             raise
         if isinstance(event.fact, events.Trade):
             self.traded[event.event_id] = self.number
         if not isinstance(event.fact, OPENINGS):
-            self.default(cause)
+            self.default()
 
-    def _post(self, event: events.Event, original: events.Event | None) -> str | None:
-        """The event's own postings; the instrument that they are about."""
+    def _post(self, event: events.Event, original: events.Event | None) -> None:
+        """The event's own postings."""
         fact, when = event.fact, event.occurred_at
         match fact:
             case events.Trade():
                 self._trade(fact)
                 self.stand_in(fact.instrument, exact(fact.price), "trade", when)
-                for side in (fact.buyer, fact.seller):
-                    self.look_at_breach(side, fact.instrument)
+                self.look_at_breach(fact.buyer, fact.instrument, 1)
+                self.look_at_breach(fact.seller, fact.instrument, -1)
             case events.TradeBust():
-                return self._bust(fact, original)
+                self._bust(fact, original)
             case events.OpeningPosition():
                 self._open(fact, when)
             case events.FundingRate():
@@ -86,7 +86,6 @@ class Model(Defaults):
                 self._list(fact)
             case _:
                 self._transfer(fact)
-        return getattr(fact, "instrument", None)
 
     def _list(self, fact: events.Fact) -> None:
         """Reference facts; only sound ones are spelled, but for an asset that is not listed."""
@@ -207,7 +206,7 @@ class Model(Defaults):
         if owner != LIQUIDATION and added > 0 and self.is_isolated(owner, instrument):
             self.add_margin(owner, instrument, added, price)
 
-    def _bust(self, fact: events.TradeBust, original: events.Event | None) -> str:
+    def _bust(self, fact: events.TradeBust, original: events.Event | None) -> None:
         demand(original is not None and fact.trade_event_id not in self.busted)
         assert original is not None
         trade = original.fact
@@ -224,7 +223,6 @@ class Model(Defaults):
             )
         )
         self.busted.add(fact.trade_event_id)
-        return trade.instrument
 
     def _end_request(self, fact: events.WithdrawalSettled | events.WithdrawalCancelled) -> None:
         amount = self._amount(fact.amount, fact.asset)
@@ -299,7 +297,7 @@ class Model(Defaults):
         price, ends = exact(fact.price), isinstance(fact, events.Expiry)
         demand(not self.is_outside(fact.instrument, price, self.accepted(fact.instrument)))
         self.set_mark(fact.instrument, price, "expiry" if ends else "settlement", when)
-        self.rounds(None)
+        self.rounds()
         cause = "expiry" if ends else "settlement"
         for owner, quantity in self.holders(fact.instrument):
             value = self.near(self.worth(fact.instrument, quantity, price))
