@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from ledger.demo.exchange import Exchange
+from ledger.demo.records import Published
 from ledger.demo.wire import WireMessage
 from tests.unit.demo.books import Books, played
 
@@ -68,6 +69,25 @@ def test_the_desk_answers_and_sometimes_finds_an_empty_book(day: Day) -> None:
     assert closing
     assert all("@liquidation" in (trade["buyer"], trade["seller"]) for trade in closing)
     assert exchange.empty_books > 0
+
+
+def test_an_answer_is_a_function_of_the_records() -> None:
+    exchange = Exchange(1, 60)
+    exchange.begin_day(EVENTS)
+    exchange.slot()
+    assert exchange.answer([]) == []
+    body = {
+        "account": "nobody",
+        "margin_instrument": None,
+        "instrument": "BTC-PERP",
+        "value_at_mark": "97400.000000",
+        "inventory_quantity": "1.000",
+    }
+    (answer,) = exchange.answer([Published("usdt", 9, 1, "takeover", "L-3", "e-9", body)])
+    trade = json.loads(answer.value)
+    assert (trade["seller"], trade["quantity"]) == ("@liquidation", "1.000")
+    assert trade["liquidation_id"] == "L-3"
+    assert answer.role == "trades"
 
 
 def test_only_perpetuals_pay_funding_three_times_a_day(day: Day) -> None:
