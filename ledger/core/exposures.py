@@ -218,17 +218,18 @@ def asset_range(state: "State", held: Collateral, buffer: int, room: int) -> Exp
         found.high = held.price + max(0, adverse)
         found.low = min(held.price, held.price - max(0, favourable))
     worst, best = (found.low, found.high) if is_long else (found.high, found.low)
-    for price, bound in ((worst, "floor"), (best, "ceiling")):
-        numerator, denominator = collateral_fraction(
-            held.balance,
-            max(0, price),
-            held.asset.haircut,
-            held.asset.scale,
-            state.settlement.scale,
-        )
-        value = numerator // denominator
-        setattr(found, bound, value - 2 if bound == "floor" else value + 2)
+    found.floor = _collateral_at(state, held, worst) - 2
+    found.ceiling = _collateral_at(state, held, best) + 2
     return found
+
+
+def _collateral_at(state: "State", held: Collateral, price: int) -> int:
+    """What the balance counts at a price, rounded down."""
+    terms = held.asset
+    fraction = collateral_fraction(
+        held.balance, max(0, price), terms.haircut, terms.scale, state.settlement.scale
+    )
+    return down(*fraction)
 
 
 def _at(terms: Terms, quantity: int, price: int | None) -> tuple[int, int, int]:
