@@ -189,12 +189,16 @@ class Defaults(Deleveraging):
         self.tell("made_whole", name, *account, amount, taken, amount - taken)
 
     def socialize(self) -> None:
-        """Share each deficit just opened among the open profits of the instrument it came from."""
+        """Share each deficit just opened among the open profits of the instrument it came from.
+
+        A mark that is too old proves no profit.
+        """
         opened, self.opened = self.opened, []
         if self.pool.loss_policy == "socialize":
             for deficit in self.deficits:
-                if deficit.opened_by in opened and deficit.instrument is not None:
-                    self.share(deficit, deficit.instrument)
+                instrument = deficit.instrument
+                if deficit.opened_by in opened and instrument and not self.is_stale(instrument):
+                    self.share(deficit, instrument)
 
     def share(self, deficit: Deficit, instrument: str) -> None:
         name, loss = deficit.opened_by, deficit.left

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core import events
-from tests.property.books import NOTHING, Books, MarginAccount, Mark, demand, exact
+from tests.property.books import NOTHING, Account, Books, MarginAccount, Mark, demand, exact
 
 
 class Position(NamedTuple):
@@ -37,6 +37,14 @@ def in_order(account: MarginAccount) -> tuple[bytes, bytes]:
 class Margin(Books):
     """What stands behind each margin account, and what is asked of it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[tuple[str, str], Position] = {}
+
+    def post(self, account: Account, amount: Fraction) -> None:
+        self.seen.pop((account[0], account[2]), None)
+        super().post(account, amount)
+
     def tier(self, instrument: str, notional: Fraction) -> events.Tier:
         """A border belongs to the higher tier."""
         return next(
@@ -65,6 +73,12 @@ class Margin(Books):
         return NOTHING if mark is None else self.worth(instrument, quantity, mark.price)
 
     def position(self, owner: str, instrument: str) -> Position:
+        """Kept until the position, the mark or the terms change, or the event ends."""
+        if (owner, instrument) not in self.seen:
+            self.seen[owner, instrument] = self.fresh_position(owner, instrument)
+        return self.seen[owner, instrument]
+
+    def fresh_position(self, owner: str, instrument: str) -> Position:
         quantity = self.held(owner, instrument)
         worth = self.at_mark(instrument, quantity)
         return Position(
@@ -179,6 +193,7 @@ class Margin(Books):
 
     def set_mark(self, instrument: str, price: Fraction, source: str, when: int) -> None:
         self.marks[instrument] = Mark(price, source, when)
+        self.seen.clear()
         self.suspects.pop(instrument, None)
 
     def stand_in(self, instrument: str, price: Fraction, source: str, when: int) -> None:
@@ -186,6 +201,7 @@ class Margin(Books):
         known = self.marks.get(instrument)
         if known is None or known.source in ("opening", source):
             self.marks[instrument] = Mark(price, source, when)
+            self.seen.clear()
 
     def guard(self, instrument: str, price: Fraction, index: Fraction | None, when: int) -> None:
         """Let a price be the mark, or keep it as suspect."""

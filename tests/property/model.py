@@ -33,6 +33,7 @@ class Model(Defaults):
     def apply(self, event: events.Event, original: events.Event | None = None) -> None:
         """Apply an event, or raise `Refused`; nothing was changed then, but `steps`."""
         self.steps, self.opened, self.capped = [], [], {}
+        self.seen.clear()
         earlier, self.pool_time = self.pool_time, max(self.pool_time, event.occurred_at)
         self.number += 1
         try:
@@ -254,6 +255,7 @@ class Model(Defaults):
         account = self.margin_account(*key)
         before = self.free_collateral(account)
         self.modes[key] = (fact.mode, leverage)
+        self.seen.clear()
         if self.margin_account(*key) == account:
             after = self.free_collateral(account)
             if after < 0 and after < before:
@@ -336,6 +338,8 @@ class Model(Defaults):
                 fund += exact(line.amount)
         demand(not any(sums.values()))
         after._demand_sound(fact)
+        for name in [name for name in after.last_adder if not after.held(LIQUIDATION, name)]:
+            after.release(LIQUIDATION, name)
         after._follow_deficit(fund)
         for name, value in vars(after).items():
             setattr(self, name, value)

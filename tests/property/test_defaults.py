@@ -12,16 +12,15 @@ import pytest
 
 from ledger.codec.states import decode_state, encode_state
 from ledger.core import events
-from ledger.core.invariants import broken
 from ledger.core.machine import decide
 from ledger.core.outcome import Outcome, Rejection
 from ledger.core.state import State
 from ledger.core.watch import Everyone
 from tests.property import comparison
 from tests.property.leveraged import Market
-from tests.property.model import Model, Refused
+from tests.property.model import OPENINGS, Model, Refused
 
-HISTORIES = int(os.environ.get("DEFAULT_HISTORIES", os.environ.get("HISTORIES", "200")))
+HISTORIES = int(os.environ.get("DEFAULT_HISTORIES", os.environ.get("HISTORIES", "160")))
 CHUNK = 20
 EVENTS = 60
 
@@ -59,13 +58,13 @@ class World:
         assert isinstance(outcome, Outcome), f"the model accepts: {event} {outcome}"
         self.kept = found
         self.hold_against_model(outcome)
-        is_opening = isinstance(event.fact, events.OpeningBalance | events.OpeningPosition)
+        is_at_rest = not isinstance(event.fact, OPENINGS)
         faults = [
-            *([] if is_opening else broken(self.state)),
+            *comparison.unsound(self.state, is_at_rest=is_at_rest),
             *comparison.not_at_zero(outcome.records),
             *self.fund.faults(outcome.records),
         ]
-        if not is_opening:
+        if is_at_rest:
             faults += comparison.not_at_rest(self.model)
         assert faults == []
         return True
