@@ -1,12 +1,15 @@
 """Topics of a cluster: make them, and describe what is there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from consumers import clients
 from consumers.faults import translated
 from consumers.settings import RunSettings
-from consumers.topics import DEAD_LETTERS, name, roles
+from consumers.topics import DEAD_LETTERS, RECORDS, name, roles
+
+RECORD_BYTES_MAX = 16 * 1024 * 1024
+"""Largest message of the topic of records: a record may list thousands of accounts."""
 
 
 class Described(NamedTuple):
@@ -23,14 +26,16 @@ class Described(NamedTuple):
     partitions: Mapping[str, int]
 
 
-def describe(settings: RunSettings) -> Described:
-    """Ids and partition counts of the source topics and the dead letters."""
-    names = [*roles(settings.prefix), name(settings.prefix, DEAD_LETTERS)]
+def describe(settings: RunSettings, topics: Sequence[str] | None = None) -> Described:
+    """Ids and partition counts of these topics; None: of the source topics and the dead letters."""
+    names = topics or [*roles(settings.prefix), name(settings.prefix, DEAD_LETTERS)]
     client = clients.admin(settings)
     try:
         with translated(f"describing topics at {settings.bootstrap_servers}"):
             cluster = client.describe_cluster()["cluster_id"]
-            found = [topic for topic in client.describe_topics(names) if not topic["error_code"]]
+            found = [
+                topic for topic in client.describe_topics(list(names)) if not topic["error_code"]
+            ]
     finally:
         client.close()
     return Described(
@@ -46,17 +51,20 @@ def create_topics(
     """Make the topics that are missing, kept for ever; returns their names.
 
     Args:
-        partitions: Of each source topic, fixed for its life. The dead letters have one.
+        partitions: Of each source topic and of the records, fixed for their life. The dead letters
+            have one.
         replication_factor: -1: the broker's default.
     """
-    there = describe(settings).partitions
     dead_letters = name(settings.prefix, DEAD_LETTERS)
-    wanted = dict.fromkeys(roles(settings.prefix), partitions) | {dead_letters: 1}
+    records = name(settings.prefix, RECORDS)
+    wanted = dict.fromkeys([*roles(settings.prefix), records], partitions) | {dead_letters: 1}
+    there = describe(settings, list(wanted)).partitions
+    larger = {records: {"max.message.bytes": str(RECORD_BYTES_MAX)}}
     missing = {
         topic: {
             "num_partitions": count,
             "replication_factor": replication_factor,
-            "configs": {"retention.ms": "-1", "cleanup.policy": "delete"},
+            "configs": {"retention.ms": "-1", "cleanup.policy": "delete", **larger.get(topic, {})},
         }
         for topic, count in wanted.items()
         if topic not in there

@@ -13,6 +13,9 @@ PREFIX = "clearing"
 DEAD_LETTERS = "dead-letters"
 """Where refused messages go; not a source."""
 
+RECORDS = "records"
+"""Where the records of the ledger go; not a source, but partitioned as the sources are."""
+
 
 class Topic(NamedTuple):
     """A source topic.

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from ledger.cli import app, kafka
+from ledger.cli import app, kafka, publishing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PINNED = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:[0-9]+(\.[0-9]+)+(-[a-z0-9]+)?")
@@ -41,7 +42,9 @@ def is_one_shot(service: Service) -> bool:
 
 
 def test_it_has_the_database_the_broker_and_the_ledger(services: dict[str, Service]) -> None:
-    assert set(services) == {"postgres", "kafka", "topics", "migrate", "run"}
+    assert set(services) == {
+        *("postgres", "kafka", "topics", "migrate", "run", "publish"),
+    }
 
 
 def test_every_service_is_watched_or_ends_by_itself(services: dict[str, Service]) -> None:
@@ -101,17 +104,21 @@ def own(services: dict[str, Service]) -> list[Service]:
     return [service for service in services.values() if "build" in service]
 
 
-def test_the_writer_is_known_by_the_name_that_it_connects_with(
-    services: dict[str, Service],
+@pytest.mark.parametrize(("name", "command"), [("run", kafka.run), ("publish", publishing.publish)])
+def test_writer_and_publisher_are_known_by_the_name_that_they_connect_with(
+    services: dict[str, Service], name: str, command: Callable[..., None]
 ) -> None:
-    program = services["run"]["healthcheck"]["test"][-1]
+    program = services[name]["healthcheck"]["test"][-1]
     ast.parse(program)
-    assert "'clearing run'" in program
-    assert '"clearing run"' in inspect.getsource(kafka.run)
+    assert f"'clearing {name}'" in program
+    assert f'"clearing {name}"' in inspect.getsource(command)
 
 
-def test_the_writer_waits_for_the_schema_and_the_topics(services: dict[str, Service]) -> None:
-    waits = {name: wait["condition"] for name, wait in services["run"]["depends_on"].items()}
+@pytest.mark.parametrize("name", ["run", "publish"])
+def test_writer_and_publisher_wait_for_the_schema_and_the_topics(
+    services: dict[str, Service], name: str
+) -> None:
+    waits = {name: wait["condition"] for name, wait in services[name]["depends_on"].items()}
     assert waits == {
         "migrate": "service_completed_successfully",
         "topics": "service_completed_successfully",
