@@ -152,13 +152,12 @@ class Books:
     def terms(self) -> Content:
         """Risk fields sent again."""
         name = self.chance.choice(tuple(SHAPES))
-        return self.chance.choice(
-            (
-                {"kind": "risk_tiers", "instrument": name, "tiers": self._tiers()},
-                {"kind": "asset", "asset": "BTC", "scale": 8, "haircut": "0.25"},
-                self._instrument(name),
-            )
+        changes: tuple[Content, ...] = (
+            {"kind": "risk_tiers", "instrument": name, "tiers": self._tiers()},
+            {"kind": "asset", "asset": "BTC", "scale": 8, "haircut": "0.25"},
+            self._instrument(name),
         )
+        return self.chance.choice(changes)
 
     def funding(self) -> Content:
         name = self.chance.choice(tuple(SHAPES))

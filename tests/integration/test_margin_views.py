@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from ledger.core.liquidation_price import liquidation_price
-from ledger.core.margin import Statement, margin_account, margin_accounts, statement
-from ledger.core.ranking import by_score, candidate
+from ledger.core.margin import Position, Statement, margin_account, margin_accounts, statement
+from ledger.core.ranking import Candidate, by_score, candidate
 from ledger.core.state import State
 from ledger.core.units import half_even
 from ledger.store.log import PostgresLog
@@ -83,30 +83,29 @@ def queue_rows(state: State, instrument: str, *, is_long: bool) -> Iterator[Row]
     assert state.pool is not None
     policy, one = state.pool.adl_policy, 10**state.settlement.scale
     scale = state.instruments[instrument].quantity_scale
-    solvent, waiting = [], []
+    queued: list[tuple[Candidate | None, bool, Statement, Position]] = []
     for owner, held in state.journal.positions_of.items():
         if owner.startswith("@") or instrument not in held:
             continue
         found = statement(state, *margin_account(state, owner, instrument))
-        held_here = next(p for p in found.positions if p.instrument == instrument)
-        if (held_here.quantity > 0) != is_long:
+        position = next(p for p in found.positions if p.instrument == instrument)
+        if (position.quantity > 0) != is_long:
             continue
-        place = waiting
-        if found.equity > 0 and held_here.mark is not None:
-            scored = candidate(policy, found, held_here, one)
-            if not held_here.stale and (policy != "capped_pro_rata" or scored.upnl > 0):
-                place = solvent
-            place.append((scored, found, held_here))
-        else:
-            waiting.append((None, found, held_here))
-    ordered = by_score([scored for scored, _, _ in solvent])
+        scored = None
+        if found.equity > 0 and position.mark is not None:
+            scored = candidate(policy, found, position, one)
+        eligible = scored is not None and not position.stale
+        if scored is not None and policy == "capped_pro_rata" and scored.upnl <= 0:
+            eligible = False
+        queued.append((scored, eligible, found, position))
+    ordered = by_score([scored for scored, eligible, *_ in queued if scored and eligible])
     if policy.endswith("pro_rata"):
         ordered.sort(key=lambda one: one.found.account)
     if policy == "pro_rata":
         ordered.sort(key=lambda one: one.upnl <= 0)
     ranks = {one.found.account: rank for rank, one in enumerate(ordered, start=1)}
-    for scored, found, held_here in (*solvent, *waiting):
-        rank = ranks.get(found.account)
+    for scored, eligible, found, position in queued:
+        rank = ranks.get(found.account) if eligible else None
         score = None
         if scored is not None:
             unit = {"pro_rata": 10**scale, "capped_pro_rata": one}.get(policy, 1)
@@ -115,10 +114,10 @@ def queue_rows(state: State, instrument: str, *, is_long: bool) -> Iterator[Row]
         yield (
             *("main", instrument, "long" if is_long else "short", found.account),
             "cross" if found.margin_instrument is None else "isolated",
-            natural(held_here.quantity, scale),
+            natural(position.quantity, scale),
             *(score, rank),
             None if rank is None else shown(Fraction(len(ordered) - rank + 1, len(ordered))),
-            rank is not None,
+            eligible,
         )
 
 
@@ -206,10 +205,11 @@ def test_margin_in_sql_equals_margin_in_the_core(
     log: PostgresLog, reports: psycopg.Connection, seed: int
 ) -> None:
     writer, books = Writer(log), Books(seed)
+    writer.take(books.beginning())
+    held = Held(writer.state("main"), reports)
     seen: dict[int, tuple[list[Row], list[Row]]] = {}
-    for number in range(BATCHES):
-        writer.take(books.messages(BATCH_EVENTS) if number else books.beginning())
-        held = Held(writer.state("main"), reports)
+    for _ in range(BATCHES):
+        writer.take(books.messages(BATCH_EVENTS))
         books.inventory = inventory(held.state)
         (head,) = [shard.next_sequence - 1 for shard in log.shards() if shard.name == "main"]
         seen[head] = (held.margin(), held.positions())

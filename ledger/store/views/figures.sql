@@ -1,4 +1,5 @@
--- Helpers of the reporting views. They run as their owner, so that readers need no right on the books.
+-- What the reporting views compute with. Look-ups run as their owner, so that readers need no right
+-- on the books.
 
 CREATE FUNCTION ledger.natural_units(units numeric, scale integer) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

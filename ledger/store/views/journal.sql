@@ -35,44 +35,67 @@ SELECT e.pool, e.sequence, e.event_id, e.content ->> 'trade_id' AS trade_id, e.o
                       WHERE r.shard = e.shard AND r.kind = 'trade_bust' AND r.subject = e.event_id
                       ORDER BY r.sequence LIMIT 1) bust ON true;
 
+-- Cash of `@liquidation` by event and purpose. It has no wallet: the fund pays and receives for it.
+CREATE VIEW ledger.cash_of_liquidation AS
+SELECT s.shard, s.name AS pool, p.sequence, p.purpose, '@liquidation' AS account, c.asset,
+       ledger.natural_units(sum(p.amount), c.scale) AS amount
+  FROM ledger.shard s
+  JOIN ledger.account a ON a.shard = s.shard AND a.owner = '@house'
+   AND a.kind IN ('insurance', 'deficit')
+ CROSS JOIN LATERAL (SELECT o.sequence, o.purpose, o.amount, o.commodity FROM ledger.posting o
+                      WHERE o.shard = a.shard AND o.account = a.account
+                        AND coalesce(o.purpose IN (5, 6), false) OFFSET 0) p
+ CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
+                      WHERE k.shard = a.shard AND k.commodity = p.commodity OFFSET 0) c
+ GROUP BY s.shard, s.name, p.sequence, p.purpose, c.asset, c.scale;
+
+-- The position is that before the event: its own defaults come after the payments.
 CREATE VIEW reporting.funding_payments AS
-SELECT e.pool, e.sequence, e.event_id, e.occurred_at, e.account, e.content ->> 'instrument' AS instrument,
+SELECT p.pool, p.sequence, e.event_id, e.occurred_at, p.account, e.content ->> 'instrument' AS instrument,
        trim_scale((e.content ->> 'rate')::numeric) AS rate,
        trim_scale((e.content ->> 'mark_price')::numeric) AS mark_price,
        (SELECT ledger.natural_units(held.balance, c.scale)
           FROM ledger.account q
-          JOIN ledger.commodity c ON c.shard = e.shard AND c.instrument = q.instrument
-          CROSS JOIN LATERAL ledger.account_at(e.shard, q.account, e.sequence) held
-         WHERE q.shard = e.shard AND q.owner = e.account AND q.kind = 'position'
+          JOIN ledger.commodity c ON c.shard = p.shard AND c.instrument = q.instrument
+          CROSS JOIN LATERAL ledger.account_at(p.shard, q.account, p.sequence - 1) held
+         WHERE q.shard = p.shard AND q.owner = p.account AND q.kind = 'position'
            AND q.instrument = e.content ->> 'instrument') AS position,
-       e.payment
-  FROM (SELECT s.shard, s.name AS pool, p.sequence, v.event_id, v.occurred_at, a.owner AS account,
-               ledger.content(v.raw, v.rejection) AS content,
-               ledger.natural_units(p.amount, c.scale) AS payment
+       p.payment
+  FROM (SELECT s.shard, s.name AS pool, o.sequence, a.owner AS account,
+               ledger.natural_units(o.amount, c.scale) AS payment
           FROM ledger.shard s
-          JOIN ledger.posting p ON p.shard = s.shard AND coalesce(p.purpose = 6, false)
-          JOIN ledger.account a ON a.shard = p.shard AND a.account = p.account
-           AND coalesce(a.kind IN ('wallet', 'isolated', 'suspense', 'insurance'), false)
+          JOIN ledger.posting o ON o.shard = s.shard AND coalesce(o.purpose = 6, false)
+          JOIN ledger.account a ON a.shard = o.shard AND a.account = o.account
+           AND coalesce(a.kind IN ('wallet', 'isolated', 'suspense'), false)
          CROSS JOIN LATERAL (SELECT k.scale FROM ledger.commodity k
-                              WHERE k.shard = p.shard AND k.commodity = p.commodity OFFSET 0) c
-         CROSS JOIN LATERAL (SELECT x.event_id, x.occurred_at, x.raw, x.rejection
-                               FROM ledger.event x
-                              WHERE x.shard = p.shard AND x.sequence = p.sequence OFFSET 0) v) e;
+                              WHERE k.shard = o.shard AND k.commodity = o.commodity OFFSET 0) c
+        UNION ALL
+        SELECT f.shard, f.pool, f.sequence, f.account, f.amount
+          FROM ledger.cash_of_liquidation f WHERE f.purpose = 6) p
+ CROSS JOIN LATERAL (SELECT x.event_id, x.occurred_at, ledger.content(x.raw, x.rejection) AS content
+                       FROM ledger.event x
+                      WHERE x.shard = p.shard AND x.sequence = p.sequence OFFSET 0) e;
 
+-- The instrument is that of the first contracts that the event moved: the trade's own.
 CREATE VIEW reporting.fees AS
-SELECT s.name AS pool, p.sequence, e.event_id, e.occurred_at, a.owner AS account,
+SELECT p.pool, p.sequence, e.event_id, e.occurred_at, p.account,
        (SELECT k.instrument FROM ledger.posting o
-          JOIN ledger.commodity k ON k.shard = s.shard AND k.commodity = o.commodity
-         WHERE o.shard = s.shard AND o.sequence = p.sequence AND k.instrument IS NOT NULL
-         LIMIT 1) AS instrument,
-       c.asset, ledger.natural_units(-p.amount, c.scale) AS fee
-  FROM ledger.shard s
-  JOIN ledger.posting p ON p.shard = s.shard AND coalesce(p.purpose = 5, false)
-  JOIN ledger.account a ON a.shard = p.shard AND a.account = p.account AND a.kind <> 'fees'
-  CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
-                       WHERE k.shard = p.shard AND k.commodity = p.commodity OFFSET 0) c
-  CROSS JOIN LATERAL (SELECT v.event_id, v.occurred_at FROM ledger.event v
-                       WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e;
+          JOIN ledger.commodity k ON k.shard = p.shard AND k.commodity = o.commodity
+         WHERE o.shard = p.shard AND o.sequence = p.sequence AND k.instrument IS NOT NULL
+         ORDER BY o.line LIMIT 1) AS instrument,
+       p.asset, p.fee
+  FROM (SELECT s.shard, s.name AS pool, o.sequence, a.owner AS account, c.asset,
+               ledger.natural_units(-o.amount, c.scale) AS fee
+          FROM ledger.shard s
+          JOIN ledger.posting o ON o.shard = s.shard AND coalesce(o.purpose = 5, false)
+          JOIN ledger.account a ON a.shard = o.shard AND a.account = o.account AND a.kind = 'wallet'
+         CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
+                              WHERE k.shard = o.shard AND k.commodity = o.commodity OFFSET 0) c
+        UNION ALL
+        SELECT f.shard, f.pool, f.sequence, f.account, f.asset, -f.amount
+          FROM ledger.cash_of_liquidation f WHERE f.purpose = 5) p
+ CROSS JOIN LATERAL (SELECT v.event_id, v.occurred_at FROM ledger.event v
+                      WHERE v.shard = p.shard AND v.sequence = p.sequence OFFSET 0) e;
 
 CREATE VIEW reporting.realized_pnl AS
 SELECT s.name AS pool, p.sequence, e.event_id, e.occurred_at, a.owner AS account, a.instrument,

@@ -15,11 +15,11 @@
 -- only at its end is a fraction (numerator, denominator). It is exact as long as the denominator, the
 -- product of the marks of an account's inverse positions, has fewer than 100,000 digits.
 
--- Maintenance of a notional of numerator/denominator before rounding: {numerator, denominator}.
+-- Maintenance of the notional numerator/denominator before rounding, over the same denominator.
 CREATE FUNCTION ledger.exact_maintenance(numerator numeric, denominator numeric, rate numeric,
                                          amount numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN greatest(rate * numerator - amount * denominator, 0); -- over the same denominator
+RETURN greatest(rate * numerator - amount * denominator, 0);
 
 -- The mark at which equity meets maintenance while all else stands still.
 --
@@ -206,12 +206,15 @@ SELECT s.shard, s.name AS pool, l.*
             FROM ledger.reference_at(s.shard, 'position_mode', q.owner || '/' || q.instrument, {at}) d
           OFFSET 0) o ON true
      CROSS JOIN LATERAL (
-          SELECT c.contracts, CASE i.type WHEN 'linear' THEN c.contracts * coalesce(i.mark_price, 0)
-                                          WHEN 'inverse' THEN c.contracts * (i.mark_price IS NOT NULL)::integer
-                              END AS numerator,
-                 CASE i.type WHEN 'linear' THEN 1 ELSE coalesce(i.mark_price, 1) END AS denominator,
+          SELECT c.contracts,
+                 CASE WHEN i.mark_price IS NULL THEN 0
+                      WHEN i.type = 'linear' THEN c.contracts * i.mark_price
+                      ELSE c.contracts * c.units END AS numerator,
+                 CASE WHEN i.mark_price IS NULL OR i.type = 'linear' THEN 1
+                      ELSE trim_scale(i.mark_price * c.units) END AS denominator, -- whole
                  (sign(q.quantity) * CASE i.type WHEN 'linear' THEN 1 ELSE -1 END)::integer AS direction
-            FROM (SELECT abs(q.quantity) * i.multiplier AS contracts) c OFFSET 0) n
+            FROM (SELECT abs(q.quantity) * i.multiplier AS contracts,
+                         ('1e' || i.price_scale)::numeric AS units) c OFFSET 0) n
      CROSS JOIN LATERAL (
           SELECT CASE WHEN i.mark_price IS NULL THEN -q.cost
                       ELSE ledger.natural_units(
