@@ -197,8 +197,8 @@ class Books:
         cause: str,
         price: Fraction | None = None,
         given: str | None = None,
-    ) -> None:
-        """Move `quantity` contracts to `owner` for `cash`; what closes is realized.
+    ) -> Fraction:
+        """Move `quantity` contracts to `owner` for `cash`; what closes is realized, and returned.
 
         Without a price the part of a change through zero that closes has its share of the cash.
         """
@@ -207,7 +207,7 @@ class Books:
         self.post((owner, "variation", instrument), cash)
         self.flows[HOUSE if owner == LIQUIDATION else owner] += cash
         if held * quantity >= 0:
-            return
+            return NOTHING
         if abs(quantity) < abs(held):
             realized = cash + self.near(cost * abs(quantity) / abs(held))
         elif abs(quantity) == abs(held):
@@ -220,6 +220,7 @@ class Books:
         self.receive(owner, instrument, realized, cause, given)
         if abs(quantity) >= abs(held):
             self.release(owner, instrument)
+        return realized
 
     def release(self, owner: str, instrument: str) -> None:
         """Give back what is left of the margin of an isolated position that ended."""

@@ -5,6 +5,7 @@ from fractions import Fraction
 from tests.property.books import HOUSE, LIQUIDATION, NOTHING, Deficit, MarginAccount, exact
 from tests.property.deleveraging_model import Deleveraging
 from tests.property.margin_model import Position, Statement, in_order
+from tests.property.price_model import implied_price
 
 ROUNDS_MAX = 1000
 
@@ -156,8 +157,11 @@ class Defaults(Deleveraging):
     ) -> None:
         owner, instrument = account[0], position.instrument
         share, penalty, value = self.terms(found, position, quantity)
-        self.tell("takeover", name, *account, instrument, quantity, share, penalty, value)
-        self.change(owner, instrument, -quantity, value, "liquidation")
+        exactly = self.at_mark(instrument, quantity) - share
+        prices = (implied_price(self, instrument, quantity, one) for one in (value, exactly))
+        terms = (*account, instrument, quantity, share, penalty, value, *prices)
+        realized = self.change(owner, instrument, -quantity, value, "liquidation")
+        self.tell("takeover", name, *terms, realized)
         self.change(LIQUIDATION, instrument, quantity, -value, "netting", given=name)
         if self.held(LIQUIDATION, instrument) * quantity > 0:
             self.last_adder[instrument] = name

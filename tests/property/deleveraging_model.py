@@ -1,11 +1,13 @@
 """Auto-deleveraging of the slow model: inventories closed at their cost, by five policies."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import floor
 from typing import NamedTuple
 
 from tests.property.books import LIQUIDATION, NOTHING, MarginAccount, exact
 from tests.property.margin_model import Margin
+from tests.property.price_model import implied_price
 
 RANKED = ("bitmex", "binance", "hyperliquid")
 
@@ -132,37 +134,48 @@ class Deleveraging(Margin):
         return equity - self.down(before) + amount + self.down(after)
 
     def close_with(
-        self, instrument: str, liquidation: str | None, taker: Candidate, quantity: Fraction
+        self,
+        instrument: str,
+        liquidation: str | None,
+        taker: Candidate,
+        rank: int,
+        quantity: Fraction,
     ) -> None:
         """Close a part of the inventory against a taker, both at the inventory's cost."""
         inventory = self.inventory(instrument)
         amount = self.part_of_cost(inventory, quantity)
         signed = quantity if inventory.quantity > 0 else -quantity
-        self.tell("deleveraged", taker.owner, instrument, liquidation, quantity, amount)
+        after = self.equity_after(instrument, taker, quantity, amount)
+        price = implied_price(self, instrument, signed, -amount)
         insurance = self.fund_balance("insurance")
         self.change(LIQUIDATION, instrument, -signed, -amount, "deleveraging")
         assert self.fund_balance("insurance") == insurance
-        self.change(taker.owner, instrument, signed, amount, "deleveraging")
+        realized = self.change(taker.owner, instrument, signed, amount, "deleveraging")
+        score = Fraction(round(taker.score * 10**18), 10**18)
+        terms = (taker.owner, instrument, liquidation, quantity, amount, rank, score)
+        self.tell("deleveraged", *terms, price, realized, taker.upnl > 0, after)
         self.defaulted[taker.owner, instrument] = self.number
 
     def close_ranked(
         self, instrument: str, liquidation: str | None, candidates: list[Candidate]
     ) -> None:
         """Highest score first, as much as it has, but never a part of one that would fail."""
-        for taker in sorted(candidates, key=lambda one: (-one.score, one.owner.encode())):
+        order = sorted(candidates, key=lambda one: (-one.score, one.owner.encode()))
+        for rank, taker in enumerate(order, start=1):
             inventory = self.inventory(instrument)
             if not inventory.quantity:
                 return
             quantity = min(abs(inventory.quantity), abs(taker.quantity))
             amount = self.part_of_cost(inventory, quantity)
             if self.equity_after(instrument, taker, quantity, amount) >= 0:
-                self.close_with(instrument, liquidation, taker, quantity)
+                self.close_with(instrument, liquidation, taker, rank, quantity)
 
     def close_by_contracts(
         self, instrument: str, liquidation: str | None, candidates: list[Candidate]
     ) -> None:
         """By contracts: among positions in profit first, then among the rest."""
         one = Fraction(1, 10 ** self.listed[instrument].quantity_scale)
+        before = 0
         for is_profit in (True, False):
             group = [taker for taker in candidates if (taker.upnl > 0) == is_profit]
 
@@ -170,7 +183,8 @@ class Deleveraging(Margin):
                 sizes = {taker.owner: abs(taker.quantity) for taker in takers}
                 return self.by_largest_remainder(left, sizes, one)
 
-            self.close_shares(instrument, liquidation, group, shares)
+            self.close_shares(instrument, liquidation, group, before, shares)
+            before = len(group)
 
     def close_by_profit(
         self, instrument: str, liquidation: str | None, candidates: list[Candidate]
@@ -192,19 +206,31 @@ class Deleveraging(Margin):
             weights = {taker.owner: taker.upnl for taker in takers}
             return self.under_caps(left, weights, caps, Fraction(1, one))
 
-        self.close_shares(instrument, liquidation, group, shares)
+        self.close_shares(instrument, liquidation, group, 0, shares)
 
-    def close_shares(self, instrument, liquidation, group, shares_of) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        """Close shares by account id; one that fails is removed and shares are computed anew."""
+    def close_shares(
+        self,
+        instrument: str,
+        liquidation: str | None,
+        group: list[Candidate],
+        before: int,
+        shares_of: Callable[[Fraction, list[Candidate]], dict[str, Fraction]],
+    ) -> None:
+        """Close shares by account id; one that fails is removed and shares are computed anew.
+
+        `before` were looked at already: ranks go on from there.
+        """
         takers = sorted(group, key=lambda one: one.owner.encode())
+        ranks = {taker.owner: before + place for place, taker in enumerate(takers, start=1)}
         while takers:
             inventory = self.inventory(instrument)
             shares = shares_of(abs(inventory.quantity), takers)
             failing = self.first_failing(instrument, inventory, takers, shares)
             if failing is None:
                 for taker in takers:
-                    if shares[taker.owner]:
-                        self.close_with(instrument, liquidation, taker, shares[taker.owner])
+                    share, rank = shares[taker.owner], ranks[taker.owner]
+                    if share:
+                        self.close_with(instrument, liquidation, taker, rank, share)
                 return
             takers.remove(failing)
 

@@ -7,16 +7,18 @@ restarts from its own bytes now and then: all three must give the same postings 
 
 import os
 import random
+from fractions import Fraction
 
 import pytest
 
 from ledger.codec.states import decode_state, encode_state
 from ledger.core import events
+from ledger.core.liquidation_price import liquidation_price
 from ledger.core.machine import decide
 from ledger.core.outcome import Outcome, Rejection
 from ledger.core.state import State
 from ledger.core.watch import Everyone
-from tests.property import comparison
+from tests.property import comparison, price_model
 from tests.property.leveraged import Market
 from tests.property.model import OPENINGS, Model, Refused
 
@@ -59,6 +61,8 @@ class World:
         self.kept = found
         self.hold_against_model(outcome)
         is_at_rest = not isinstance(event.fact, OPENINGS)
+        if self.chance.random() < 0.05:
+            self.hold_liquidation_prices()
         faults = [
             *comparison.unsound(self.state, is_at_rest=is_at_rest),
             *comparison.not_at_zero(outcome.records),
@@ -80,6 +84,15 @@ class World:
         assert comparison.balances(self.state) == balances
         expected = comparison.model_registers(self.model)
         assert comparison.registers(self.state) == expected
+
+    def hold_liquidation_prices(self) -> None:
+        for name, terms in self.state.instruments.items():
+            for owner, _ in self.model.holders(name):
+                if owner in self.model.people:
+                    found = liquidation_price(self.state, owner, name)
+                    price = None if found is None else Fraction(found, 10**terms.price_scale)
+                    expected = price_model.liquidation_price(self.model, owner, name)
+                    assert price == expected, (owner, name)
 
     def end(self) -> None:
         assert encode_state(self.restarted) == self.kept
