@@ -197,9 +197,11 @@ def test_margin_sums_what_stands_behind_positions(reports: psycopg.Connection) -
     ]
     assert _rows(reports, query) == rows
     assert _rows(reports, query.replace("margin ", "margin_at('main', 6) ")) == rows
-    assert _rows(
-        reports, "SELECT equity, initial_margin FROM reporting.margin_at('main', 3, 'alice')"
-    ) == [(Decimal("-0.03"), Decimal("1.05"))]
+    for moment in ("3", "timestamptz '2024-01-01 00:00:03Z'"):
+        assert _rows(
+            reports,
+            f"SELECT equity, initial_margin FROM reporting.margin_at('main', {moment}, 'alice')",
+        ) == [(Decimal("-0.03"), Decimal("1.05"))]
 
 
 def test_trades_show_what_was_agreed(reports: psycopg.Connection) -> None:
