@@ -2,14 +2,22 @@
 
 from typing import NamedTuple
 
+from ledger.codec.canonical import chain_hash, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.merkle import grow, packed, unpacked
+from ledger.codec.records import encode_body
 from ledger.core.events import Event
 from ledger.core.machine import RULES_VERSION
 from ledger.core.outcome import Commodity, OpenedAccount, Outcome, Posting, Record, Rejection
 from ledger.core.state import State
 from ledger.ports import Identity, Message, Shard, ShardBatch, Source, StoredEvent
+from ledger.store.bodies import storable
 
 RAW_KEPT_MAX = 1024 * 1024
 """Of a message over the limit, this much of its beginning is kept, the rest only in its hash."""
+
+
+_NOTHING = Outcome([], [], [], [])
+"""What a refused message leads to."""
 
 
 class Accepted(NamedTuple):
@@ -42,6 +50,8 @@ class Draft:
         self.known: dict[str, Identity] = {}
         self.offsets: dict[tuple[Source, int], int] = {}
         self._partition: int | None = None
+        self._chain = shard.chain
+        self._frontier = unpacked(shard.frontier)
         self._events: list[StoredEvent] = []
         self._opened: list[OpenedAccount] = []
         self._commodities: list[Commodity] = []
@@ -69,7 +79,14 @@ class Draft:
         """Add an accepted event with its outcome."""
         sequence = self.next_sequence
         self._add(
-            message, event.kind, event.event_id, event.occurred_at, content_hash, redrive_of, None
+            message,
+            event.kind,
+            event.event_id,
+            event.occurred_at,
+            content_hash,
+            redrive_of,
+            None,
+            outcome,
         )
         self.accepted[event.event_id] = Accepted(Identity(content_hash, sequence), event)
         self._postings += [
@@ -93,7 +110,9 @@ class Draft:
     ) -> Refused:
         """Add a refused message with its reason."""
         sequence = self.next_sequence
-        self._add(message, kind, event_id, occurred_at, content_hash, redrive_of, rejection)
+        self._add(
+            message, kind, event_id, occurred_at, content_hash, redrive_of, rejection, _NOTHING
+        )
         return Refused(self.shard.name, sequence, rejection.code, rejection.detail, message)
 
     def finished(self) -> ShardBatch:
@@ -106,6 +125,8 @@ class Draft:
             next_account=len(self.state.journal.keys),
             pool_time=self.state.pool_time,
             duplicates=self.shard.duplicates + self.duplicates,
+            chain=self._chain,
+            frontier=packed(self._frontier),
             partition=self._partition,
             events=self._events,
             opened=self._opened,
@@ -128,6 +149,8 @@ class Draft:
             next_account=len(self.state.journal.keys),
             pool_time=self.state.pool_time,
             duplicates=self.shard.duplicates + self.duplicates,
+            chain=self._chain,
+            frontier=packed(self._frontier),
         )
 
     def _add(
@@ -139,8 +162,9 @@ class Draft:
         content_hash: bytes,
         redrive_of: tuple[str, int] | None,
         rejection: Rejection | None,
+        outcome: Outcome,
     ) -> None:
-        self._events.append(
+        event = storable(
             StoredEvent(
                 self.next_sequence,
                 kind,
@@ -158,6 +182,14 @@ class Draft:
                 redrive_of,
                 None if rejection is None else rejection.code,
                 None if rejection is None else rejection.detail,
+                b"",
+                b"",
             )
         )
+        records = [(kept.kind, kept.subject, encode_body(kept.body)) for kept in outcome.records]
+        led_to = outcome_bytes(outcome.commodities, outcome.opened, outcome.postings, records)
+        leaf = leaf_hash(event_bytes(self.shard.name, event), led_to)
+        self._chain = chain_hash(self._chain, leaf)
+        grow(self._frontier, self.next_sequence - 1, leaf)
+        self._events.append(event._replace(leaf=leaf, chain=self._chain))
         self.next_sequence += 1

@@ -52,6 +52,8 @@ class Shard(NamedTuple):
         next_account: Number of the next account to be opened.
         pool_time: Largest `occurred_at` applied, microseconds; None before the first.
         duplicates: Messages counted and skipped so far.
+        chain: Hash of all its events so far (`ledger.codec.canonical`).
+        frontier: Of the Merkle tree over them (`ledger.codec.merkle`), packed.
     """
 
     shard: int
@@ -62,6 +64,8 @@ class Shard(NamedTuple):
     next_account: int
     pool_time: int | None
     duplicates: int
+    chain: bytes
+    frontier: bytes
 
 
 class Offset(NamedTuple):
@@ -95,6 +99,7 @@ class StoredEvent(NamedTuple):
             be decoded, of all its bytes.
         redrive_of: `(shard name, sequence)` of the refused event that this one re-submits.
         rejection, detail: Code and words of a refused event; None when it was accepted.
+        leaf, chain: Hash of this event and its outcome, and of all up to it.
     """
 
     sequence: int
@@ -113,6 +118,8 @@ class StoredEvent(NamedTuple):
     redrive_of: tuple[str, int] | None
     rejection: str | None
     detail: str | None
+    leaf: bytes
+    chain: bytes
 
 
 class ShardBatch(NamedTuple):
@@ -120,7 +127,7 @@ class ShardBatch(NamedTuple):
 
     Attributes:
         shard, epoch, expected_sequence: The fence: `append` refuses unless both still hold.
-        next_sequence, next_account, pool_time, duplicates: The head afterwards.
+        next_sequence, next_account, pool_time, duplicates, chain, frontier: The head afterwards.
         partition: Set once, by the first Kafka message; None leaves it.
         events: In order; sequences without gaps from `expected_sequence`.
         opened, commodities: Registry rows that the postings refer to for the first time.
@@ -136,6 +143,8 @@ class ShardBatch(NamedTuple):
     next_account: int
     pool_time: int | None
     duplicates: int
+    chain: bytes
+    frontier: bytes
     partition: int | None
     events: Sequence[StoredEvent]
     opened: Sequence[OpenedAccount]

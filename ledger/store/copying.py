@@ -12,7 +12,6 @@ import psycopg
 from ledger.codec.records import encode_body
 from ledger.errors import FenceLost
 from ledger.ports import ShardBatch, Source, StoredEvent
-from ledger.store.bodies import storable
 
 POSTGRES_EPOCH = 946_684_800_000_000
 """2000-01-01T00:00:00Z in microseconds since 1970."""
@@ -20,17 +19,18 @@ POSTGRES_EPOCH = 946_684_800_000_000
 _EVENT = (
     'shard, source, sequence, "offset", timestamp_ms, occurred_at, pool_time, redrive_sequence,'
     " redrive_shard, partition, rules, kind, event_id, rejection, detail, message_key,"
-    " content_hash, raw"
+    " content_hash, leaf, chain, raw"
 )
 _EVENT_TYPES = (
     *("int4", "int4", "int8", "int8", "int8", "int8", "int8", "int8"),
     *("text", "int4", "int2", "text", "text", "text", "text", "bytea", "bytea", "bytea"),
+    *("bytea", "bytea"),
 )
 _POSTING = "shard, sequence, line, account, account_sequence, commodity, purpose, amount, balance"
 _POSTING_TYPES = ("int4", "int8", "int4", "int4", "int8", "int4", "int2", "numeric", "numeric")
 _FENCE = """
     UPDATE ledger.shard
-       SET next_sequence = %s, next_account = %s, duplicates = %s,
+       SET next_sequence = %s, next_account = %s, duplicates = %s, chain = %s, frontier = %s,
            pool_time = 'epoch'::timestamptz + %s * interval '1 microsecond',
            partition = coalesce(partition, %s)
      WHERE shard = %s AND epoch = %s AND next_sequence = %s"""
@@ -96,7 +96,7 @@ def _write_events(
         cursor,
         f"ledger.event ({_EVENT})",
         _EVENT_TYPES,
-        (_event(part.shard, storable(event), sources) for part in batch for event in part.events),
+        (_event(part.shard, event, sources) for part in batch for event in part.events),
     )
 
 
@@ -126,6 +126,8 @@ def _pass_fence(cursor: psycopg.Cursor, part: ShardBatch) -> None:
             part.next_sequence,
             part.next_account,
             part.duplicates,
+            part.chain,
+            part.frontier,
             part.pool_time,
             part.partition,
             part.shard,
@@ -177,6 +179,8 @@ def _event(shard: int, event: StoredEvent, sources: Mapping[Source, int]) -> tup
         event.detail,
         event.key,
         event.content_hash,
+        event.leaf,
+        event.chain,
         event.raw,
     )
 

@@ -44,7 +44,7 @@ _SESSION = """
     SET idle_in_transaction_session_timeout = '30s'"""
 _SHARD = """
     shard, name, partition, epoch, next_sequence, next_account,
-    (extract(epoch FROM pool_time) * 1000000)::bigint, duplicates, leaves_end"""
+    (extract(epoch FROM pool_time) * 1000000)::bigint, duplicates, chain, frontier, leaves_end"""
 _HOLDER = """
     SELECT activity.pid, activity.application_name, activity.client_addr
       FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)

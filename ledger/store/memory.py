@@ -52,7 +52,7 @@ class MemoryLog:
             if shard.name == name:
                 return shard
         number = len(books.shards) + 1
-        books.shards[number] = Shard(number, name, partition, 0, 1, 1, None, 0)
+        books.shards[number] = Shard(number, name, partition, 0, 1, 1, None, 0, bytes(32), b"")
         for table in (books.events, books.postings, books.records, books.accounts):
             table[number] = []
         books.commodities[number] = []
@@ -151,6 +151,8 @@ class MemoryLog:
             next_account=part.next_account,
             pool_time=part.pool_time,
             duplicates=part.duplicates,
+            chain=part.chain,
+            frontier=part.frontier,
         )
         books.events[shard] += part.events
         books.postings[shard] += part.postings

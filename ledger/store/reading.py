@@ -21,7 +21,7 @@ EVENT_COLUMNS = """
     (extract(epoch FROM event.pool_time) * 1000000)::bigint,
     event.rules, source.cluster, source.topic_id, source.topic, event.partition, event."offset",
     event.timestamp_ms, event.message_key, event.raw, event.content_hash, event.redrive_shard,
-    event.redrive_sequence, event.rejection, event.detail"""
+    event.redrive_sequence, event.rejection, event.detail, event.leaf, event.chain"""
 
 _EVENTS = f"""
     SELECT {EVENT_COLUMNS}

@@ -50,6 +50,8 @@ shard = Table(
     Column("pool_time", _Moment, comment="Largest occurred_at applied."),
     Column("duplicates", BigInteger, nullable=False, comment="Messages counted and skipped."),
     Column("leaves_end", BigInteger, nullable=False, comment="First sequence without a partition."),
+    Column("chain", LargeBinary, nullable=False, comment="Hash of all events so far."),
+    Column("frontier", LargeBinary, nullable=False, comment="Of the Merkle tree over them."),
     CheckConstraint("next_sequence > 0 AND next_account > 0 AND epoch >= 0", name="shard_heads"),
     comment="The head of each shard, its writer's epoch, and how far it is partitioned.",
     postgresql_with={"fillfactor": 50},
@@ -140,9 +142,14 @@ event = Table(
     Column("detail", String(), comment="The refusal in words."),
     Column("message_key", LargeBinary, comment="The Kafka key, as it came."),
     Column("content_hash", LargeBinary, nullable=False, comment="SHA-256 of the content."),
+    Column("leaf", LargeBinary, nullable=False, comment="Hash of this event and its outcome."),
+    Column("chain", LargeBinary, nullable=False, comment="Hash of all events up to this one."),
     Column("raw", LargeBinary, nullable=False, comment="The message, as it came."),
     PrimaryKeyConstraint("shard", "sequence"),
-    CheckConstraint("octet_length(content_hash) = 32", name="event_hash_is_sha256"),
+    CheckConstraint(
+        "octet_length(content_hash) = 32 AND octet_length(leaf) = 32 AND octet_length(chain) = 32",
+        name="event_hashes_are_sha256",
+    ),
     CheckConstraint(
         "rejection IS NOT NULL OR (kind IS NOT NULL AND event_id IS NOT NULL"
         " AND occurred_at IS NOT NULL AND pool_time IS NOT NULL)",

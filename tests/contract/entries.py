@@ -22,6 +22,7 @@ def accepted(sequence: int, event_id: str | None = None, raw: bytes = b"{}") -> 
     return StoredEvent(
         *(sequence, "deposit", name, moment, moment, 1, SOURCE, 0, sequence - 1),
         *(1_704_067_200_000, b"main", raw, digest, None, None, None),
+        *(digest, digest),
     )
 
 
@@ -30,7 +31,7 @@ def refused(sequence: int, raw: bytes = b"\xff\x00") -> StoredEvent:
     digest = hashlib.sha256(raw).digest()
     return StoredEvent(
         *(sequence, None, None, None, None, 1, SOURCE, 0, sequence - 1, -1, None, raw, digest),
-        *(("main", 1), "invalid_utf8", "byte 0 is \x00 \ud800"),
+        *(("main", 1), "invalid_utf8", "byte 0 is \\x00 \\ud800", digest, digest),
     )
 
 
@@ -51,6 +52,8 @@ def batch(shard: Shard, count: int = 1, amount: int = 100) -> ShardBatch:
         next_account=3,
         pool_time=START + (first + count - 1) * 1_000_000,
         duplicates=0,
+        chain=hashlib.sha256(b"chain").digest(),
+        frontier=hashlib.sha256(b"frontier").digest(),
         partition=0,
         events=[accepted(s) for s in sequences],
         opened=OPENED if first == 1 else (),

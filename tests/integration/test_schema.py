@@ -121,7 +121,7 @@ def test_retention_detaches_the_oldest_leaf_and_keeps_its_guard(database_url: st
 def test_the_pool_after_the_two_hundredth_is_refused(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO ledger.shard SELECT n, 'pool-' || n, NULL, 0, 1, 1, NULL, 0, 1"
+            "INSERT INTO ledger.shard SELECT n, 'pool-' || n, NULL, 0, 1, 1, NULL, 0, 1, '', ''"
             " FROM generate_series(1, 200) n"
         )
     log = PostgresLog.connect(database_url, "test")

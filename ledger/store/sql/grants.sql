@@ -10,7 +10,7 @@ GRANT SELECT, INSERT ON ledger.event, ledger.posting, ledger.record, ledger.even
     TO clearing_writer;
 GRANT UPDATE (next_offset) ON ledger.source_offset TO clearing_writer;
 GRANT SELECT ON ledger.shard TO clearing_writer, clearing_retention;
-GRANT UPDATE (partition, epoch, next_sequence, next_account, pool_time, duplicates)
+GRANT UPDATE (partition, epoch, next_sequence, next_account, pool_time, duplicates, chain, frontier)
     ON ledger.shard TO clearing_writer;
 GRANT EXECUTE ON FUNCTION ledger.declare_shard(text, integer, bigint),
     ledger.open_leaf(integer, bigint), ledger.prune_snapshots(integer, integer) TO clearing_writer;

@@ -56,8 +56,8 @@ BEGIN
     END IF;
     SELECT coalesce(max(shard), 0) + 1 INTO number FROM ledger.shard;
     INSERT INTO ledger.shard (shard, name, partition, epoch, next_sequence, next_account,
-                              duplicates, leaves_end)
-    VALUES (number, its_name, its_partition, 0, 1, 1, 0, 1);
+                              duplicates, leaves_end, chain, frontier)
+    VALUES (number, its_name, its_partition, 0, 1, 1, 0, 1, decode(repeat('00', 32), 'hex'), '');
     FOREACH stem IN ARRAY ARRAY['event', 'posting', 'record'] LOOP
         level := format('%s_%s', stem, number);
         EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING ALL EXCLUDING COMMENTS)'

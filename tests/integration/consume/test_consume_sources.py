@@ -127,6 +127,8 @@ def _offset_only(owned: Shard, source: Source, next_offset: int) -> ShardBatch:
         next_account=owned.next_account,
         pool_time=None,
         duplicates=0,
+        chain=owned.chain,
+        frontier=owned.frontier,
         partition=None,
         events=[],
         opened=[],
