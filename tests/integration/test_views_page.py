@@ -20,7 +20,9 @@ def documented() -> dict[str, tuple[str, list[tuple[str, str]]]]:
     sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for section in sections:
         if view := re.match(r"`([a-z_]+)`\n\n(.*)\n", section):
-            columns = re.findall(r"^\| `([a-z_]+)` \| [a-z\[\]]+ \| (.*) \|$", section, re.MULTILINE)
+            columns = re.findall(
+                r"^\| `([a-z_]+)` \| [a-z\[\]]+ \| (.*) \|$", section, re.MULTILINE
+            )
             found[view.group(1)] = (view.group(2), columns)
     return found
 
