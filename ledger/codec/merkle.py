@@ -3,9 +3,9 @@
     leaf   SHA256(0x00 | ...)          ledger.codec.canonical
     node   SHA256(0x01 | left | right)
 
-A tree of `n` leaves is the perfect trees of the powers of two in `n`, largest first; their roots are
-the *frontier*, at most 64 hashes, which is all that is needed to go on. The root folds them from the
-right. Cost: one hash a leaf, amortized.
+A tree of `n` leaves is the perfect trees of the powers of two in `n`, largest first; their roots
+are the *frontier*, at most 64 hashes, which is all that is needed to go on. The root folds them from
+the right. Cost: one hash a leaf, amortized.
 """
 
 import hashlib
