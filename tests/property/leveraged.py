@@ -184,6 +184,15 @@ class Market:
         near = to_scale(price + step, scale)
         return events.Price(instrument, near) if near.coefficient > 0 else self.price()
 
+    def suspect_price(self) -> events.Fact:
+        """One that may confirm a suspect."""
+        if not self.model.suspects:
+            return self.price()
+        instrument = self.chance.choice(sorted(self.model.suspects))
+        first = self.model.suspects[instrument][0] * self.chance.choice((99, 100, 101, 130)) / 100
+        near = to_scale(first, self.model.listed[instrument].price_scale)
+        return events.Price(instrument, near) if near.coefficient else self.price()
+
     def price_accept(self) -> events.Fact:
         instrument = self.instrument()
         suspect = self.model.suspects.get(instrument)
@@ -315,11 +324,13 @@ class Market:
         return events.Adjustment(lines, "by hand", "maria", checker)
 
     def _moved(self) -> tuple[events.AdjustmentLine, ...]:
-        name = next(name for name in FIRST_PRICES if self.model.holders(name))
-        owner, held = self.chance.choice(self.model.holders(name))
+        name = self.instrument()
+        owner, held = self.chance.choice(
+            self.model.holders(name) or [(self.person(), Fraction(-2))]
+        )
         target = self.person()
         quantity = to_scale(held, self.model.listed[name].quantity_scale)
-        cost = to_scale(self.model.cost(owner, name), self.model.pool.scale)
+        cost = to_scale(self.model.cost(owner, name) or Fraction(70), self.model.pool.scale)
         lines = []
         for whose, sign in ((owner, -1), (target, 1)):
             for kind, asset, amount in (("position", None, quantity), ("variation", "USD", cost)):
@@ -352,6 +363,7 @@ KINDS: list[Callable[[Market], events.Fact]] = [
     *[Market.bust] * 2,
     *[Market.price] * 16,
     *[Market.border_price] * 8,
+    *[Market.suspect_price] * 3,
     *[Market.price_accept] * 1,
     *[Market.asset_price] * 3,
     *[Market.funding] * 3,

@@ -21,7 +21,7 @@ def tiers(chance: random.Random) -> tuple[events.Tier, ...]:
     initial, maintenance = chance.choice(((2, 1), (10, 5), (20, 4), (40, 30)))
     caps = [*chance.choice(BORDERS)[: chance.randint(0, 2)], None]
     found: list[events.Tier] = []
-    hundredths = 0
+    hundredths = chance.choice((0, 0, 0, 500))
     for step, cap in enumerate(caps, start=1):
         if found:
             hundredths += int(caps[step - 2] or 0) * maintenance

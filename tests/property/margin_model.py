@@ -64,11 +64,14 @@ class Margin(Books):
         return self.up(notional * (rate if leverage is None else max(rate, 1 / leverage)))
 
     def is_stale(self, instrument: str) -> bool:
+        """The mark is too old, or there never was one."""
         age, mark = self.listed[instrument].price_max_age, self.marks.get(instrument)
-        return age is not None and mark is not None and mark.time + age * 10**6 < self.pool_time
+        if age is None or mark is None:
+            return mark is None
+        return mark.time + age * 10**6 < self.pool_time
 
     def at_mark(self, instrument: str, quantity: Fraction) -> Fraction:
-        """`q * V(mark)`, unrounded; nothing while there never was a price."""
+        """`q * V(mark)`, unrounded; nothing where there never was a price."""
         mark = self.marks.get(instrument)
         return NOTHING if mark is None else self.worth(instrument, quantity, mark.price)
 
@@ -85,7 +88,7 @@ class Margin(Books):
             instrument,
             quantity,
             self.cost(owner, instrument),
-            self.down(worth),
+            self.down(worth) if instrument in self.marks else -self.cost(owner, instrument),
             abs(worth),
             self.maintenance(instrument, abs(worth)),
             self.initial(owner, instrument, abs(worth)),

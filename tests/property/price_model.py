@@ -28,8 +28,10 @@ def liquidation_price(model: Margin, owner: str, instrument: str) -> Fraction | 
     """The root of the unrounded `equity = maintenance` in this one mark.
 
     In the notional `n` of the position: `rest + way * n = max(0, rate * n - amount)`, tried in
-    every tier and at zero.
+    every tier and at zero. None where the position has no mark.
     """
+    if instrument not in model.marks:
+        return None
     rest = without(model, owner, instrument)
     quantity = model.held(owner, instrument)
     terms = model.listed[instrument]
@@ -63,6 +65,8 @@ def without(model: Margin, owner: str, instrument: str) -> Fraction:
             if asset != model.settlement:
                 total += balance * price * (1 - haircut if balance > 0 else 1 + haircut)
     for position in model.statement(account).positions:
+        if position.instrument not in model.marks:
+            continue
         total += position.cost
         if position.instrument != instrument:
             tier = model.tier(position.instrument, position.notional)
