@@ -6,7 +6,6 @@ from ledger.codec.canonical import chain_hash, event_bytes, leaf_hash, outcome_b
 from ledger.codec.merkle import grow, packed, unpacked
 from ledger.codec.records import encode_body
 from ledger.core.events import Event
-from ledger.core.machine import RULES_VERSION
 from ledger.core.outcome import Commodity, OpenedAccount, Outcome, Posting, Record, Rejection
 from ledger.core.state import State
 from ledger.ports import Identity, Message, Shard, ShardBatch, Source, StoredEvent
@@ -40,12 +39,13 @@ class Refused(NamedTuple):
 class Draft:
     """The rows that one shard gains in the batch at hand."""
 
-    def __init__(self, shard: Shard, state: State) -> None:
-        """Start at the shard's head."""
+    def __init__(self, shard: Shard, state: State, rules: int) -> None:
+        """Start at the shard's head; `rules` is the version that decides."""
         self.shard = shard
         self.state = state
         self.next_sequence = shard.next_sequence
         self.duplicates = 0
+        self._rules = rules
         self.accepted: dict[str, Accepted] = {}
         self.known: dict[str, Identity] = {}
         self.offsets: dict[tuple[Source, int], int] = {}
@@ -171,7 +171,7 @@ class Draft:
                 event_id,
                 occurred_at,
                 self.state.pool_time,
-                RULES_VERSION,
+                self._rules,
                 message.source,
                 message.partition,
                 message.offset,

@@ -37,9 +37,10 @@ def restore(log: Log, shard: Shard) -> tuple[State, int]:
 
 
 def apply_again(log: Log, shard: Shard, state: State, stored: StoredEvent) -> None:
-    """Decide an accepted event of the log once more, on the state before it."""
+    """Decide an accepted event once more, on the state before it, by the rules of its time."""
     event = event_of(stored)
-    outcome = decide(state, event, original_of(log, shard, event), stored.sequence)
+    original = original_of(log, shard, event)
+    outcome = decide(state, event, original, stored.sequence, stored.rules)
     assert not isinstance(outcome, Rejection), (
         f"pool {shard.name}: event {stored.sequence} was accepted and is refused now: {outcome}"
     )

@@ -67,6 +67,7 @@ class Writer:
         roles: Mapping[str, str] | None = None,
         take_over: bool = True,
         snapshot_events: int = SNAPSHOT_EVENTS,
+        rules: int = RULES_VERSION,
     ) -> None:
         """Own nothing yet.
 
@@ -76,11 +77,13 @@ class Writer:
                 than its own is refused. Topics not named here are not checked.
             take_over: Take a shard even from a live writer; otherwise `ShardBusy` is raised.
             snapshot_events: Events after which a shard's state is kept again.
+            rules: Version of the rules that decide.
         """
         self._log = log
         self._roles = dict(roles or {})
         self._take_over = take_over
         self._snapshot_events = snapshot_events
+        self.rules = rules
         self._shards: dict[str, Shard] = {}
         self._states: dict[str, State] = {}
         self._snapshots: dict[str, int] = {}
@@ -226,7 +229,7 @@ class Writer:
             taken = draft.identity(event.event_id)
             if taken is None:
                 original = self._original(draft, event)
-                outcome = decide(draft.state, event, original, draft.next_sequence)
+                outcome = decide(draft.state, event, original, draft.next_sequence, self.rules)
                 if not isinstance(outcome, Rejection):
                     draft.accept(message, event, decoded.content_hash, outcome, arrival.redrive_of)
                     return None
@@ -289,7 +292,7 @@ class Writer:
             if sum(not name.startswith(UNROUTED) for name in known) >= POOLS_MAX:
                 return pool_limit()
             assert isinstance(arrival.decoded, Decoded)
-            trial = decide(State(pool), arrival.decoded.event)
+            trial = decide(State(pool), arrival.decoded.event, rules=self.rules)
             if isinstance(trial, Rejection):  # refused terms make no shard
                 return trial
             return self._shard(pool, arrival.message.partition if arrival.from_kafka else None)
@@ -330,7 +333,7 @@ class Writer:
     def _draft(self, shard: Shard, drafts: dict[str, Draft]) -> Draft:
         draft = drafts.get(shard.name)
         if draft is None:
-            draft = drafts[shard.name] = Draft(shard, self._states[shard.name])
+            draft = drafts[shard.name] = Draft(shard, self._states[shard.name], self.rules)
         return draft
 
     def _shard(self, name: str, partition: int | None) -> Shard:
@@ -366,5 +369,5 @@ class Writer:
         if name.startswith(UNROUTED) or head - self._snapshots[name] < at_least:
             return
         body = encode_state(self._states[name])
-        self._log.save_snapshot(self._shards[name].shard, Snapshot(head, RULES_VERSION, body))
+        self._log.save_snapshot(self._shards[name].shard, Snapshot(head, self.rules, body))
         self._snapshots[name] = head

@@ -34,12 +34,24 @@ from ledger.core.state import State
 
 _OPENINGS = (events.OpeningBalance, events.OpeningPosition)
 
-RULES_VERSION = 1
-"""Version of the rules below; stored with every event that they decide."""
+RULES_VERSION = 2
+"""Newest version of the rules; the version is stored with every event that they decide.
+
+Old versions stay runnable, so that a history re-derives under the rules of its time:
+
+1   funding payments rounded half-even, so `rounding` could lose by them
+2   funding payments rounded against the participant: payers up, receivers down
+"""
+
+RULES_VERSIONS = range(1, RULES_VERSION + 1)
 
 
 def decide(
-    state: State, event: events.Event, original: events.Event | None = None, sequence: int = 0
+    state: State,
+    event: events.Event,
+    original: events.Event | None = None,
+    sequence: int = 0,
+    rules: int = RULES_VERSION,
 ) -> Outcome | Rejection:
     """Apply an event.
 
@@ -48,19 +60,21 @@ def decide(
         event: Of this pool; its `event_id` is not taken by another accepted event.
         original: For a `trade_bust` the event that it names, from the log, with its sequence.
         sequence: The number that the event has, or would have, in the log.
+        rules: Version of the rules that decide it, one of `RULES_VERSIONS`.
 
     Returns:
         The outcome, or why it was refused.
     """
     if state.pool is None and not isinstance(event.fact, events.Pool):
         return rejected(Code.UNKNOWN_POOL, f"pool {event.pool} has no `pool` event yet")
-    state.now, state.sequence = event.occurred_at, sequence
+    assert rules in RULES_VERSIONS, f"rules version {rules} is not known here"
+    state.now, state.sequence, state.rules = event.occurred_at, sequence, rules
     if state.pool_time is None or event.occurred_at > state.pool_time:
         state.change("pool_time", event.occurred_at)
     try:
         refusal = _apply(state, event, original)
         if refusal is None and not isinstance(event.fact, _OPENINGS):
-            waterfall.run(state, RULES_VERSION)
+            waterfall.run(state)
     except OutOfRange as fault:
         state.unwind()
         return rejected(
@@ -133,7 +147,7 @@ def _settle(state: State, fact: events.Settlement | events.Expiry) -> Rejection 
     is_expiry = isinstance(fact, events.Expiry)
     refusal = settlement.set_price(state, fact, "expiry" if is_expiry else "settlement")
     if refusal is None:
-        waterfall.rounds(state, RULES_VERSION)
+        waterfall.rounds(state)
         (settlement.expire if is_expiry else settlement.settle)(state, fact.instrument)
     return refusal
 

@@ -50,7 +50,8 @@ class State:
         counts: How many ids of each letter were given (`L`, `D`, `C`, `F`).
         journal: Balances and positions.
         watch: Which margin accounts are to be examined. Derived, not part of what is kept.
-        now, sequence: Of the event being decided. Not kept.
+        now, sequence, rules: Of the event being decided: when it occurred, its number, and the
+            version of the rules that decide it. Not kept.
         uncovered: `(number, instrument)` of deficits opened and not yet offered to be shared.
         capped: Quantity and cost of inventories that caps have left over in this event.
     """
@@ -76,6 +77,7 @@ class State:
         "pool",
         "pool_time",
         "requests",
+        "rules",
         "sequence",
         "suspects",
         "uncovered",
@@ -107,6 +109,7 @@ class State:
         self.watch: Watcher = Watch() if watch is None else watch
         self.now = Microseconds(0)
         self.sequence = 0
+        self.rules = 0
         self.uncovered: list[tuple[int, str | None]] = []
         self.capped: dict[str, tuple[int, int]] = {}
         self._undo: list[tuple[dict[Any, Any] | None, Any, Any]] = []

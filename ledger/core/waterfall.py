@@ -20,14 +20,9 @@ from ledger.core.state import State
 from ledger.core.units import Fixed
 
 
-def run(state: State, rules: int) -> None:
-    """Do all that the postings and marks of this event call for.
-
-    Args:
-        state: The pool.
-        rules: Version of the rules that decide.
-    """
-    examined = _rounds(state, rules)
+def run(state: State) -> None:
+    """Do all that the postings and marks of this event call for."""
+    examined = _rounds(state)
     if examined:
         _conclude(state, examined)
     if state.terms.liquidation != "off" and (state.under_floor or _calls_for_more(state)):
@@ -42,12 +37,12 @@ def _conclude(state: State, examined: dict[MarginAccount, Statement | None]) -> 
         state.watch.settle(state, now)
 
 
-def rounds(state: State, rules: int) -> None:
+def rounds(state: State) -> None:
     """The rounds alone, in the middle of an event that goes on: calls wait for its end."""
-    state.watch.touch(_rounds(state, rules))
+    state.watch.touch(_rounds(state))
 
 
-def _rounds(state: State, rules: int) -> dict[MarginAccount, Statement | None]:
+def _rounds(state: State) -> dict[MarginAccount, Statement | None]:
     """All rounds; who was examined, as found where nothing has been posted since."""
     liquidates = state.terms.liquidation != "off"
     if liquidates and state.uncovered:
@@ -65,8 +60,8 @@ def _rounds(state: State, rules: int) -> dict[MarginAccount, Statement | None]:
             return examined
         before = state.journal.posted
         number += 1
-        _liquidate(state, found, number, rules)
-        deleveraging.deleverage(state, rules)
+        _liquidate(state, found, number)
+        deleveraging.deleverage(state)
         if state.journal.posted == before:
             return examined
         examined = dict.fromkeys(examined)  # to be looked at again
@@ -81,9 +76,7 @@ def _calls_for_more(state: State) -> bool:
     return insurance(state) < deleveraging.fund_floor(state)
 
 
-def _liquidate(
-    state: State, found: dict[MarginAccount, Statement], number: int, rules: int
-) -> None:
+def _liquidate(state: State, found: dict[MarginAccount, Statement], number: int) -> None:
     """Step (a) of a round, for the accounts found."""
     listed = sorted(
         (one for one in found.values() if liquidation.is_due(one)), key=liquidation.order_of
@@ -108,5 +101,5 @@ def _liquidate(
         now = statement(state, *listed_one.key)
         if liquidation.is_due(now):
             calls.review(state, now)
-            liquidation.liquidate(state, now, liquidation.Turn(number, rank, rules))
+            liquidation.liquidate(state, now, liquidation.Turn(number, rank))
             losses.share_out(state)

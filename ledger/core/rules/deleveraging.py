@@ -80,7 +80,7 @@ class Plan(NamedTuple):
     penniless: list[Statement]
 
 
-def deleverage(state: State, rules: int) -> None:
+def deleverage(state: State) -> None:
     """Close inventory as long as the fund calls for it and somebody can take it."""
     tried: set[str] = set()
     floor = fund_floor(state)
@@ -97,7 +97,7 @@ def deleverage(state: State, rules: int) -> None:
             return
         instrument = min(losing, key=lambda one: (losses[one], one))
         tried.add(instrument)
-        _close(state, instrument, -losses[instrument], rules)
+        _close(state, instrument, -losses[instrument])
 
 
 def note_floor(state: State) -> None:
@@ -122,13 +122,13 @@ def fund_floor(state: State) -> int:
     return floor.coefficient * one
 
 
-def _close(state: State, instrument: str, loss: int, rules: int) -> None:
+def _close(state: State, instrument: str, loss: int) -> None:
     quantity, cost = inventory_of(state, instrument)
     planned = _plan(state, instrument, quantity, cost)
     deleveraged = sum(part.quantity for part in planned.parts)
     if planned.parts:
         number = state.next_id("D")
-        body = _body(state, instrument, planned, loss, rules)
+        body = _body(state, instrument, planned, loss)
         state.journal.record("deleveraging", number, body)
         liquidation_id = inventory_liquidation(state, instrument)
         for part in planned.parts:
@@ -295,7 +295,7 @@ def _score(state: State, taker: Candidate) -> Fixed:
     return shortest(half_even(scaled.numerator, scaled.denominator), SCORE_SCALE)
 
 
-def _body(state: State, instrument: str, plan: Plan, loss: int, rules: int) -> dict[str, object]:
+def _body(state: State, instrument: str, plan: Plan, loss: int) -> dict[str, object]:
     terms, scale = state.instruments[instrument], state.settlement.scale
     quantity, cost = inventory_of(state, instrument)
     taken = {part.taker.found.account: part for part in plan.parts}
@@ -314,7 +314,7 @@ def _body(state: State, instrument: str, plan: Plan, loss: int, rules: int) -> d
         "multiplier": terms.multiplier,
         "liquidation_id": inventory_liquidation(state, instrument),
         "policy": state.terms.adl_policy,
-        "rules": rules,
+        "rules": state.rules,
         "quantity": Fixed(quantity, terms.quantity_scale),
         "cost": Fixed(cost, scale),
         "mark_price": Fixed(state.marks[instrument].price, terms.price_scale),

@@ -5,7 +5,8 @@ Every holder's cash account receives
     payment = down( -q * |V(mark)| * rate )
 
 rounded per position towards minus infinity, so payers pay up and receivers get down; what is left
-over, never negative, goes to `rounding`. The funding price does not become the mark.
+over, never negative, goes to `rounding`. (Rules version 1 rounded half-even: there it could be
+negative.) The funding price does not become the mark.
 
 Worked example (linear, multiplier 1, 6 decimals): rate 0.0001, mark 50,000, long 0.3 pays
 0.3 * 50000 * 0.0001 = 1.5, its counterparties receive 1.5 together, less what rounding leaves.
@@ -20,7 +21,7 @@ from ledger.core.inventory import inventory_liquidation
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import pay
 from ledger.core.state import State
-from ledger.core.units import RATE_SCALE, down
+from ledger.core.units import RATE_SCALE, down, half_even
 
 
 def funding_rate(state: State, fact: events.FundingRate) -> Rejection | None:
@@ -42,10 +43,11 @@ def funding_rate(state: State, fact: events.FundingRate) -> Rejection | None:
     one, denominator = terms.value_fraction(1, mark)
     factor = abs(one) * rate
     denominator *= 10**RATE_SCALE
+    rounded = half_even if state.rules == 1 else down
     cause = Cause("funding", inventory_liquidation(state, fact.instrument), fact.instrument)
     paid = 0
     for owner, position in sorted(journal.holders.get(fact.instrument, {}).items()):
-        payment = down(-journal.balances[position] * factor, denominator)
+        payment = rounded(-journal.balances[position] * factor, denominator)
         pay(state, owner, fact.instrument, payment, Purpose.FUNDING, cause)
         paid += payment
     if paid:

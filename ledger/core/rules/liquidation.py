@@ -41,11 +41,10 @@ from ledger.core.units import ASSET_PRICE_SCALE, Fixed, down, up
 
 
 class Turn(NamedTuple):
-    """An account's place in a round: `number` and `rank` count from 1; `rules` decided it."""
+    """An account's place in a round: `number` and `rank` count from 1."""
 
     number: int
     rank: int
-    rules: int
 
 
 class Takeover(NamedTuple):
@@ -88,7 +87,7 @@ def liquidate(state: State, found: Statement, turn: Turn) -> None:
     begun: dict[str, object] = {
         "account": found.account,
         "margin_instrument": found.margin_instrument,
-        "rules": turn.rules,
+        "rules": state.rules,
         "mode": pool.liquidation,
         "round": turn.number,
         "rank": turn.rank,
