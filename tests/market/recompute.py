@@ -21,6 +21,9 @@ Step = tuple[str, Body]
 """Kind and body of a record."""
 
 NOTHING = Fraction(0)
+COIN_UNIT = Fraction(1, 10**8)
+"""Smallest unit of the assets held as collateral."""
+
 OF_ONE_LIQUIDATION = {"liquidation", "takeover", "seizure", "made_whole", "liquidation_end"}
 
 
@@ -227,6 +230,8 @@ class Liquidation:
         assert body["bankruptcy_price"] == line.price_of(quantity, line.value(quantity) - share)
         assert body["realized_pnl"] == value + self._released(line, quantity)
         self._take(line, quantity)
+        if self.opening["margin_instrument"] is not None and not line.quantity:
+            self.wallet = min(self.wallet, NOTHING)  # what is left goes back to the cross account
 
     def _next(self) -> Line:
         """The position with the largest maintenance margin, ties by instrument id."""
@@ -286,9 +291,9 @@ class Liquidation:
         worth = asset["price"] * (1 - asset["haircut"])
         assert (body["price"], body["haircut"]) == (asset["price"], asset["haircut"])
         assert body["value"] == down(body["quantity"] * worth, self.scale)
-        assert body["quantity"] == asset["balance"] or (
-            body["value"] >= -self.wallet and body["value"] - worth < -self.wallet
-        )
+        if body["quantity"] != asset["balance"]:
+            less = down((body["quantity"] - COIN_UNIT) * worth, self.scale)
+            assert body["value"] >= -self.wallet > less, "the smallest sufficient quantity"
         self.wallet += body["value"]
         assert body["balance_after"] == self.wallet
         asset["balance"] -= body["quantity"]

@@ -27,7 +27,7 @@ PARTICIPANTS = 250
 STEPS = 15
 WAYS = {
     "partial, binance, socialize": ("partial", "0.003", "binance", "socialize"),
-    "full at bankruptcy, hyperliquid, open": ("full", "1", "hyperliquid", "open"),
+    "full, small penalty, hyperliquid, open": ("full", "0.0005", "hyperliquid", "open"),
     "partial, capped_pro_rata, open": ("partial", "0.002", "capped_pro_rata", "open"),
 }
 OF_INVENTORY = {"close_out", "fee", "funding", "netting", "settlement", "expiry"}
