@@ -263,6 +263,14 @@ def socialized_loss(sheet: Worksheet, asked: int) -> None:
             unit,
         )
         sheet.work(
+            f"{place}/gains",
+            f"{account}: profits to share among",
+            "the same for all",
+            {},
+            total,
+            unit,
+        )
+        sheet.work(
             f"{place}/share",
             f"{account}: share",
             "shared * unrealized_pnl / gains, by largest remainder",

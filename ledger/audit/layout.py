@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ledger.audit.explain import Explanation
+from ledger.audit.sentences import sentence
 from ledger.audit.worksheet import Heading, Note, Step, Table, shown, substituted
 
 NAME_WIDTH_MAX = 44
@@ -17,13 +18,16 @@ def lines(explanation: Explanation) -> Iterator[str]:
         f"Caused by event {event['sequence']}: {event['kind']} {event['event_id']}, "
         f"occurred {event['occurred_at']}, rules {event['rules']}."
     )
+    yield from ("", sentence(explanation))
+    pool = explanation.sheet.at("terms/pool")
+    money = (pool["settlement_asset"], pool["scale"])
     section: list[Step] = []
     carried: list[Step] = []
     for part in explanation.sheet.parts:
         if isinstance(part, Step):
             (carried if part.is_carried and part.agrees else section).append(part)
             continue
-        yield from _steps(section)
+        yield from _steps(section, money)
         section = []
         if isinstance(part, Heading):
             yield from _carried(carried)
@@ -33,15 +37,15 @@ def lines(explanation: Explanation) -> Iterator[str]:
             yield f"  {part.text}"
         elif isinstance(part, Table):
             yield from (f"  {line}" for line in _table(part))
-    yield from _steps(section)
+    yield from _steps(section, money)
     yield from _carried(carried)
     yield ""
     yield _verdict(explanation.sheet.steps)
 
 
-def _steps(steps: Sequence[Step]) -> Iterator[str]:
-    """Steps in columns: name, figures, result, verdict."""
-    cells = [(step.name, _figures(step), _result(step), _agreement(step)) for step in steps]
+def _steps(steps: Sequence[Step], money: tuple[str, int]) -> Iterator[str]:
+    """Steps in columns: name, figures, result, verdict; money with all of its decimals."""
+    cells = [(step.name, _figures(step), _result(step, money), _agreement(step)) for step in steps]
     names = min(max((len(cell[0]) for cell in cells), default=0), NAME_WIDTH_MAX)
     figures = min(max((len(cell[1]) for cell in cells), default=0), FIGURES_WIDTH_MAX)
     results = max((len(cell[2]) for cell in cells), default=0)
@@ -53,10 +57,11 @@ def _figures(step: Step) -> str:
     return substituted(step) if step.inputs and not step.is_carried else step.formula
 
 
-def _result(step: Step) -> str:
+def _result(step: Step, money: tuple[str, int]) -> str:
     if isinstance(step.result, bool) and step.place.startswith("="):
         return ""
-    return f"{shown(step.result)} {step.unit}".rstrip()
+    scale = money[1] if step.unit == money[0] else None
+    return f"{shown(step.result, scale)} {step.unit}".rstrip()
 
 
 def _agreement(step: Step) -> str:

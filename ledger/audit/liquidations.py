@@ -3,6 +3,7 @@
 from typing import Any
 
 from ledger.audit.account import ZERO, MarginAccount
+from ledger.audit.aftermath import aftermath
 from ledger.audit.arithmetic import down, up
 from ledger.audit.rounds import round_order
 from ledger.audit.statements import balances_of, cut_of, statement_steps
@@ -47,6 +48,7 @@ def liquidation(sheet: Worksheet, asked: int) -> None:
     _made_whole(sheet, account, of["made_whole"])
     for place in of["liquidation_end"]:
         _end(sheet, account, place)
+    aftermath(sheet, asked)
 
 
 def places_of(sheet: Worksheet, subject: str) -> list[str]:

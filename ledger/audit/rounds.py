@@ -30,6 +30,14 @@ def round_order(sheet: Worksheet, here: str, body: dict[str, Any]) -> None:
     rank = accounts.index(mine) + 1 if mine in accounts else 0
     listing_order(sheet, f"records/{index}/body/listed", listed)
     sheet.work(f"{here}/rank", "place in the list", "the worst first", {}, Fraction(rank))
+    if rank == 1:
+        for key in ("equity", "maintenance_margin"):
+            sheet.carry(
+                f"records/{index}/body/listed/0/{key}",
+                f"{key.replace('_', ' ')} in the list",
+                f"{here}/statement/{key}",
+                "the first of a round is liquidated as it was listed",
+            )
     shown = [row for row in range(len(listed)) if abs(row + 1 - rank) <= NEIGHBOURS or not row]
     sheet.table([_listed(row, listed[row]) for row in shown])
 

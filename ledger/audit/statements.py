@@ -60,6 +60,7 @@ def _assets(sheet: Worksheet, place: str, account: MarginAccount, unit: str) -> 
         values[f"asset_{index + 1}"] = f"{here}/value"
         if index == 0:
             sheet.carry(f"{here}/asset", "first asset", "terms/pool/settlement_asset")
+            sheet.carry(f"{here}/haircut", f"haircut of {name}", f"terms/assets/{name}/haircut")
             account.balance = number(line["balance"])
             sheet.work(
                 f"{here}/value",
@@ -164,7 +165,7 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
     )
     tier = tier_number(held.tiers, held.notional())
     where = f"{terms}/tiers/{tier}"
-    told = f"tier {tier + 1} of {len(held.tiers)}"
+    told = _tier_words(held.tiers, tier)
     for key in ("initial_rate", "maintenance_rate", "maintenance_amount"):
         sheet.carry(f"{here}/{key}", f"{name}: {key.replace('_', ' ')}", f"{where}/{key}", told)
     sheet.work(
@@ -192,6 +193,14 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
         held.initial(scale),
         unit,
     )
+
+
+def _tier_words(tiers: Sequence[Mapping[str, Any]], place: int) -> str:
+    words = f"tier {place + 1} of {len(tiers)}"
+    if place:
+        words += f", from {tiers[place - 1]['notional_cap']}"
+    cap = tiers[place]["notional_cap"]
+    return words if cap is None else f"{words}, under {cap}"
 
 
 def is_stale(mark: Mapping[str, Any] | None, terms: Mapping[str, Any], pool_time: str) -> bool:

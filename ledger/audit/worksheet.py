@@ -241,6 +241,10 @@ def substituted(step: Step) -> str:
     """The formula with its figures put in."""
 
     def put_in(found: re.Match[str]) -> str:
-        return shown(step.inputs[found[0]]) if found[0] in step.inputs else found[0]
+        if found[0] not in step.inputs:
+            return found[0]
+        value = shown(step.inputs[found[0]])
+        after_sign = step.formula[: found.start()].rstrip().endswith(("+", "-", "*", "/"))
+        return f"({value})" if value.startswith("-") and after_sign else value
 
     return re.sub(r"[A-Za-z_][A-Za-z0-9_]*", put_in, step.formula)
