@@ -31,7 +31,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from consumers.records import Outgoing, RecordsTopic, Topic, message, partition_of
-from consumers.run import _backoff_s, _signals
+from consumers.run import backoff_s, stopped_by_signals
 from consumers.settings import RunSettings
 from consumers.standing import PROGRESS, START, Place, Standing, standing
 from ledger.errors import ConfigurationError, LedgerError, SourceChanged, StoreError
@@ -147,7 +147,7 @@ def publish(
         raise ConfigurationError("a start needs a pool: sequences are counted per pool")
     stop = stop or threading.Event()
     done = Published()
-    with _signals(stop):
+    with stopped_by_signals(stop):
         while not stop.is_set():
             try:
                 with closing(open_feed()) as feed, closing(open_topic(settings)) as topic:
@@ -159,7 +159,7 @@ def publish(
                 again = fault.retriable or isinstance(fault, SourceChanged)
                 if not again or done.failures > settings.retries_max:
                     raise
-                pause = _backoff_s(done.failures)
+                pause = backoff_s(done.failures)
                 logger.warning("starting over in %.1f s: %s", pause, fault)
                 stop.wait(pause)
             if done.records:

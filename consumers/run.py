@@ -88,7 +88,7 @@ def run(
     progress = Progress()
     # A batch makes many tuples and no cycles; looking for some every 700 costs a third of the time.
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
-    with _signals(stop):
+    with stopped_by_signals(stop):
         while not stop.is_set():
             try:
                 _consume(settings, open_log, stop, progress, on_batch, take_over=take_over)
@@ -97,7 +97,7 @@ def run(
                 progress.failures += 1
                 if not fault.retriable or progress.failures > settings.retries_max:
                     raise
-                pause = _backoff_s(progress.failures)
+                pause = backoff_s(progress.failures)
                 logger.warning(
                     "starting over in %.1f s, attempt %d of %d: %s",
                     pause,
@@ -165,7 +165,7 @@ def _closing(log: Log, writer: Writer) -> Iterator[list[Writer]]:
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     """SIGTERM and SIGINT set `stop`, where signals can be handled at all: in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -183,7 +183,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _backoff_s(failures: int) -> float:
+def backoff_s(failures: int) -> float:
     longest = min(_BACKOFF_MAX_S, _BACKOFF_FIRST_S * 2 ** (failures - 1))
     return random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, hides nothing
 

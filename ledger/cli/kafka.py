@@ -72,7 +72,7 @@ def run(
 
     Example: clearing run --kafka localhost:9092 --group clearing
     """
-    chosen = _settings(kafka, topic_prefix)._replace(
+    chosen = kafka_settings(kafka, topic_prefix)._replace(
         partitions=_numbers(partitions),
         group=group,
         batch_events_max=batch_events,
@@ -105,7 +105,7 @@ def produce(
 
     Example: clearing produce events.jsonl.gz --kafka localhost:9092 --create-topics 4
     """
-    chosen = _settings(kafka, topic_prefix)
+    chosen = kafka_settings(kafka, topic_prefix)
     if create_topics_with is not None:
         for name in create_topics(chosen, create_topics_with):
             notes.print(f"made topic {name}")
@@ -130,7 +130,7 @@ def topics(
 
     Example: clearing topics --create 4 --kafka localhost:9092
     """
-    made = create_topics(_settings(kafka, topic_prefix), create)
+    made = create_topics(kafka_settings(kafka, topic_prefix), create)
     say(f"made {', '.join(made)}" if made else "all topics are there")
 
 
@@ -152,7 +152,7 @@ def _counts(done: Progress) -> str:
     return f"{done.applied} applied, {done.duplicates} duplicates, {done.rejected} rejected"
 
 
-def _settings(kafka: str | None, topic_prefix: str | None) -> RunSettings:
+def kafka_settings(kafka: str | None, topic_prefix: str | None) -> RunSettings:
     security = {
         name.removeprefix(SECURITY_VARIABLES).lower(): value
         for name, value in os.environ.items()

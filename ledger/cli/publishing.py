@@ -8,7 +8,7 @@ import typer
 from consumers.publisher import Published
 from consumers.publisher import publish as follow
 from ledger.assembly import database
-from ledger.cli.kafka import PROGRESS_SECONDS, _settings
+from ledger.cli.kafka import PROGRESS_SECONDS, kafka_settings
 from ledger.cli.options import (
     AsJson,
     DatabaseUrl,
@@ -49,7 +49,7 @@ def publish(
     """
     if start is not None and pool is None:
         raise ConfigurationError("--from needs --pool: sequences are counted per pool")
-    chosen = _settings(kafka, topic_prefix)._replace(drain=once)
+    chosen = kafka_settings(kafka, topic_prefix)._replace(drain=once)
     shown = _Shown(quiet=quiet)
     with database(database_url) as url:
         done = follow(

@@ -2,8 +2,8 @@
 
 A kept log is a JSON file: the messages of a leveraged history in order, each with the version of
 the rules that decided it, and what they led to: the chain over all events and outcomes, and the
-hash of the state. Once a version was released its file is never made again; before that it is made anew
-when records or canonical bytes change.
+hash of the state. Once a version was released its file is never made again; before that it is made
+anew when records or canonical bytes change.
 """
 
 import json

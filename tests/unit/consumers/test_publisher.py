@@ -68,7 +68,7 @@ def topic() -> MemoryTopic:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "CHUNK_RECORDS", 3)
-    monkeypatch.setattr(publisher, "_backoff_s", lambda _: 0)
+    monkeypatch.setattr(publisher, "backoff_s", lambda _: 0)
 
 
 def test_a_message_has_pool_place_and_body_and_goes_to_the_partition_of_its_pool(
