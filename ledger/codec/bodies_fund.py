@@ -21,8 +21,8 @@ from ledger.codec.bodies_figures import (
 class DeficitLine(Figures):
     """A deficit that a movement opened, deepened or repaid.
 
-    `left` is what nobody covered yet, as a balance; `change` is the change of it, negative where the
-    movement opened the deficit.
+    `left` is what nobody covered yet, as a balance; `change` is the change of it, negative where
+    the movement opened the deficit.
     """
 
     opened_by: MovementId

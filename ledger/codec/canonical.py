@@ -1,4 +1,6 @@
-"""Canonical bytes of an event and its outcome, and the hashes that chain them. Version 1.
+"""Canonical bytes of an event and its outcome, and the hashes that chain them.
+
+Version 1:
 
     leaf  = SHA256(0x00 | event | SHA256(outcome))
     chain = SHA256(0x02 | chain before | leaf)           before the first event: 32 zero bytes

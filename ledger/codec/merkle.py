@@ -4,8 +4,8 @@
     node   SHA256(0x01 | left | right)
 
 A tree of `n` leaves is the perfect trees of the powers of two in `n`, largest first; their roots
-are the *frontier*, at most 64 hashes, which is all that is needed to go on. The root folds them from
-the right. Cost: one hash a leaf, amortized.
+are the *frontier*, at most 64 hashes, which is all that is needed to go on. The root folds them
+from the right. Cost: one hash a leaf, amortized.
 """
 
 import hashlib

@@ -16,7 +16,15 @@ from ledger.core import events
 from ledger.core.accounts import AccountKey
 from ledger.core.instruments import Terms
 from ledger.core.margin import margin_accounts
-from ledger.core.registers import AssetTerms, Deficit, Inventory, Mark, PositionTerms, Request, Suspect
+from ledger.core.registers import (
+    AssetTerms,
+    Deficit,
+    Inventory,
+    Mark,
+    PositionTerms,
+    Request,
+    Suspect,
+)
 from ledger.core.state import State
 from ledger.core.tiers import MarginTier
 from ledger.core.units import Fixed, Microseconds
