@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := ledger consumers migrations tests $(wildcard benchmarks)
+SOURCES := ledger consumers migrations tests tools docs/figures $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench bench-quick lock clean
