@@ -1265,7 +1265,9 @@ class Check:
         rate = self.number("source/rate")
         total = ZERO
         for index, line in enumerate(self.inputs["payments"]):
-            payment = down(-figure(line["quantity"]) * value * rate, self.scale)
+            exact = -figure(line["quantity"]) * value * rate
+            first = self.inputs["rules"] == 1  # version 1 of the rules rounded half-even
+            payment = half_even(exact, self.scale) if first else down(exact, self.scale)
             self.expect(f"payments/{index}/payment", payment)
             total += payment
         if self.inputs["whole"]:

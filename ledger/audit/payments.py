@@ -4,7 +4,7 @@ payment = down(-quantity * |V(mark_price)| * rate)      longs pay when the rate 
 """
 
 from ledger.audit.account import ZERO
-from ledger.audit.arithmetic import contract_value, down, number
+from ledger.audit.arithmetic import contract_value, down, half_even, number
 from ledger.audit.worksheet import Worksheet
 
 
@@ -30,15 +30,16 @@ def payments(sheet: Worksheet) -> None:
         unit,
     )
     total = ZERO
+    rounded, word_of = (half_even, "half_even") if sheet.at("rules") == 1 else (down, "down")
     for index, line in enumerate(sheet.at("payments")):
         here = f"payments/{index}"
-        payment = down(-number(line["quantity"]) * value * rate, scale)
+        payment = rounded(-number(line["quantity"]) * value * rate, scale)
         total += payment
         word = "receives" if payment > 0 else "pays"
         sheet.work(
             f"{here}/payment",
             f"{line['account']} {word}",
-            "down(-quantity * value * rate)",
+            f"{word_of}(-quantity * value * rate)",
             {"quantity": f"{here}/quantity", "value": "=value", "rate": "source/rate"},
             payment,
             unit,

@@ -45,7 +45,7 @@ LIN: Tree = {
 def inputs(mark: str, records: list[Tree], asked: int, line: int) -> Tree:
     """The common part of all inputs."""
     return {
-        "rules": 1,
+        "rules": 2,
         "pool_time": "2026-01-31T12:00:00Z",
         "source": {
             "kind": "price",
@@ -150,7 +150,7 @@ def liquidation() -> Tree:
             "liquidation",
             "L-1",
             **mine,
-            rules=1,
+            rules=2,
             mode="full",
             round=1,
             rank=1,
@@ -264,7 +264,7 @@ def deleveraging() -> Tree:
             multiplier="1",
             liquidation_id="L-1",
             policy="bitmex",
-            rules=1,
+            rules=2,
             quantity="10",
             cost="-905.45",
             mark_price="85.00",
@@ -381,7 +381,10 @@ def fund() -> Tree:
 
 
 def funding() -> Tree:
-    """0.01% at 85.01: anna's 10 pay 0.08501, up to 0.09; ben's -10 get 0.08; 0.01 is left over."""
+    """0.01% at 85.01, as rules 2 round.
+
+    anna's 10 pay 0.08501, up to 0.09; ben's -10 receive it, down to 0.08; 0.01 is left over.
+    """
     found = inputs("85.01", [], 0, 0)
     for name in ("records", "asked"):
         del found[name]
@@ -416,6 +419,6 @@ def explanation(kind: str, dossier: Tree) -> Explanation:
         "occurred_at": "2026-01-31T12:00:00Z",
         "pool_time": "2026-01-31T12:00:00Z",
         "sequence": 7,
-        "rules": 1,
+        "rules": 2,
     }
     return Explanation("X", "main", kind, event, sheet)

@@ -72,6 +72,15 @@ def test_a_deleveraging_that_was_doctored_is_found(path: str, value: object, pla
     assert place in disagreeing("deleveraging", dossier)
 
 
+def test_funding_under_the_first_rules_was_rounded_half_even() -> None:
+    dossier = DOSSIERS["funding_rate"]()
+    dossier["rules"] = 1  # 0.08501 is nearest to 0.09, for both
+    assert disagreeing("funding_rate", dossier) == ["payments/1/payment", "rounding"]
+    put(dossier, "payments/1/payment", "0.09")
+    put(dossier, "rounding", "0.00")
+    assert disagreeing("funding_rate", dossier) == []
+
+
 def test_candidates_out_of_order_are_found() -> None:
     dossier = DOSSIERS["deleveraging"]()
     candidates = dossier["records"][0]["body"]["candidates"]
@@ -87,7 +96,7 @@ def test_a_takeover_that_is_missing_is_found() -> None:
 
 def test_the_text_says_why_and_that_all_agrees() -> None:
     text = list(lines(explanation("liquidation", DOSSIERS["liquidation"]())))
-    assert text[1] == ("Caused by event 7: price p7, occurred 2026-01-31T12:00:00Z, rules 1.")
+    assert text[1] == ("Caused by event 7: price p7, occurred 2026-01-31T12:00:00Z, rules 2.")
     assert text[3].startswith(
         "anna was liquidated: its equity of 10.00 USD was under its maintenance margin of 18.20"
     )
