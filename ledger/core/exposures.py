@@ -108,24 +108,23 @@ class Exposure:
     ) -> None:
         """Set floor and ceiling for a position."""
         adverse, favourable = (self.low, self.high) if self.is_long else (self.high, self.low)
-        worst, worst_notional, scale = _at(terms, quantity, adverse)
-        best, best_notional, best_scale = _at(terms, quantity, favourable)
+        worst, notional, scale = _at(terms, quantity, adverse)
         tiers = terms.tiers
+        worst_tier = tier_of(tiers, notional, scale)
+        required = maintenance(worst_tier, notional, scale)
         grows = self.is_long != terms.is_inverse  # the notional, as the value rises
-        worst_tier = tier_of(tiers, worst_notional, scale)
-        required = maintenance(worst_tier, worst_notional, scale)
         if border.is_initial:
             highest = worst_tier
-            if grows:
-                highest = (
-                    tiers[-1] if favourable is None else tier_of(tiers, best_notional, best_scale)
-                )
-            required = max(required, initial(highest, leverage, worst_notional, scale))
+            if grows and len(tiers) > 1:
+                highest = tiers[-1]
+                if favourable is not None:
+                    highest = tier_of(tiers, *_at(terms, quantity, favourable)[1:])
+            required = max(required, initial(highest, leverage, notional, scale))
         self.floor = cost + worst - required - 2
         if border.has_upper:
-            lowest = worst_tier if grows else tier_of(tiers, best_notional, best_scale)
-            spared = initial(lowest, leverage, best_notional, best_scale)
-            self.ceiling = cost + best - spared + 2
+            best, notional, scale = _at(terms, quantity, favourable)
+            lowest = worst_tier if grows else tier_of(tiers, notional, scale)
+            self.ceiling = cost + best - initial(lowest, leverage, notional, scale) + 2
 
 
 def position_range(position: Position, border: Border, buffer: int, room: int) -> Exposure:

@@ -53,6 +53,10 @@ class Watcher(Protocol):
     def proves_initial(self, account: MarginAccount) -> bool:
         """The account is known to have its initial margin, without being examined."""
 
+    @property
+    def has_due(self) -> bool:
+        """Somebody is to be examined."""
+
     def due(self, state: "State") -> set[MarginAccount]:
         """The accounts to be examined now; they are due no longer."""
 
@@ -125,6 +129,8 @@ class Watch:
 
     def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
         """Follow the postings; make due what they leave without proof."""
+        if not postings:
+            return
         keys = state.journal.keys
         exposed: dict[tuple[str, str], None] = {}
         for number in dict.fromkeys([posting[0] for posting in postings]):
@@ -157,6 +163,11 @@ class Watch:
             and known.border.is_initial
             and known.holds()
         )
+
+    @property
+    def has_due(self) -> bool:
+        """Somebody's proof does not hold."""
+        return bool(self._due)
 
     def due(self, state: "State") -> set[MarginAccount]:
         """Hand out who is due."""
@@ -319,6 +330,11 @@ class Everyone:
         """Nothing is known without looking."""
         del account
         return False
+
+    @property
+    def has_due(self) -> bool:
+        """Everybody is."""
+        return True
 
     def due(self, state: "State") -> set[MarginAccount]:
         """All margin accounts, and those whose call is open."""
