@@ -13,11 +13,12 @@ from ledger.core import events
 from ledger.core.units import Fixed, Microseconds
 from tests.property.books import HOUSE, LIQUIDATION, NOTHING, exact
 from tests.property.histories import NAMES, fixed
-from tests.property.listings import listed, pool_terms, tiers
+from tests.property.listings import listed, pool_terms
 from tests.property.model import Model
 
 PEOPLE = ("anna", "ben", "cleo", "dora", "emil", "finn")
 SECOND = 10**6
+SMALL = (0, 1, -1, 2, -2, 3, -3, 5, -5, 9, -9)
 FIRST_PRICES = {"LIN": 100, "MINI": 1000, "INV": 8, "ODD": 40}
 
 
@@ -29,13 +30,21 @@ def to_scale(amount: Fraction, scale: int) -> Fixed:
 class Market:
     """Makes the events of one history."""
 
-    def __init__(self, seed: int, model: Model) -> None:
+    def __init__(
+        self,
+        seed: int,
+        model: Model,
+        kinds: "list[Callable[[Market], events.Fact]]",
+        *,
+        is_calm: bool,
+    ) -> None:
         self.chance = random.Random(seed)
         self.model = model
         self.number = 0
         self.now = 0
         self.trades: list[events.Event] = []
-        self.mildness = self.chance.choice((3, 3, 10))
+        self.kinds = kinds
+        self.is_calm = is_calm
 
     def beginning(self) -> list[events.Event]:
         """Reference facts, money, prices."""
@@ -43,7 +52,13 @@ class Market:
         facts = [pool_terms(chance, chance.choice((2, 2, 6, 8))), *listed(chance)]
         facts += [events.Account(person) for person in PEOPLE]
         for person in PEOPLE:
-            facts.append(events.Deposit(person, "USD", Fixed(chance.choice((20, 100, 1000)), 0)))
+            facts.append(
+                events.Deposit(
+                    person,
+                    "USD",
+                    Fixed(chance.choice((1000, 9000) if self.is_calm else (20, 100, 1000)), 0),
+                )
+            )
             if chance.random() < 0.4:
                 leverage = chance.choice((None, Fixed(2, 0), Fixed(10, 0)))
                 facts.append(events.PositionMode(person, self.instrument(), "isolated", leverage))
@@ -55,7 +70,7 @@ class Market:
     def event(self) -> tuple[events.Event, events.Event | None]:
         """The next event, and for a bust the trade that it names."""
         self.original: events.Event | None = None
-        make = self.chance.choice(KINDS)
+        make = self.chance.choice(self.kinds)
         return self._dressed(make(self)), self.original
 
     def _dressed(self, fact: events.Fact) -> events.Event:
@@ -80,9 +95,9 @@ class Market:
         known = self.model.marks.get(instrument)
         return Fraction(FIRST_PRICES[instrument]) if known is None else known.price
 
-    def price_near(self, instrument: str, percents: tuple[int, ...]) -> Fixed:
+    def price_near(self, instrument: str, percents: tuple[int, ...], whole: int = 100) -> Fixed:
         scale = self.model.listed[instrument].price_scale
-        price = self.mark(instrument) * (100 + self.chance.choice(percents)) / 100
+        price = self.mark(instrument) * (whole + self.chance.choice(percents)) / whole
         price = min(max(price, Fraction(1, 10**scale)), Fraction(10**6))
         near = to_scale(price, scale)
         return near if near.coefficient else fixed(1, scale)
@@ -160,9 +175,11 @@ class Market:
     def price(self) -> events.Fact:
         """Mostly small steps; sometimes a fall to a tenth, or a rise to the fivefold."""
         instrument = self.instrument()
+        if self.is_calm and self.chance.random() < 0.95:
+            return events.Price(instrument, self.price_near(instrument, SMALL, 1000))
         wild = (-10, 10, -25, 30, -60, 100, -90, 400) if self.chance.random() < 0.25 else ()
         mild = (0, 1, -1, 3, -3, 5, -5, 8, -8)
-        price = self.price_near(instrument, mild + wild * self.mildness)
+        price = self.price_near(instrument, mild + wild * 4)
         index = None
         if self.chance.random() < 0.1:
             index = self.price_near(instrument, (0, 2, 15, -15))
@@ -285,96 +302,3 @@ class Market:
 
     def insure(self) -> events.Fact:
         return events.InsuranceDeposit("USD", self.money(1, 20, 100))
-
-    def opening(self) -> events.Fact:
-        """Positions in matching pairs and single; balances, also negative ones."""
-        instrument, person = self.instrument(), self.person()
-        if self.chance.random() < 0.4:
-            amount = self.money(10, 100)
-            asset = self.chance.choice(("USD", "USD", "USD", "ETH"))
-            sign = self.chance.choice((1, 1, -1))
-            scale = min(amount.scale, self.model.scales[asset])
-            return events.OpeningBalance(person, asset, Fixed(sign * amount.coefficient, scale))
-        house = self.model.held(HOUSE, instrument)
-        if house and self.chance.random() < 0.7:
-            quantity = to_scale(house, self.model.listed[instrument].quantity_scale)
-        else:
-            found = self.quantity_of(instrument, Fraction(self.chance.choice((50, 500))))
-            quantity = Fixed(self.chance.choice((1, -1)) * found.coefficient, found.scale)
-        price = self.price_near(instrument, (0, 1, -1, 20))
-        return events.OpeningPosition(person, instrument, quantity, price)
-
-    def adjust(self) -> events.Fact:
-        """Money taken or given by hand, the fund's too; or a position moved with its cost."""
-        checker = "maria" if self.chance.random() < 0.05 else "noor"
-        holders = self.model.holders(self.instrument())
-        if holders and self.chance.random() < 0.3:
-            lines = self._moved()
-        else:
-            amount, asset = self.money(3, 40), "USD"
-            kind = self.chance.choice(("fees", "deficit", "insurance", "suspense", "suspense"))
-            if kind == "suspense" and self.chance.random() < 0.3:
-                amount, asset = fixed(self.chance.randint(1, 300), 2), "ETH"
-            sign = self.chance.choice((1, -1))
-            signed, other = (Fixed(way * amount.coefficient, amount.scale) for way in (sign, -sign))
-            lines = (
-                events.AdjustmentLine(self.person(), "wallet", None, asset, signed),
-                events.AdjustmentLine(HOUSE, kind, None, asset, other),
-            )
-        return events.Adjustment(lines, "by hand", "maria", checker)
-
-    def _moved(self) -> tuple[events.AdjustmentLine, ...]:
-        name = self.instrument()
-        owner, held = self.chance.choice(
-            self.model.holders(name) or [(self.person(), Fraction(-2))]
-        )
-        target = self.person()
-        quantity = to_scale(held, self.model.listed[name].quantity_scale)
-        cost = to_scale(self.model.cost(owner, name) or Fraction(70), self.model.pool.scale)
-        lines = []
-        for whose, sign in ((owner, -1), (target, 1)):
-            for kind, asset, amount in (("position", None, quantity), ("variation", "USD", cost)):
-                signed = Fixed(sign * amount.coefficient, amount.scale)
-                lines.append(events.AdjustmentLine(whose, kind, name, asset, signed))
-        return tuple(line for line in lines if line.amount.coefficient)
-
-    def change_terms(self) -> events.Fact:
-        """Risk fields of the pool, an asset or an instrument, sent again."""
-        chance = self.chance
-        choice = chance.randint(0, 4)
-        if choice == 0:
-            return pool_terms(chance, self.model.pool.scale)
-        if choice == 1:
-            return events.Asset("BTC", 8, fixed(chance.choice((0, 2, 5)), 1))
-        if choice == 2:
-            return events.RiskTiers(self.instrument(), tiers(chance))
-        if choice == 3:
-            return events.Account(self.person(), tags=("seen",))
-        terms = self.model.listed[self.instrument()]
-        return terms._replace(
-            price_band=chance.choice((None, Fixed(1, 1), Fixed(5, 1))),
-            price_max_age=chance.choice((None, 5, 30)),
-        )
-
-
-KINDS: list[Callable[[Market], events.Fact]] = [
-    *[Market.trade] * 14,
-    *[Market.closing_trade] * 8,
-    *[Market.bust] * 2,
-    *[Market.price] * 16,
-    *[Market.border_price] * 8,
-    *[Market.suspect_price] * 3,
-    *[Market.price_accept] * 1,
-    *[Market.asset_price] * 3,
-    *[Market.funding] * 3,
-    *[Market.settle] * 3,
-    *[Market.deposit] * 8,
-    *[Market.leaving] * 6,
-    *[Market.end_request] * 2,
-    *[Market.choose_mode] * 6,
-    *[Market.move_margin] * 4,
-    *[Market.insure] * 2,
-    *[Market.opening] * 2,
-    *[Market.adjust] * 2,
-    *[Market.change_terms] * 2,
-]

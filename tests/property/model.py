@@ -329,6 +329,7 @@ class Model(Defaults):
                 self._live(line.instrument)
             if not line.owner.startswith("@"):
                 self._known(line.owner)
+            demand(line.kind != "isolated" or self.is_isolated(line.owner, thing))
             sums[line.asset or thing] += exact(line.amount)
             after.post((line.owner, line.kind, thing), exact(line.amount))
             if line.asset == self.settlement:

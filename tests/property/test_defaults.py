@@ -18,8 +18,7 @@ from ledger.core.machine import decide
 from ledger.core.outcome import Outcome, Rejection
 from ledger.core.state import State
 from ledger.core.watch import Everyone
-from tests.property import comparison, price_model
-from tests.property.leveraged import Market
+from tests.property import comparison, moods, price_model
 from tests.property.model import OPENINGS, Model, Refused
 
 HISTORIES = int(os.environ.get("DEFAULT_HISTORIES", os.environ.get("HISTORIES", "160")))
@@ -102,7 +101,7 @@ class World:
 def live_through(seed: int, count: int = EVENTS) -> World:
     """A whole history."""
     world = World(seed)
-    market = Market(seed, world.model)
+    market = moods.market(seed, world.model)
     for event in market.beginning():
         assert world.live(event)
     for _ in range(count):
