@@ -20,7 +20,7 @@ from ledger.core.machine import decide
 from ledger.core.outcome import Outcome
 from ledger.core.state import State
 from ledger.core.units import Fixed, Microseconds
-from ledger.core.watch import Watch
+from ledger.core.watch.index import Watch
 
 POSITIONS = (1_000, 10_000, 100_000, 1_000_000)
 TICKS = 20_000

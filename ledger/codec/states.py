@@ -15,7 +15,8 @@ from typing import Any
 from ledger.core import events
 from ledger.core.accounts import AccountKey
 from ledger.core.instruments import Terms
-from ledger.core.margin import margin_accounts
+from ledger.core.margin.statements import margin_accounts
+from ledger.core.margin.tiers import MarginTier
 from ledger.core.registers import (
     AssetTerms,
     Deficit,
@@ -26,7 +27,6 @@ from ledger.core.registers import (
     Suspect,
 )
 from ledger.core.state import State
-from ledger.core.tiers import MarginTier
 from ledger.core.units import Fixed, Microseconds
 
 FORMAT = 2

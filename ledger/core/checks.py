@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from ledger.core.accounts import WALLET
-from ledger.core.guard import accepted_price, is_within
 from ledger.core.instruments import Terms
+from ledger.core.margin.guard import accepted_price, is_within
 from ledger.core.outcome import Rejection
 from ledger.core.registers import AssetTerms
 from ledger.core.rejections import Code

@@ -15,7 +15,7 @@ are worth 3 * -100 / 60000 = -0.005 BTC = -500,000 smallest units.
 from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.core.tiers import MarginTier
+from ledger.core.margin.tiers import MarginTier
 from ledger.core.units import Fixed, Microseconds, half_even
 
 

@@ -14,8 +14,8 @@ Cost: one pass over all accounts and positions. Never called on the hot path.
 """
 
 from ledger.core.accounts import DEFICIT, HOLD, INSURANCE, POSITION, VARIATION
-from ledger.core.fund import deficit
-from ledger.core.margin import margin_accounts, statement
+from ledger.core.defaults.fund import deficit
+from ledger.core.margin.statements import margin_accounts, statement
 from ledger.core.state import State
 
 

@@ -5,8 +5,8 @@ them the last trade price stands, else the last opening entry price. Whenever a 
 same price or another, that is a `mark` record.
 """
 
-from ledger.core.guard import STAND_INS
 from ledger.core.instruments import Terms
+from ledger.core.margin.guard import STAND_INS
 from ledger.core.registers import Mark
 from ledger.core.state import State
 from ledger.core.units import Fixed

@@ -32,12 +32,12 @@ from ledger.core.accounts import (
     VARIATION,
     WALLET,
 )
-from ledger.core.fund import Cause, receive
+from ledger.core.defaults.fund import Cause, receive
 from ledger.core.instruments import Terms
-from ledger.core.margin import margin_account, statement
+from ledger.core.margin.statements import margin_account, statement
+from ledger.core.margin.tiers import initial, tier_of
 from ledger.core.outcome import Purpose
 from ledger.core.state import State
-from ledger.core.tiers import initial, tier_of
 from ledger.core.units import Fixed, half_even
 
 

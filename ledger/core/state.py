@@ -23,7 +23,7 @@ from ledger.core.registers import (
     Suspect,
 )
 from ledger.core.units import Microseconds
-from ledger.core.watch import Watch, Watcher
+from ledger.core.watch.index import Watch, Watcher
 
 
 class State:

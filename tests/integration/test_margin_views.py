@@ -7,9 +7,15 @@ from fractions import Fraction
 import psycopg
 import pytest
 
-from ledger.core.liquidation_price import liquidation_price
-from ledger.core.margin import Position, Statement, margin_account, margin_accounts, statement
-from ledger.core.ranking import Candidate, by_score, candidate
+from ledger.core.defaults.ranking import Candidate, by_score, candidate
+from ledger.core.margin.liquidation_price import liquidation_price
+from ledger.core.margin.statements import (
+    Position,
+    Statement,
+    margin_account,
+    margin_accounts,
+    statement,
+)
 from ledger.core.state import State
 from ledger.core.units import half_even
 from ledger.store.log import PostgresLog

@@ -13,9 +13,9 @@ from typing import Any
 from ledger.codec.decoding import Decoded, decode
 from ledger.core.events import Event
 from ledger.core.invariants import broken
-from ledger.core.liquidation_price import liquidation_price
 from ledger.core.machine import decide
-from ledger.core.margin import Statement, statement
+from ledger.core.margin.liquidation_price import liquidation_price
+from ledger.core.margin.statements import Statement, statement
 from ledger.core.outcome import Outcome, Record
 from ledger.core.state import State
 from ledger.core.units import Fixed

@@ -13,11 +13,11 @@ import pytest
 
 from ledger.codec.states import decode_state, encode_state
 from ledger.core import events
-from ledger.core.liquidation_price import liquidation_price
 from ledger.core.machine import decide
+from ledger.core.margin.liquidation_price import liquidation_price
 from ledger.core.outcome import Outcome, Rejection
 from ledger.core.state import State
-from ledger.core.watch import Everyone
+from ledger.core.watch.index import Everyone
 from tests.property import comparison, moods, price_model
 from tests.property.model import OPENINGS, Model, Refused
 

@@ -13,13 +13,13 @@ from ledger.codec.states import decode_state, encode_state
 from ledger.core.events import Event, OpeningBalance, OpeningPosition, TradeBust
 from ledger.core.instruments import Terms, value_constants
 from ledger.core.invariants import broken
-from ledger.core.liquidation_price import liquidation_price
 from ledger.core.machine import decide
-from ledger.core.margin import statement
+from ledger.core.margin.liquidation_price import liquidation_price
+from ledger.core.margin.statements import statement
 from ledger.core.outcome import Outcome, Record, Rejection
 from ledger.core.state import State
 from ledger.core.units import Fixed, down, half_even, up
-from ledger.core.watch import Everyone
+from ledger.core.watch.index import Everyone
 from tests.scenarios.examples import After, Example, Step, blocks, example, names
 
 BODY_OF = {body.kind: body for body in BODIES}

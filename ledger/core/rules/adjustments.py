@@ -31,9 +31,9 @@ from ledger.core.checks import (
     unknown_account,
     unpriced_debt,
 )
-from ledger.core.fund import adjusted
-from ledger.core.inventory import follow
-from ledger.core.margin import CROSS
+from ledger.core.defaults.fund import adjusted
+from ledger.core.defaults.inventory import follow
+from ledger.core.margin.statements import CROSS
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State

@@ -9,8 +9,8 @@ Source: docs/spec/margin.md.
 """
 
 from ledger.core.accounts import POSITION
-from ledger.core.disclosure import statement_body
-from ledger.core.margin import Statement, margin_account, statement
+from ledger.core.margin.disclosure import statement_body
+from ledger.core.margin.statements import Statement, margin_account, statement
 from ledger.core.state import State
 from ledger.core.units import Fixed
 

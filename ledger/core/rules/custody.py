@@ -16,8 +16,8 @@ or cancelled with the same account, asset and amount; its id may be used again a
 from ledger.core import events
 from ledger.core.accounts import CUSTODY, HOLD, HOUSE, WALLET
 from ledger.core.checks import asset_terms, first_of, in_units, rejected, unknown_account
-from ledger.core.fund import Cause, receive
-from ledger.core.leaving import beyond_margin
+from ledger.core.defaults.fund import Cause, receive
+from ledger.core.margin.leaving import beyond_margin
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.registers import AssetTerms, Request
 from ledger.core.rejections import Code

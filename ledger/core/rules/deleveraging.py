@@ -17,10 +17,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION
-from ledger.core.disclosure import shortest
-from ledger.core.fund import insurance
-from ledger.core.guard import is_stale
-from ledger.core.inventory import (
+from ledger.core.defaults.fund import insurance
+from ledger.core.defaults.inventory import (
     ended_unclosed,
     inventory_liquidation,
     inventory_of,
@@ -28,10 +26,7 @@ from ledger.core.inventory import (
     register,
     result_at_mark,
 )
-from ledger.core.margin import Statement, margin_account, statement
-from ledger.core.outcome import Purpose
-from ledger.core.positions import Change, change_position
-from ledger.core.ranking import (
+from ledger.core.defaults.ranking import (
     RANKED,
     Candidate,
     by_capped_weight,
@@ -39,6 +34,11 @@ from ledger.core.ranking import (
     by_score,
     candidate,
 )
+from ledger.core.margin.disclosure import shortest
+from ledger.core.margin.guard import is_stale
+from ledger.core.margin.statements import Statement, margin_account, statement
+from ledger.core.outcome import Purpose
+from ledger.core.positions import Change, change_position
 from ledger.core.state import State
 from ledger.core.units import Fixed, down, half_even
 

@@ -16,8 +16,8 @@ Cost: one pass over the holders of the instrument, in order of their ids.
 from ledger.core import events
 from ledger.core.accounts import HOUSE, ROUNDING
 from ledger.core.checks import in_units, live_instrument, out_of_band
-from ledger.core.fund import Cause
-from ledger.core.inventory import inventory_liquidation
+from ledger.core.defaults.fund import Cause
+from ledger.core.defaults.inventory import inventory_liquidation
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import pay
 from ledger.core.state import State

@@ -13,14 +13,14 @@ Source: docs/spec/isolated.md.
 from ledger.core import events
 from ledger.core.accounts import ISOLATED, WALLET
 from ledger.core.checks import first_of, in_units, live_instrument, rejected, unknown_account
-from ledger.core.leaving import beyond_margin
-from ledger.core.margin import CROSS, margin_account, statement
+from ledger.core.margin.leaving import beyond_margin
+from ledger.core.margin.statements import CROSS, margin_account, statement
+from ledger.core.margin.tiers import initial
 from ledger.core.outcome import Rejection
 from ledger.core.positions import move_margin
 from ledger.core.registers import PositionTerms
 from ledger.core.rejections import Code
 from ledger.core.state import State
-from ledger.core.tiers import initial
 
 
 def position_mode(state: State, fact: events.PositionMode) -> Rejection | None:

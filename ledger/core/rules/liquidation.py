@@ -27,16 +27,16 @@ from ledger.core.accounts import (
     SUSPENSE,
     WALLET,
 )
-from ledger.core.collateral import collateral_fraction
-from ledger.core.disclosure import shortest, statement_body
-from ledger.core.fund import Cause, insurance, receive
+from ledger.core.defaults.fund import Cause, insurance, receive
+from ledger.core.defaults.inventory import taken_over
 from ledger.core.instruments import Terms
-from ledger.core.inventory import taken_over
-from ledger.core.margin import Collateral, MarginAccount, Position, Statement, statement
+from ledger.core.margin.collateral import collateral_fraction
+from ledger.core.margin.disclosure import shortest, statement_body
+from ledger.core.margin.statements import Collateral, MarginAccount, Position, Statement, statement
+from ledger.core.margin.tiers import maintenance, tier_of
 from ledger.core.outcome import Purpose
 from ledger.core.positions import Change, change_position
 from ledger.core.state import State
-from ledger.core.tiers import maintenance, tier_of
 from ledger.core.units import ASSET_PRICE_SCALE, Fixed, down, up
 
 

@@ -11,12 +11,12 @@ from itertools import pairwise
 from ledger.core import events
 from ledger.core.checks import rate_too_fine, rejected, too_many_decimals
 from ledger.core.instruments import Terms, value_constants
-from ledger.core.margin import margin_account, margin_accounts
+from ledger.core.margin.statements import margin_account, margin_accounts
+from ledger.core.margin.tiers import MarginTier
 from ledger.core.outcome import Rejection
 from ledger.core.registers import AssetTerms
 from ledger.core.rejections import Code
 from ledger.core.state import State
-from ledger.core.tiers import MarginTier
 from ledger.core.units import RATE_SCALE, ZERO, Fixed
 
 

@@ -13,12 +13,12 @@ Source: docs/spec/close-out-and-fund.md.
 
 from fractions import Fraction
 
-from ledger.core.fund import Cause, cover
-from ledger.core.guard import is_stale
-from ledger.core.margin import margin_account, position
+from ledger.core.defaults.fund import Cause, cover
+from ledger.core.defaults.ranking import largest_remainder
+from ledger.core.margin.guard import is_stale
+from ledger.core.margin.statements import margin_account, position
 from ledger.core.outcome import Purpose
 from ledger.core.positions import cash_account
-from ledger.core.ranking import largest_remainder
 from ledger.core.state import State
 from ledger.core.units import Fixed
 

@@ -6,16 +6,16 @@ until consecutive marks confirm it or two people accept it. Source: docs/spec/pr
 
 from ledger.core import events
 from ledger.core.checks import asset_terms, first_of, in_units, live_instrument, rejected
-from ledger.core.disclosure import shortest
-from ledger.core.guard import accepted_price, is_within, suspicion
 from ledger.core.instruments import Terms
+from ledger.core.margin.disclosure import shortest
+from ledger.core.margin.guard import accepted_price, is_within, suspicion
 from ledger.core.marks import set_mark
 from ledger.core.outcome import Rejection
 from ledger.core.registers import Suspect
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.core.units import ASSET_PRICE_SCALE, Fixed
-from ledger.core.watch import asset_name
+from ledger.core.watch.index import asset_name
 
 
 def price(state: State, fact: events.Price) -> Rejection | None:

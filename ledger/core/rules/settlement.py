@@ -15,9 +15,9 @@ Source: docs/spec/settlement-and-expiry.md.
 from ledger.core import events
 from ledger.core.accounts import HOUSE, ROUNDING, VARIATION
 from ledger.core.checks import in_units, live_instrument, out_of_band
-from ledger.core.fund import Cause
+from ledger.core.defaults.fund import Cause
+from ledger.core.defaults.inventory import ended_unclosed, inventory_liquidation, inventory_of
 from ledger.core.instruments import Terms
-from ledger.core.inventory import ended_unclosed, inventory_liquidation, inventory_of
 from ledger.core.marks import set_mark
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import pay, return_isolated

@@ -16,9 +16,9 @@ Source: docs/spec/trades.md.
 from ledger.core import events
 from ledger.core.accounts import FEES, HOUSE, LIQUIDATION, WALLET
 from ledger.core.checks import first_of, in_units, live_instrument, rejected, unknown_account
-from ledger.core.fund import Cause, receive
+from ledger.core.defaults.fund import Cause, receive
+from ledger.core.defaults.inventory import closed_out, inventory_liquidation, inventory_of
 from ledger.core.instruments import Terms
-from ledger.core.inventory import closed_out, inventory_liquidation, inventory_of
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import Change, change_position
 from ledger.core.rejections import Code

@@ -16,10 +16,10 @@ Source: docs/spec/margin.md.
 
 from fractions import Fraction
 
-from ledger.core.collateral import collateral_fraction
-from ledger.core.margin import Position, Statement, margin_account, statement
+from ledger.core.margin.collateral import collateral_fraction
+from ledger.core.margin.statements import Position, Statement, margin_account, statement
+from ledger.core.margin.tiers import MarginTier
 from ledger.core.state import State
-from ledger.core.tiers import MarginTier
 from ledger.core.units import RATE_ONE, half_even
 
 

@@ -3,7 +3,7 @@
 Figures are natural units, exact; the shape is that of docs/reference/records.md.
 """
 
-from ledger.core.margin import Position, Statement
+from ledger.core.margin.statements import Position, Statement
 from ledger.core.state import State
 from ledger.core.units import ASSET_PRICE_SCALE, RATE_SCALE, Fixed
 

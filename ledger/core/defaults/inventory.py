@@ -9,7 +9,7 @@ Source: docs/spec/close-out-and-fund.md.
 """
 
 from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION
-from ledger.core.fund import insurance
+from ledger.core.defaults.fund import insurance
 from ledger.core.registers import Inventory
 from ledger.core.state import State
 from ledger.core.units import Fixed, down

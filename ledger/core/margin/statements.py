@@ -6,12 +6,12 @@ A *margin account* is a participant's cross account, or one isolated position: t
     equity     = collateral + sum(variation + value)      value = down(q * V(mark)), per position
     collateral = settlement asset at par + sum(balance * price * (1 - haircut)), down, per asset;
                  a negative balance counts with (1 + haircut); without a price an asset counts zero
-    maintenance, initial: sums over the positions of `ledger.core.tiers`
+    maintenance, initial: sums over the positions of `ledger.core.margin.tiers`
 
 Everything is rounded per position and per asset before it is summed: equity down, requirements up.
 A position in an instrument that never had a mark counts nothing, its cost included, and is stale.
 
-Cost: about 3 us a position. `ledger.core.watch` keeps most events from ever coming here.
+Cost: about 3 us a position. `ledger.core.watch.index` keeps most events from ever coming here.
 Source: docs/spec/margin.md.
 """
 
@@ -19,11 +19,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.core.accounts import ISOLATED, VARIATION, WALLET
-from ledger.core.collateral import collateral_fraction
-from ledger.core.guard import is_stale
 from ledger.core.instruments import Terms
+from ledger.core.margin.collateral import collateral_fraction
+from ledger.core.margin.guard import is_stale
+from ledger.core.margin.tiers import MarginTier, initial, maintenance, tier_of
 from ledger.core.registers import AssetTerms, PositionTerms
-from ledger.core.tiers import MarginTier, initial, maintenance, tier_of
 from ledger.core.units import Fixed
 
 if TYPE_CHECKING:  # the state holds the watch, which values positions

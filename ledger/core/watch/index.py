@@ -29,9 +29,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.core.accounts import HOLD, ISOLATED, WALLET
-from ledger.core.exposures import SLACK, Border, Exposure, asset_range, position_range
-from ledger.core.margin import MarginAccount, Statement, position
-from ledger.core.range_ends import RangeEnds
+from ledger.core.margin.statements import MarginAccount, Statement, position
+from ledger.core.watch.ends import RangeEnds
+from ledger.core.watch.exposures import SLACK, Border, Exposure, asset_range, position_range
 
 if TYPE_CHECKING:  # the state holds its watch
     from ledger.core.outcome import Posting

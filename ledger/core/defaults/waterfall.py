@@ -13,8 +13,8 @@ Source: docs/spec/liquidation.md, docs/concepts/waterfall.md.
 """
 
 from ledger.core.accounts import LIQUIDATION
-from ledger.core.fund import insurance
-from ledger.core.margin import MarginAccount, Statement, order_of, statement
+from ledger.core.defaults.fund import insurance
+from ledger.core.margin.statements import MarginAccount, Statement, order_of, statement
 from ledger.core.rules import calls, deleveraging, liquidation, losses
 from ledger.core.state import State
 from ledger.core.units import Fixed

@@ -1,7 +1,7 @@
 """May money leave a margin account: the question of withdrawals and transfers."""
 
 from ledger.core.checks import rejected
-from ledger.core.margin import collateral_of, statement
+from ledger.core.margin.statements import collateral_of, statement
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State

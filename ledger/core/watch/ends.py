@@ -8,7 +8,7 @@ comparisons.
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
-from ledger.core.margin import MarginAccount
+from ledger.core.margin.statements import MarginAccount
 
 _STALE_SPARED = 1000
 """Ends that no longer hold and are not worth throwing out."""

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.core.margin import Position, Statement
+from ledger.core.margin.statements import Position, Statement
 
 RANKED = ("bitmex", "binance", "hyperliquid")
 """Policies that close whole positions in the order of their scores."""

@@ -14,10 +14,10 @@ most one, what a position adds to `equity - maintenance` never falls as its valu
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.core.accounts import VARIATION
-from ledger.core.collateral import collateral_fraction
 from ledger.core.instruments import Terms
-from ledger.core.margin import Collateral, Position, Statement
-from ledger.core.tiers import initial, maintenance, tier_of
+from ledger.core.margin.collateral import collateral_fraction
+from ledger.core.margin.statements import Collateral, Position, Statement
+from ledger.core.margin.tiers import initial, maintenance, tier_of
 from ledger.core.units import RATE_ONE, Fixed, down, up
 
 if TYPE_CHECKING:  # the state holds the watch

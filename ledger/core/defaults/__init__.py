@@ -1,0 +1,1 @@
+"""What follows when an account cannot carry its positions: fund, inventory, waterfall."""

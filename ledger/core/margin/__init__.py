@@ -1,0 +1,1 @@
+"""Margin: what an account has, what it needs, and which prices are believed."""
