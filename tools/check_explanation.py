@@ -921,7 +921,7 @@ class Check:
                 if self.after(one, taken, amount, each) < 0:
                     one["reason"] = "negative_after"
                     continue
-                one["taken"], one["amount"] = taken, amount
+                one["taken"], one["amount"], one["before"] = taken, amount, (left, rest)
                 left, rest = left - taken, rest - amount
             return
         winners = [one for one in able if one["upnl"] > 0]
@@ -961,7 +961,9 @@ class Check:
             if failing is None:
                 for place, one in enumerate(group):
                     one["taken"], one["amount"] = shares[place], amounts[place]
-                return now, cost
+                    one["before"] = (left, rest)
+                    left, rest = left - shares[place], rest - amounts[place]
+                return left, rest
             failing["reason"] = "negative_after"
             group = [one for one in group if one is not failing]
         return left, rest
@@ -981,6 +983,11 @@ class Check:
         for key in ("margin_instrument", "rank", "score"):
             self.copy(f"{part}/{key}", f"{source}/{key}")
         taken, amount = one["taken"], one["amount"]
+        held: Fraction = one["quantity"]
+        now = held + (taken if quantity > 0 else -taken)
+        self.worked[f"={part}/contracts_left"], self.worked[f"={part}/cost_left"] = one["before"]
+        self.worked[f"={part}/value_before"] = down(held * each, self.scale)
+        self.worked[f"={part}/value_after"] = down(now * each, self.scale)
         self.expect(part + "/quantity", taken)
         self.expect(part + "/amount", amount)
         signed = taken if quantity > 0 else -taken
@@ -1031,9 +1038,14 @@ class Check:
         changed = figure(body["deficit_after"]) - owed
         self.expect(here + "/amount", figure(body["insurance_after"]) - insured + changed)
         if body["cause"] not in ("adjustment", "socialized"):
-            repaid = min(amount, -owed) if amount > 0 else amount + min(-amount, insured)
-            self.expect(here + "/insurance_after", insured + amount - repaid)
-            self.expect(here + "/deficit_after", owed + repaid)
+            if amount > 0:
+                part = self.expect(f"={here}/repaid", min(amount, -owed))
+                self.expect(here + "/insurance_after", insured + amount - part)
+                self.expect(here + "/deficit_after", owed + part)
+            else:
+                part = self.expect(f"={here}/drawn", min(-amount, insured))
+                self.expect(here + "/insurance_after", insured - part)
+                self.expect(here + "/deficit_after", owed + amount + part)
         changes = sum((figure(line["change"]) for line in body["deficits"]), ZERO)
         self.worked[f"={here}/changes"] = changes
         self.hold(f"={here}/deficits", changes == changed, "the deficits make up the change")

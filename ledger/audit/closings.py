@@ -4,7 +4,8 @@ from fractions import Fraction
 from typing import Any
 
 from ledger.audit.account import ZERO
-from ledger.audit.arithmetic import Figure, contract_value, half_even, number
+from ledger.audit.arithmetic import Figure, contract_value, down, half_even, number
+from ledger.audit.inventories import inventory_cut, projection
 from ledger.audit.worksheet import Worksheet
 
 
@@ -137,3 +138,36 @@ def _deleveraging(sheet: Worksheet, body: dict[str, Any]) -> tuple[int, Figure] 
             )
             return index, sum(parts, ZERO)
     return None
+
+
+def untaken(sheet: Worksheet, asked: int) -> None:
+    """Explain that an inventory found no taker, or not for all of it."""
+    here = f"records/{asked}/body"
+    name = sheet.at(f"records/{asked}/subject")
+    unit = sheet.at("terms/pool/settlement_asset")
+    terms = sheet.at(f"terms/instruments/{name}")
+    scale = sheet.at("terms/pool/scale")
+    sheet.heading(f"What nobody took of {name}")
+    sheet.carry(f"{here}/mark_price", "mark", f"marks/{name}/mark_price")
+    sheet.carry(f"{here}/floor", "floor of the fund", "terms/pool/insurance_floor")
+    given = {key: f"{here}/{key}" for key in ("cost", "quantity", "mark_price")}
+    value = contract_value(
+        terms["type"], number(terms["multiplier"]), sheet.figure(f"{here}/mark_price")
+    )
+    worth = down(sheet.figure(f"{here}/quantity") * value, scale)
+    loss = -(sheet.figure(f"{here}/cost") + worth)
+    sheet.work(
+        f"{here}/loss",
+        "its loss at mark",
+        "-(cost + down(quantity * V(mark_price)))",
+        given,
+        loss,
+        unit,
+    )
+    projection(sheet, here, inventory_cut(sheet, here, name))
+    sheet.table(
+        [
+            {"account": one["account"], "passed over": one["reason"]}
+            for one in sheet.at(f"{here}/passed_over")
+        ]
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ledger.audit.account import ZERO
-from ledger.audit.arithmetic import contract_value, decimal, down, half_even, implied_price, number
+from ledger.audit.arithmetic import decimal, down, half_even, implied_price, number
 from ledger.audit.inventories import inventory_cut, projection
 from ledger.audit.policies import (
     RANKED,
@@ -15,10 +15,16 @@ from ledger.audit.policies import (
     share_out,
 )
 from ledger.audit.statements import cut_of
-from ledger.audit.worksheet import Worksheet
+from ledger.audit.worksheet import Worksheet, counted
+
+BITMEX = {
+    True: "upnl / max(|cost|, unit) * (notional / equity)",
+    False: "upnl / max(|cost|, unit) / (notional / equity)",
+}
+"""In profit, and out of profit."""
 
 FORMULAS = {
-    "bitmex": "upnl / max(|cost|, unit) * notional / equity in profit, else / (notional / equity)",
+    "bitmex": "upnl / max(|cost|, unit) * (notional / equity); out of profit / (notional / equity)",
     "binance": "max(0, upnl) / max(1, balance) * maintenance_margin / equity",
     "hyperliquid": "(1 + upnl / max(|cost|, unit)) * notional / equity",
     "pro_rata": "contracts; positions in profit first",
@@ -108,7 +114,7 @@ def _candidates(sheet: Worksheet, here: str, inventory: Inventory, policy: str) 
             sheet.work(
                 f"{place}/score",
                 f"score of {one.account}",
-                FORMULAS[policy],
+                BITMEX[one.upnl > 0] if policy == "bitmex" else FORMULAS[policy],
                 given,
                 half_even(one.score, 18),
             )
@@ -225,7 +231,7 @@ def _parts(
     sheet.heading("Each position closed")
     sheet.claim(
         "=parts",
-        f"{len(parts)} positions are closed",
+        f"{counted(len(parts), 'position')} closed",
         "one record for each who takes",
         {},
         holds=sorted(told) == sorted(takers),
@@ -249,8 +255,12 @@ def _part(sheet: Worksheet, here: str, part: str, inventory: Inventory, one: Can
     sheet.work(
         f"{part}/amount",
         f"{one.account}: its variation receives",
-        "half_even(cost left * quantity / contracts left)",
-        {"quantity": f"{part}/quantity"},
+        "half_even(cost_left * quantity / contracts_left)",
+        {
+            "cost_left": sheet.keep(f"={part}/cost_left", one.cost_left),
+            "quantity": f"{part}/quantity",
+            "contracts_left": sheet.keep(f"={part}/contracts_left", one.contracts_left),
+        },
         one.amount,
         unit,
     )
@@ -294,11 +304,19 @@ def _part(sheet: Worksheet, here: str, part: str, inventory: Inventory, one: Can
         {"upnl": f"={source}/upnl"},
         one.upnl > 0,
     )
+    rest = one.quantity + sign * one.taken
+    before = down(inventory.worth(one.quantity), inventory.scale)
+    after = down(inventory.worth(rest), inventory.scale)
     sheet.work(
         f"{part}/equity_after",
         f"{one.account}: equity after",
-        "equity - value before + amount + value after",
-        {"equity": f"{source}/equity", "amount": f"{part}/amount"},
+        "equity - value_before + amount + value_after",
+        {
+            "equity": f"{source}/equity",
+            "value_before": sheet.keep(f"={part}/value_before", before),
+            "amount": f"{part}/amount",
+            "value_after": sheet.keep(f"={part}/value_after", after),
+        },
         one.equity_after(inventory, one.taken, one.amount),
         unit,
     )
@@ -352,37 +370,4 @@ def _totals(
         {"closed": f"{here}/deleveraged", "mark_price": f"{here}/mark_price"},
         -(given + worth),
         unit,
-    )
-
-
-def untaken(sheet: Worksheet, asked: int) -> None:
-    """Explain that an inventory found no taker, or not for all of it."""
-    here = f"records/{asked}/body"
-    name = sheet.at(f"records/{asked}/subject")
-    unit = sheet.at("terms/pool/settlement_asset")
-    terms = sheet.at(f"terms/instruments/{name}")
-    scale = sheet.at("terms/pool/scale")
-    sheet.heading(f"What nobody took of {name}")
-    sheet.carry(f"{here}/mark_price", "mark", f"marks/{name}/mark_price")
-    sheet.carry(f"{here}/floor", "floor of the fund", "terms/pool/insurance_floor")
-    given = {key: f"{here}/{key}" for key in ("cost", "quantity", "mark_price")}
-    value = contract_value(
-        terms["type"], number(terms["multiplier"]), sheet.figure(f"{here}/mark_price")
-    )
-    worth = down(sheet.figure(f"{here}/quantity") * value, scale)
-    loss = -(sheet.figure(f"{here}/cost") + worth)
-    sheet.work(
-        f"{here}/loss",
-        "its loss at mark",
-        "-(cost + down(quantity * V(mark_price)))",
-        given,
-        loss,
-        unit,
-    )
-    projection(sheet, here, inventory_cut(sheet, here, name))
-    sheet.table(
-        [
-            {"account": one["account"], "passed over": one["reason"]}
-            for one in sheet.at(f"{here}/passed_over")
-        ]
     )

@@ -54,7 +54,7 @@ EXPLAINERS: dict[str, Callable[[Worksheet, int], None]] = {
     "asset_price": prices.asset_price,
     "close_out": closings.close_out,
     "deleveraging": deleveragings.deleveraging,
-    "deleveraging_untaken": deleveragings.untaken,
+    "deleveraging_untaken": closings.untaken,
     "fund": funds.fund,
     "fund_floor": funds.fund_floor,
     "isolated_shortfall": margins.isolated_shortfall,

@@ -43,37 +43,7 @@ def fund_steps(sheet: Worksheet, asked: int) -> None:
         unit,
     )
     if body["cause"] not in BY_HAND:
-        given = {key: f"{here}/{key}" for key in ("amount", "insurance_before", "deficit_before")}
-        if amount > 0:
-            owed = min(amount, -before["deficit"])
-            insured = amount - owed
-            formula = (
-                "insurance_before + amount - repaid",
-                "deficit_before + min(amount, -deficit_before)",
-            )
-        else:
-            insured = -min(-amount, before["insurance"])
-            owed = amount - insured
-            formula = (
-                "insurance_before - min(-amount, insurance_before)",
-                "deficit_before + amount + drawn",
-            )
-        sheet.work(
-            f"{here}/insurance_after",
-            "insurance after",
-            formula[0],
-            given,
-            before["insurance"] + insured,
-            unit,
-        )
-        sheet.work(
-            f"{here}/deficit_after",
-            "deficit after",
-            formula[1],
-            given,
-            before["deficit"] + owed,
-            unit,
-        )
+        _rule(sheet, here, amount, before)
     changes = sum((number(line["change"]) for line in body["deficits"]), ZERO)
     places = {
         f"change_{index + 1}": f"{here}/deficits/{index}/change"
@@ -89,6 +59,35 @@ def fund_steps(sheet: Worksheet, asked: int) -> None:
     )
     _deficits(sheet, here, asked)
     _books(sheet, here, after)
+
+
+def _rule(sheet: Worksheet, here: str, amount: Figure, before: dict[str, Figure]) -> None:
+    """A gain repays deficits first; a loss draws on the insurance first."""
+    unit = sheet.at("terms/pool/settlement_asset")
+    given = {key: f"{here}/{key}" for key in ("amount", "insurance_before", "deficit_before")}
+    if amount > 0:
+        part = min(amount, -before["deficit"])
+        name, words = "repaid", "deficits repaid first"
+        formulas = (
+            "min(amount, -deficit_before)",
+            "insurance_before + amount - repaid",
+            "deficit_before + repaid",
+        )
+        after = (before["insurance"] + amount - part, before["deficit"] + part)
+    else:
+        part = min(-amount, before["insurance"])
+        name, words = "drawn", "drawn from the insurance first"
+        formulas = (
+            "min(-amount, insurance_before)",
+            "insurance_before - drawn",
+            "deficit_before + amount + drawn",
+        )
+        after = (before["insurance"] - part, before["deficit"] + amount + part)
+    place = f"={here}/{name}"
+    sheet.work(place, words, formulas[0], given, part, unit)
+    given = {**given, name: place}
+    for key, formula, figure in zip(("insurance", "deficit"), formulas[1:], after, strict=True):
+        sheet.work(f"{here}/{key}_after", f"{key} after", formula, given, figure, unit)
 
 
 def _deficits(sheet: Worksheet, here: str, asked: int) -> None:

@@ -6,7 +6,7 @@ from ledger.audit.explain import Explanation
 from ledger.audit.sentences import sentence
 from ledger.audit.worksheet import Heading, Note, Step, Table, shown, substituted
 
-NAME_WIDTH_MAX = 44
+NAME_WIDTH_MAX = 60
 FIGURES_WIDTH_MAX = 72
 
 

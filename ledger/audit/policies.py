@@ -58,6 +58,7 @@ class Candidate:
         score: Exact.
         taken: Contracts it is given.
         amount: What its variation receives for them.
+        contracts_left, cost_left: Of the inventory, before them.
         reason: Why it was passed over.
     """
 
@@ -72,6 +73,8 @@ class Candidate:
     score: Figure
     taken: Figure = ZERO
     amount: Figure = ZERO
+    contracts_left: Figure = ZERO
+    cost_left: Figure = ZERO
     reason: str | None = None
 
     def equity_after(self, inventory: Inventory, taken: Figure, amount: Figure) -> Figure:
@@ -155,6 +158,7 @@ def _ranked(inventory: Inventory, candidates: Sequence[Candidate], left: Left) -
         if one.equity_after(inventory, contracts, amount) < 0:
             one.reason = "negative_after"
             continue
+        one.contracts_left, one.cost_left = left.quantity, left.cost
         one.taken, one.amount = contracts, left.take(contracts)
 
 
@@ -163,17 +167,17 @@ def _shared(inventory: Inventory, group: Sequence[Candidate], left: Left, *, cap
     while able:
         shares = _capped(inventory, able) if capped else _by_contracts(inventory, able, left)
         trial = Left(inventory._replace(quantity=left.quantity, cost=left.cost))
-        amounts: list[Figure] = []
         failing = None
         for one, contracts in zip(able, shares, strict=True):
-            amounts.append(trial.take(contracts) if contracts else ZERO)
-            if contracts and one.equity_after(inventory, contracts, amounts[-1]) < 0:
+            amount = trial.take(contracts) if contracts else ZERO
+            if contracts and one.equity_after(inventory, contracts, amount) < 0:
                 failing = one
                 break
         if failing is None:
-            for one, contracts, amount in zip(able, shares, amounts, strict=True):
-                one.taken, one.amount = contracts, amount
-            left.quantity, left.cost = trial.quantity, trial.cost
+            for one, contracts in zip(able, shares, strict=True):
+                if contracts:
+                    one.contracts_left, one.cost_left = left.quantity, left.cost
+                    one.taken, one.amount = contracts, left.take(contracts)
             return
         failing.reason = "negative_after"
         able.remove(failing)

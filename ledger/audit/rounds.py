@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.audit.account import ZERO
 from ledger.audit.arithmetic import decimal, number
-from ledger.audit.worksheet import Worksheet
+from ledger.audit.worksheet import Worksheet, counted
 
 NEIGHBOURS = 2
 """Places shown before and after the one that is asked for."""
@@ -72,7 +72,7 @@ def listing_order(sheet: Worksheet, place: str, listed: Sequence[dict[str, Any]]
         )
     sheet.claim(
         f"={place}/under",
-        f"all {len(listed)} listed are under maintenance",
+        f"{counted(len(listed), 'account')} listed, all under maintenance",
         "equity < maintenance_margin",
         {},
         holds=under,

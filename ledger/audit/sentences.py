@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.audit.explain import Explanation
+from ledger.audit.worksheet import counted
 
 
 def sentence(explanation: Explanation) -> str:
@@ -76,8 +77,8 @@ def _deleveraging(body: Mapping[str, Any], unit: str) -> str:
         f"The inventory of {body['quantity']} {body['instrument']} showed a loss of {body['loss']}"
         f" {unit} at the mark {body['mark_price']}; the fund was projected at {body['projected']}"
         f" {unit}, under its floor of {body['floor']}. By the policy {body['policy']}"
-        f" {body['deleveraged']} contracts were closed against {parts} positions, which absorbed"
-        f" {body['loss_absorbed']} {unit}; {body['left']} stayed."
+        f" {body['deleveraged']} contracts were closed against {counted(parts, 'position')}, which"
+        f" absorbed {body['loss_absorbed']} {unit}; {body['left']} stayed."
     )
 
 
@@ -86,7 +87,7 @@ def _funding(inputs: Mapping[str, Any], unit: str) -> str:
     payments = inputs["payments"]
     told = f"At rate {source['rate']} and mark {source['mark_price']} of {source['instrument']}"
     if inputs["whole"]:
-        return f"{told}, {len(payments)} positions paid or received funding."
+        return f"{told}, {counted(len(payments), 'position')} paid or received funding."
     return f"{told}, {payments[0]['account']} got {payments[0]['payment']} {unit}."
 
 

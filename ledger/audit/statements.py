@@ -143,11 +143,17 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
         f"marks/{name}/mark_price",
         f"record {sheet.at(f'marks/{name}/address')}",
     )
+    ages = {
+        "marked_at": f"marks/{name}/time",
+        "price_max_age": f"{terms}/price_max_age",
+        "pool_time": "pool_time",
+    }
+    timed = sheet.at(f"{terms}/price_max_age") is not None
     sheet.work(
         f"{here}/stale",
         f"{name}: is the mark stale",
-        "marked_at + price_max_age < pool_time",
-        {},
+        "marked_at + price_max_age s < pool_time" if timed else "never: no price_max_age",
+        ages if timed else {},
         held.stale,
     )
     given = {"quantity": f"{here}/quantity", "mark_price": f"{here}/mark_price"}

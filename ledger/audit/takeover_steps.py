@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 from ledger.audit.account import MarginAccount
-from ledger.audit.arithmetic import decimal, number
+from ledger.audit.arithmetic import decimal, number, tier_number
 from ledger.audit.statements import cut_of
 from ledger.audit.takeovers import (
     Terms,
@@ -14,7 +14,7 @@ from ledger.audit.takeovers import (
     realize,
     takeover,
 )
-from ledger.audit.worksheet import Worksheet
+from ledger.audit.worksheet import Worksheet, counted
 
 
 def takeover_steps(
@@ -43,7 +43,7 @@ def takeover_steps(
         _postings(sheet, place, body["account"], cursor)
     sheet.claim(
         "=takeovers",
-        f"{len(places)} takeovers and no more",
+        f"{counted(len(places), 'takeover')} and no more",
         "until nothing is left to take, or the account is restored",
         {},
         holds=held is None and done == len(places),
@@ -86,11 +86,16 @@ def _takeover(
     sheet.work(
         notional, "size of it", "|quantity * V(mark_price)|", given, held.notional(quantity), unit
     )
+    tier = f"terms/instruments/{name}/tiers/{tier_number(held.tiers, held.notional(quantity))}"
     sheet.work(
         f"{here}/quantity_maintenance",
         "maintenance margin of this part alone",
-        "max(0, up(rate * notional - amount)) of its tier",
-        {"notional": notional},
+        "max(0, up(rate * notional - amount))",
+        {
+            "rate": f"{tier}/maintenance_rate",
+            "notional": notional,
+            "amount": f"{tier}/maintenance_amount",
+        },
         taken.maintenance,
         unit,
     )

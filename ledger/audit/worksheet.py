@@ -229,6 +229,11 @@ def shown(value: Value, scale: int | None = None) -> str:
     return "none" if value is None else str(value)
 
 
+def counted(count: int, thing: str) -> str:
+    """So many of a thing, in words."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def exported(value: Value) -> object:
     """A value as it stands in the JSON: figures as decimal strings, exact fractions as `a/b`."""
     if isinstance(value, Fraction):
