@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 from consumers import clients
@@ -24,7 +25,7 @@ from consumers.settings import RunSettings
 from consumers.sources import Sources
 from consumers.topics import DEAD_LETTERS, name, roles
 from ledger.errors import ConfigurationError, LedgerError
-from ledger.ports import Log
+from ledger.ports import Log, Seal
 from ledger.writer import Writer
 
 _BACKOFF_FIRST_S = 0.2
@@ -64,6 +65,7 @@ def run(
     stop: threading.Event | None = None,
     on_batch: Callable[[Progress], object] = lambda _: None,
     take_over: bool = True,
+    seal: Seal | None = None,
 ) -> Progress:
     """Consume until told to stop: `stop` set, SIGTERM or SIGINT, or drained where that was asked.
 
@@ -73,12 +75,13 @@ def run(
         stop: Set by the caller to end the run after the batch at hand.
         on_batch: Called after each commit.
         take_over: Take shards even from a live writer; otherwise `ShardBusy` stops the run.
+        seal: Makes a checkpoint whenever a state is kept; None: none are made.
 
     Returns:
         What was done; the books are released, and nothing is half done.
 
     Raises:
-        ConfigurationError: Topics are missing or unequal.
+        ConfigurationError: Topics are missing or unequal; the books do not know the signing key.
         SourceChanged: A topic is not the one that the books know.
         FenceLost: Another writer owns a shard of ours.
         LedgerError: Database or broker stayed away through `retries_max` attempts.
@@ -86,12 +89,13 @@ def run(
     _check(settings)
     stop = stop or threading.Event()
     progress = Progress()
+    make_writer = partial(_open, settings, open_log, take_over=take_over, seal=seal)
     # A batch makes many tuples and no cycles; looking for some every 700 costs a third of the time.
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
     with stopped_by_signals(stop):
         while not stop.is_set():
             try:
-                _consume(settings, open_log, stop, progress, on_batch, take_over=take_over)
+                _consume(settings, make_writer, stop, progress, on_batch)
                 break
             except LedgerError as fault:
                 progress.failures += 1
@@ -109,14 +113,23 @@ def run(
     return progress
 
 
+def _open(
+    settings: RunSettings, open_log: Callable[[], Log], *, take_over: bool, seal: Seal | None
+) -> tuple[Log, Writer]:
+    log = open_log()
+    try:
+        return log, Writer(log, roles=roles(settings.prefix), take_over=take_over, seal=seal)
+    except BaseException:
+        log.close()
+        raise
+
+
 def _consume(
     settings: RunSettings,
-    open_log: Callable[[], Log],
+    make_writer: Callable[[], tuple[Log, Writer]],
     stop: threading.Event,
     progress: Progress,
     on_batch: Callable[[Progress], object],
-    *,
-    take_over: bool,
 ) -> None:
     """One life of consumer, writer and log."""
     dead_letters = name(settings.prefix, DEAD_LETTERS) in describe(settings).partitions
@@ -127,8 +140,7 @@ def _consume(
         letters = open_letters(settings, exists=dead_letters)
         if letters is not None:
             stack.callback(letters.close)
-        log = open_log()
-        writer = Writer(log, roles=roles(settings.prefix), take_over=take_over)
+        log, writer = make_writer()
         closing = stack.enter_context(_closing(log, writer))
 
         def taken(outcome: Outcome) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ledger import settings
+from ledger.audit.sealing import Sealer
+from ledger.audit.signing import signer
 from ledger.store import embedded
 from ledger.store.log import PostgresLog
 from ledger.store.migrate import migrate
@@ -39,12 +41,13 @@ def writing(
     """A log and its writer, for files and repairs; at the end states are kept, shards given back.
 
     Raises:
+        ConfigurationError: These books do not know the signing key of the surroundings.
         SchemaMismatch: The database is not migrated to this version.
         ShardBusy: When it first needs a shard that a live writer holds (unless `take_over`).
     """
     log = PostgresLog.connect(url, application)
     try:
-        writer = Writer(log, take_over=take_over)
+        writer = Writer(log, take_over=take_over, seal=Sealer(signer()))
         yield log, writer
         writer.keep_states()
     finally:

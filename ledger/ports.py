@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
+from ledger.core.state import State
 
 
 class Source(NamedTuple):
@@ -162,6 +163,23 @@ class Snapshot(NamedTuple):
     body: bytes
 
 
+class SignedCheckpoint(NamedTuple):
+    """What a shard's books were after event `sequence` (`ledger.codec.checkpoints`), signed."""
+
+    sequence: int
+    body: bytes
+    key: bytes
+    signature: bytes
+
+
+class SigningKey(NamedTuple):
+    """A key that signs checkpoints: vouched for by the signature of an older one, or by nobody."""
+
+    key: bytes
+    endorsed_by: bytes | None
+    signature: bytes | None
+
+
 class Log(Protocol):
     """Where the books are kept."""
 
@@ -216,5 +234,55 @@ class Log(Protocol):
     def latest_snapshot(self, shard: int) -> Snapshot | None:
         """The newest kept state, or None."""
 
+    def latest_checkpoint(self, shard: int) -> SignedCheckpoint | None:
+        """The newest checkpoint, or None."""
+
+    def save_checkpoint(self, shard: int, checkpoint: SignedCheckpoint, after: int) -> bool:
+        """Keep a checkpoint for good.
+
+        Args:
+            shard: Whose.
+            checkpoint: Of an event that is in the log.
+            after: Sequence of the checkpoint that it follows; 0 for the first.
+
+        Returns:
+            False when another one came first, and nothing was written.
+        """
+
+    def signing_keys(self) -> Sequence[SigningKey]:
+        """The keys that these books know, in the order that they came to know them."""
+
+    def add_signing_key(self, key: SigningKey, *, lost: bool = False) -> bool:
+        """Make a key known for good.
+
+        Args:
+            key: With its endorsement; only the first needs none.
+            lost: The keys before are lost, so that none can vouch for this one.
+
+        Returns:
+            False when it is known, or nobody vouches for it, and nothing was written.
+        """
+
     def close(self) -> None:
         """Give the shards and the connection back."""
+
+
+class Seal(Protocol):
+    """Who makes checkpoints."""
+
+    def prepare(self, log: Log) -> None:
+        """See that what will be signed will be believed.
+
+        Raises:
+            ConfigurationError: These books do not know the key.
+        """
+
+    def seal(self, log: Log, shard: Shard, state: State | None, kept: bytes) -> None:
+        """Make a checkpoint of a shard at its head; nothing where there is one.
+
+        Args:
+            log: Where the shard is.
+            shard: Its head, as committed.
+            state: There; None for a shard without one.
+            kept: The state's canonical bytes.
+        """

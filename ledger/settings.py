@@ -4,6 +4,8 @@ CLEARING_DATABASE_URL   PostgreSQL, `postgresql://...`; without it the embedded 
 CLEARING_HOME           directory of the embedded servers, default ~/.local/share/clearing
 CLEARING_KAFKA          bootstrap servers, `host:port[,host:port]`
 CLEARING_TOPIC_PREFIX   default `clearing.`
+CLEARING_SIGNING_KEY    seed of the key that signs checkpoints, in hex
+CLEARING_SIGNING_KEY_FILE  a file with the same; without either CLEARING_HOME/signing.key
 """
 
 import os
@@ -53,3 +55,17 @@ def kafka(given: str | None) -> str:
 def topic_prefix(given: str | None) -> str:
     """What the names of all topics begin with."""
     return given or os.environ.get("CLEARING_TOPIC_PREFIX") or DEFAULT_TOPIC_PREFIX
+
+
+def signing_key() -> tuple[str | None, Path | None]:
+    """The signing key itself, or the file that holds it; None and None: neither is named.
+
+    Raises:
+        ConfigurationError: Both are named.
+    """
+    text = os.environ.get("CLEARING_SIGNING_KEY") or None
+    file = os.environ.get("CLEARING_SIGNING_KEY_FILE") or None
+    if text is not None and file is not None:
+        message = "CLEARING_SIGNING_KEY and CLEARING_SIGNING_KEY_FILE are both set: unset one"
+        raise ConfigurationError(message)
+    return text, None if file is None else Path(file).expanduser()

@@ -39,7 +39,7 @@ from ledger.core.machine import RULES_VERSION, decide
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
-from ledger.ports import Log, Message, Shard, Snapshot, Source, StoredEvent
+from ledger.ports import Log, Message, Seal, Shard, Snapshot, Source, StoredEvent
 from ledger.recovery import event_of, restore
 
 SNAPSHOT_EVENTS = 100_000
@@ -67,6 +67,7 @@ class Writer:
         roles: Mapping[str, str] | None = None,
         take_over: bool = True,
         snapshot_events: int = SNAPSHOT_EVENTS,
+        seal: Seal | None = None,
         rules: int = RULES_VERSION,
     ) -> None:
         """Own nothing yet.
@@ -77,12 +78,19 @@ class Writer:
                 than its own is refused. Topics not named here are not checked.
             take_over: Take a shard even from a live writer; otherwise `ShardBusy` is raised.
             snapshot_events: Events after which a shard's state is kept again.
+            seal: Makes a checkpoint whenever a state is kept; None: none are made.
             rules: Version of the rules that decide.
+
+        Raises:
+            ConfigurationError: These books do not know the key that would sign.
         """
         self._log = log
         self._roles = dict(roles or {})
         self._take_over = take_over
         self._snapshot_events = snapshot_events
+        self._seal = seal
+        if seal is not None:
+            seal.prepare(log)
         self.rules = rules
         self._shards: dict[str, Shard] = {}
         self._states: dict[str, State] = {}
@@ -366,8 +374,13 @@ class Writer:
 
     def _keep_state(self, name: str, *, at_least: int) -> None:
         head = self._shards[name].next_sequence - 1
-        if name.startswith(UNROUTED) or head - self._snapshots[name] < at_least:
+        if head - self._snapshots[name] < at_least:
             return
-        body = encode_state(self._states[name])
-        self._log.save_snapshot(self._shards[name].shard, Snapshot(head, self.rules, body))
+        state, body = None, b""
+        if not name.startswith(UNROUTED):
+            state = self._states[name]
+            body = encode_state(state)
+            self._log.save_snapshot(self._shards[name].shard, Snapshot(head, self.rules, body))
+        if self._seal is not None:
+            self._seal.seal(self._log, self._shards[name], state, body)
         self._snapshots[name] = head

@@ -14,6 +14,14 @@ from ledger.store.migrate import migrate
 _NUMBER = count(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def signing_key() -> Iterator[None]:
+    """A key that signs in tests, so that none is made in anybody's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEARING_SIGNING_KEY", "17" * 32)
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[embedded.Embedded]:
     """A running server with a migrated database `template` that nobody writes to."""

@@ -14,6 +14,8 @@ from consumers.run import run as consume
 from consumers.settings import RunSettings
 from ledger import settings
 from ledger.assembly import database
+from ledger.audit.sealing import Sealer
+from ledger.audit.signing import signer
 from ledger.cli.options import (
     AsJson,
     DatabaseUrl,
@@ -84,7 +86,10 @@ def run(
     shown = _Shown(quiet=quiet)
     with database(database_url) as url:
         done = consume(
-            chosen, lambda: PostgresLog.connect(url, "clearing run"), on_batch=shown.batch
+            chosen,
+            lambda: PostgresLog.connect(url, "clearing run"),
+            on_batch=shown.batch,
+            seal=Sealer(signer()),
         )
     notes.print(f"stopped cleanly after {_counts(done)}")
 

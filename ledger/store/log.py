@@ -12,15 +12,25 @@ courtesy: it tells a second writer that a live one holds the shard, and who it i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Self
 
 import psycopg
 
 from ledger.core.outcome import OpenedAccount, Posting, Record
 from ledger.errors import ShardBusy, StoreError
-from ledger.ports import Identity, Offset, Shard, ShardBatch, Snapshot, Source, StoredEvent
-from ledger.store import copying, reading
+from ledger.ports import (
+    Identity,
+    Offset,
+    Shard,
+    ShardBatch,
+    SignedCheckpoint,
+    SigningKey,
+    Snapshot,
+    Source,
+    StoredEvent,
+)
+from ledger.store import checkpoints, copying, reading
 from ledger.store.batches import require_whole
 from ledger.store.bodies import packed, unpacked
 from ledger.store.faults import translated
@@ -35,6 +45,7 @@ LEAF_AHEAD = 200_000
 SNAPSHOTS_KEPT = 3
 
 _LOCK_CLASS = 1_667_589_235
+_SEQUENCE_MAX = 2**63 - 1
 _SESSION = """
     SET ROLE clearing_writer;
     SET search_path = ledger, pg_catalog;
@@ -206,6 +217,43 @@ class PostgresLog:
                 binary=True,
             ).fetchone()
         return None if row is None else Snapshot(row[0], row[1], unpacked(row[2]))
+
+    def latest_checkpoint(self, shard: int) -> SignedCheckpoint | None:
+        """The newest checkpoint, or None."""
+        with translated():
+            return checkpoints.latest(self._connection, shard)
+
+    def checkpoints(self, shard: int) -> Iterator[SignedCheckpoint]:
+        """All checkpoints of a shard, in order."""
+        with translated():
+            yield from checkpoints.between(self._connection, shard, 1, _SEQUENCE_MAX)
+
+    def scales(self, shard: int) -> Mapping[str, int]:
+        """Decimals of the assets that a shard has ever held."""
+        with translated():
+            return checkpoints.scales(self._connection, shard)
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Everything read in the block stands as it was at its beginning."""
+        with translated(), self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+    def save_checkpoint(self, shard: int, checkpoint: SignedCheckpoint, after: int) -> bool:
+        """Keep a checkpoint, if none came first."""
+        with translated():
+            return checkpoints.save(self._connection, shard, checkpoint, after)
+
+    def signing_keys(self) -> Sequence[SigningKey]:
+        """The keys that these books know, the oldest first."""
+        with translated():
+            return checkpoints.keys(self._connection)
+
+    def add_signing_key(self, key: SigningKey, *, lost: bool = False) -> bool:
+        """Make a key known."""
+        with translated():
+            return checkpoints.add_key(self._connection, key, lost=lost)
 
     def close(self) -> None:
         """Give shards and connection back; the next writer finds them free at once."""

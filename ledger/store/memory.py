@@ -8,7 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
 from ledger.errors import FenceLost, ShardBusy, StoreError
-from ledger.ports import Identity, Offset, Shard, ShardBatch, Snapshot, Source, StoredEvent
+from ledger.ports import (
+    Identity,
+    Offset,
+    Shard,
+    ShardBatch,
+    SignedCheckpoint,
+    SigningKey,
+    Snapshot,
+    Source,
+    StoredEvent,
+)
 from ledger.store.batches import require_whole
 
 
@@ -25,6 +35,8 @@ class _Books:
         self.identities: dict[int, dict[str, Identity]] = {}
         self.offsets: dict[tuple[int, Source, int], int] = {}
         self.snapshots: dict[int, list[Snapshot]] = {}
+        self.checkpoints: dict[int, list[SignedCheckpoint]] = {}
+        self.keys: list[SigningKey] = []
         self.holders: dict[int, object] = {}
 
 
@@ -58,6 +70,7 @@ class MemoryLog:
         books.commodities[number] = []
         books.identities[number] = {}
         books.snapshots[number] = []
+        books.checkpoints[number] = []
         return books.shards[number]
 
     def acquire(self, shard: int, *, take_over: bool = True) -> Shard:
@@ -127,6 +140,32 @@ class MemoryLog:
         """The newest kept state, or None."""
         kept = self._books.snapshots[shard]
         return kept[-1] if kept else None
+
+    def latest_checkpoint(self, shard: int) -> SignedCheckpoint | None:
+        """The newest checkpoint, or None."""
+        made = self._books.checkpoints[shard]
+        return made[-1] if made else None
+
+    def save_checkpoint(self, shard: int, checkpoint: SignedCheckpoint, after: int) -> bool:
+        """Keep a checkpoint, if none came first."""
+        latest = self.latest_checkpoint(shard)
+        if (0 if latest is None else latest.sequence) != after or checkpoint.sequence <= after:
+            return False
+        self._books.checkpoints[shard].append(checkpoint)
+        return True
+
+    def signing_keys(self) -> Sequence[SigningKey]:
+        """The keys that these books know, the oldest first."""
+        return list(self._books.keys)
+
+    def add_signing_key(self, key: SigningKey, *, lost: bool = False) -> bool:
+        """Make a key known."""
+        known = self._books.keys
+        unvouched = key.endorsed_by is None and bool(known) and not lost
+        if unvouched or key.key in (one.key for one in known):
+            return False
+        known.append(key)
+        return True
 
     def close(self) -> None:
         """Give the shards back."""

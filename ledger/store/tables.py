@@ -242,3 +242,32 @@ snapshot = Table(
     PrimaryKeyConstraint("shard", "sequence"),
     comment="Kept states, to start from; derived, so the oldest are dropped.",
 )
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("shard", Integer, nullable=False, comment="Whose books."),
+    Column("sequence", BigInteger, nullable=False, comment="Last event that it includes."),
+    Column("body", LargeBinary, nullable=False, comment="Canonical bytes: hashes, sums, keys."),
+    Column("key", LargeBinary, nullable=False, comment="Public key that signed them."),
+    Column("signature", LargeBinary, nullable=False, comment="Ed25519, over the body."),
+    PrimaryKeyConstraint("shard", "sequence"),
+    CheckConstraint(
+        "octet_length(key) = 32 AND octet_length(signature) = 64", name="checkpoint_is_signed"
+    ),
+    comment="Signed statements of what the books were; copies are kept elsewhere.",
+)
+
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("made_at", _Moment, nullable=False, comment="When these books first knew it."),
+    Column("key", LargeBinary, primary_key=True, comment="Ed25519 public key."),
+    Column("endorsed_by", LargeBinary, comment="The key that vouches for it; null: none does."),
+    Column("signature", LargeBinary, comment="Of that key, over `clearing key` and this one."),
+    CheckConstraint("octet_length(key) = 32", name="signing_key_is_ed25519"),
+    CheckConstraint(
+        "(endorsed_by IS NULL) = (signature IS NULL)", name="signing_key_endorsement_is_whole"
+    ),
+    comment="Keys that sign checkpoints, each vouched for by one before it, but the first.",
+)

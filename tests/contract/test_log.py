@@ -6,7 +6,7 @@ import pytest
 
 from ledger.core.outcome import Posting
 from ledger.errors import FenceLost, ShardBusy, StoreError
-from ledger.ports import Log, Snapshot, Source
+from ledger.ports import Log, SignedCheckpoint, SigningKey, Snapshot, Source
 from ledger.store.log import PostgresLog
 from ledger.store.memory import MemoryLog
 from tests.contract.entries import OPENED, SOURCE, accepted, batch, head, owned, refused
@@ -179,3 +179,30 @@ def test_the_newest_snapshot_is_found_again(log: Log) -> None:
         log.save_snapshot(1, Snapshot(sequence, 1, b"state %d" % sequence))
     log.save_snapshot(1, Snapshot(9, 1, b"another"))
     assert log.latest_snapshot(1) == Snapshot(9, 1, b"state 9")
+
+
+def signed(sequence: int) -> SignedCheckpoint:
+    return SignedCheckpoint(sequence, b"body %d" % sequence, b"k" * 32, b"s" * 64)
+
+
+def test_a_checkpoint_follows_the_one_before_it(log: Log) -> None:
+    owned(log)
+    assert log.latest_checkpoint(1) is None
+    assert log.save_checkpoint(1, signed(3), 0)
+    assert not log.save_checkpoint(1, signed(5), 0), "another came first"
+    assert not log.save_checkpoint(1, signed(3), 3), "it is there"
+    assert log.save_checkpoint(1, signed(5), 3)
+    assert log.latest_checkpoint(1) == signed(5)
+
+
+def test_a_key_is_known_once_and_only_the_first_needs_nobody_to_vouch(log: Log) -> None:
+    first = SigningKey(b"1" * 32, None, None)
+    second = SigningKey(b"2" * 32, first.key, b"s" * 64)
+    third = SigningKey(b"3" * 32, None, None)
+    assert log.signing_keys() == []
+    assert log.add_signing_key(first)
+    assert not log.add_signing_key(first)
+    assert not log.add_signing_key(third)
+    assert log.add_signing_key(second)
+    assert log.add_signing_key(third, lost=True)
+    assert log.signing_keys() == [first, second, third]

@@ -4,10 +4,14 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from ledger.ports import SignedCheckpoint, SigningKey
 from ledger.store.log import PostgresLog
 from tests.contract.entries import batch, owned
 
-KEPT = ("event", "posting", "record", "event_identity", "account", "commodity", "source")
+KEPT = (
+    *("event", "posting", "record", "event_identity", "account", "commodity", "source"),
+    *("checkpoint", "signing_key"),
+)
 LEAVES = ("event_1_1", "posting_1_1", "record_1_1", "event_identity_0")
 ROLES = ("clearing_writer", "clearing_reader", "clearing_auditor", "clearing_retention")
 Connection = psycopg.Connection
@@ -15,9 +19,11 @@ Connection = psycopg.Connection
 
 @pytest.fixture
 def books(database_url: str) -> str:
-    """A database with three deposits."""
+    """A database with three deposits and a checkpoint."""
     log = PostgresLog.connect(database_url, "test")
     log.append([batch(owned(log), 3)])
+    log.add_signing_key(SigningKey(b"k" * 32, None, None))
+    log.save_checkpoint(1, SignedCheckpoint(3, b"body", b"k" * 32, b"s" * 64), 0)
     log.close()
     return database_url
 
@@ -56,8 +62,8 @@ def test_no_role_may_walk_past_the_triggers(books: str, role: str) -> None:
 @pytest.mark.parametrize("before", ["SELECT 1", "SET session_replication_role = replica"])
 def test_even_a_superuser_meets_the_triggers(books: str, before: str) -> None:
     for table in KEPT:
-        column = "source" if table == "source" else "shard"
-        change = "topic = 'x'" if table == "source" else f"{column} = {column}"
+        changes = {"source": "topic = 'x'", "signing_key": "made_at = made_at"}
+        change = changes.get(table, "shard = shard")
         for statement in (
             f"UPDATE ledger.{table} SET {change}",
             f"DELETE FROM ledger.{table}",

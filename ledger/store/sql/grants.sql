@@ -6,8 +6,8 @@ GRANT USAGE ON SCHEMA ledger TO clearing_writer, clearing_auditor, clearing_rete
 GRANT USAGE ON SCHEMA reporting TO clearing_reader, clearing_auditor;
 
 GRANT SELECT, INSERT ON ledger.event, ledger.posting, ledger.record, ledger.event_identity,
-    ledger.account, ledger.commodity, ledger.source, ledger.snapshot, ledger.source_offset
-    TO clearing_writer;
+    ledger.account, ledger.commodity, ledger.source, ledger.snapshot, ledger.source_offset,
+    ledger.checkpoint, ledger.signing_key TO clearing_writer;
 GRANT UPDATE (next_offset) ON ledger.source_offset TO clearing_writer;
 GRANT SELECT ON ledger.shard TO clearing_writer, clearing_retention;
 GRANT UPDATE (partition, epoch, next_sequence, next_account, pool_time, duplicates, chain, frontier)
@@ -18,7 +18,7 @@ GRANT EXECUTE ON FUNCTION ledger.detach_leaf(integer, bigint) TO clearing_retent
 
 GRANT SELECT ON ledger.shard, ledger.source, ledger.source_offset, ledger.account,
     ledger.commodity, ledger.event, ledger.posting, ledger.record, ledger.event_identity,
-    ledger.snapshot TO clearing_auditor;
+    ledger.snapshot, ledger.checkpoint, ledger.signing_key TO clearing_auditor;
 GRANT EXECUTE ON FUNCTION ledger.sequence_at(integer, timestamptz) TO clearing_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO clearing_reader, clearing_auditor;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting TO clearing_reader, clearing_auditor;

@@ -56,7 +56,8 @@ BEGIN
         PERFORM ledger.guard(format('ledger.event_identity_%s', part)::regclass, false);
     END LOOP;
     FOREACH kept IN ARRAY ARRAY['event', 'posting', 'record', 'event_identity',
-                                'account', 'commodity', 'source'] LOOP
+                                'account', 'commodity', 'source',
+                                'checkpoint', 'signing_key'] LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON ledger.%I'
                        ' FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()', kept);
         EXECUTE format('ALTER TABLE ledger.%I ENABLE ALWAYS TRIGGER never_changed', kept);
