@@ -15,6 +15,7 @@ from tests.property.books import HOUSE, LIQUIDATION, NOTHING, exact
 from tests.property.histories import NAMES, fixed
 from tests.property.listings import listed, pool_terms
 from tests.property.model import Model
+from tests.property.price_model import border_price
 
 PEOPLE = ("anna", "ben", "cleo", "dora", "emil", "finn")
 SECOND = 10**6
@@ -186,16 +187,16 @@ class Market:
         return events.Price(instrument, price, index)
 
     def border_price(self) -> events.Fact:
-        """A price at which somebody's equity is near zero or near maintenance."""
+        """A price at which somebody meets a requirement, or one step beside it."""
         instrument = self.instrument()
         holders = [pair for pair in self.model.holders(instrument) if pair[0] in PEOPLE]
-        if not holders or self.model.listed[instrument].type != "linear":
+        if not holders:
             return self.price()
-        owner, held = self.chance.choice(holders)
-        found = self.model.statement(self.model.margin_account(owner, instrument))
-        target = self.chance.choice((NOTHING, found.maintenance, found.initial))
-        each = self.model.worth(instrument, held, Fraction(1))
-        price = self.mark(instrument) + (target - found.equity) / each
+        owner, _ = self.chance.choice(holders)
+        is_initial = self.chance.random() < 0.5
+        price = border_price(self.model, owner, instrument, is_initial=is_initial)
+        if price is None or price > 10**6:
+            return self.price()
         scale = self.model.listed[instrument].price_scale
         step = Fraction(self.chance.choice((-1, 0, 0, 1)), 10**scale)
         near = to_scale(price + step, scale)

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from ledger.core import events
 from tests.property.books import NOTHING, exact
 from tests.property.margin_model import Margin
 
@@ -25,20 +26,27 @@ def implied_price(
 
 
 def liquidation_price(model: Margin, owner: str, instrument: str) -> Fraction | None:
-    """The root of the unrounded `equity = maintenance` in this one mark.
+    """Where the account meets its maintenance margin; None where the position has no mark."""
+    return border_price(model, owner, instrument, is_initial=False)
+
+
+def border_price(
+    model: Margin, owner: str, instrument: str, *, is_initial: bool
+) -> Fraction | None:
+    """The root of the unrounded `equity = requirement` in this one mark.
 
     In the notional `n` of the position: `rest + way * n = max(0, rate * n - amount)`, tried in
-    every tier and at zero. None where the position has no mark.
+    every tier and at zero.
     """
     if instrument not in model.marks:
         return None
-    rest = without(model, owner, instrument)
+    rest = without(model, owner, instrument, is_initial=is_initial)
     quantity = model.held(owner, instrument)
     terms = model.listed[instrument]
     way = 1 if (quantity > 0) == (terms.type == "linear") else -1
     low, roots = NOTHING, set()
     for tier in terms.tiers:
-        rate, amount = exact(tier.maintenance_rate), exact(tier.maintenance_amount)
+        rate, amount = required(model, owner, instrument, tier, is_initial=is_initial)
         cap = None if tier.notional_cap is None else exact(tier.notional_cap)
         for is_free in (False, True):
             slope, constant = (Fraction(way), rest) if is_free else (way - rate, rest + amount)
@@ -54,8 +62,18 @@ def liquidation_price(model: Margin, owner: str, instrument: str) -> Fraction | 
     return rounded_price(model, instrument, price)
 
 
-def without(model: Margin, owner: str, instrument: str) -> Fraction:
-    """Equity less maintenance of all but the position's value and requirement, unrounded."""
+def required(
+    model: Margin, owner: str, instrument: str, tier: events.Tier, *, is_initial: bool
+) -> tuple[Fraction, Fraction]:
+    """Rate and amount of a requirement in a tier."""
+    if not is_initial:
+        return exact(tier.maintenance_rate), exact(tier.maintenance_amount)
+    leverage = model.modes.get((owner, instrument), ("cross", None))[1]
+    return max(exact(tier.initial_rate), 1 / leverage if leverage else NOTHING), NOTHING
+
+
+def without(model: Margin, owner: str, instrument: str, *, is_initial: bool) -> Fraction:
+    """Equity less requirement of all but the position's value and its own, unrounded."""
     account = model.margin_account(owner, instrument)
     total = model.books.get(model.cash_key(account), NOTHING)
     if account[1] is None:
@@ -65,12 +83,13 @@ def without(model: Margin, owner: str, instrument: str) -> Fraction:
             if asset != model.settlement:
                 total += balance * price * (1 - haircut if balance > 0 else 1 + haircut)
     for position in model.statement(account).positions:
-        if position.instrument not in model.marks:
+        name = position.instrument
+        if name not in model.marks:
             continue
         total += position.cost
-        if position.instrument != instrument:
-            tier = model.tier(position.instrument, position.notional)
-            required = exact(tier.maintenance_rate) * position.notional
-            total += model.at_mark(position.instrument, position.quantity)
-            total -= max(NOTHING, required - exact(tier.maintenance_amount))
+        if name != instrument:
+            tier = model.tier(name, position.notional)
+            rate, amount = required(model, owner, name, tier, is_initial=is_initial)
+            total += model.at_mark(name, position.quantity)
+            total -= max(NOTHING, rate * position.notional - amount)
     return total
