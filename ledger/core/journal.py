@@ -82,10 +82,13 @@ class Journal:
         self._opened: list[OpenedAccount] = []
         self._opened_commodities: list[Commodity] = []
 
+    def number(self, owner: str, kind: str, instrument: str | None, asset: str | None) -> int:
+        """Number of an account; 0, which never holds anything, where it was never posted to."""
+        return self._numbers.get((owner, kind, instrument, asset), 0)
+
     def balance(self, owner: str, kind: str, instrument: str | None, asset: str | None) -> int:
         """Balance of an account, 0 where it was never posted to."""
-        number = self._numbers.get((owner, kind, instrument, asset))
-        return 0 if number is None else self.balances[number]
+        return self.balances[self._numbers.get((owner, kind, instrument, asset), 0)]
 
     def account(
         self, owner: str, kind: str, instrument: str | None, asset: str | None, scale: int

@@ -51,11 +51,11 @@ def _open(state: State, found: Statement) -> None:
 
 def breach(state: State, account: str, instrument: str, *, bought: bool) -> None:
     """Record that a side of a trade has too little initial margin for what it added to."""
-    held = state.journal.balance(account, POSITION, instrument, None)
-    if not held or (held > 0) != bought:
-        return
     key = margin_account(state, account, instrument)
     if state.watch.proves_initial(key):
+        return
+    held = state.journal.balance(account, POSITION, instrument, None)
+    if not held or (held > 0) != bought:
         return
     found = statement(state, *key)
     if found.equity >= found.initial:

@@ -72,69 +72,91 @@ class Exposure:
         serial: Of its entries among the range ends; 0 while it has none.
         is_long: It gains when its price rises.
         is_restless: Any price of its own must be looked at.
+        held: What is followed of a position; None for an asset, or without a mark.
     """
 
-    __slots__ = ("ceiling", "floor", "high", "is_long", "is_restless", "low", "serial")
+    __slots__ = ("ceiling", "floor", "held", "high", "is_long", "is_restless", "low", "serial")
 
-    def __init__(self, *, low: int | None, high: int | None, is_long: bool) -> None:
+    def __init__(
+        self, *, low: int | None, high: int | None, is_long: bool, held: "Held | None" = None
+    ) -> None:
         """A range without bounds on what it contributes yet."""
         self.low = low
         self.high = high
         self.is_long = is_long
+        self.held = held
         self.floor = 0
         self.ceiling = 0
         self.serial = 0
         self.is_restless = False
 
-    def follow(self, state: "State", owner: str, name: str, border: Border) -> bool:
+    def follow(self, balances: list[int], border: Border) -> bool:
         """Re-compute the bounds after a posting; False where the range can no longer stand."""
-        journal = state.journal
-        if name[0] == "$":
+        held = self.held
+        if held is None or not held.variation:
             return False
-        account = journal.positions_of.get(owner, {}).get(name)
-        if account is None:
+        quantity = balances[held.position]
+        if not quantity or (quantity > 0) != self.is_long:
             return False
-        quantity = journal.balances[account]
-        if (quantity > 0) != self.is_long:
-            return False
-        cost = journal.balance(owner, VARIATION, name, state.settlement.asset)
-        chosen = state.modes.get((owner, name))
-        leverage = None if chosen is None else chosen.leverage
-        self.bound(state.instruments[name], quantity, cost, leverage, border)
+        self.bound(held, quantity, balances[held.variation], border)
         return True
 
-    def bound(
-        self, terms: Terms, quantity: int, cost: int, leverage: Fixed | None, border: Border
-    ) -> None:
+    def bound(self, held: "Held", quantity: int, cost: int, border: Border) -> None:
         """Set floor and ceiling for a position."""
-        adverse, favourable = (self.low, self.high) if self.is_long else (self.high, self.low)
-        worst, notional, scale = _at(terms, quantity, adverse)
-        tiers = terms.tiers
+        tiers = held.terms.tiers
+        unit, scale = held.worst
+        signed = quantity * unit
+        notional = signed if signed > 0 else -signed
         worst_tier = tier_of(tiers, notional, scale)
         required = maintenance(worst_tier, notional, scale)
-        grows = self.is_long != terms.is_inverse  # the notional, as the value rises
         if border.is_initial:
             highest = worst_tier
-            if grows and len(tiers) > 1:
+            if held.grows and len(tiers) > 1:
                 highest = tiers[-1]
-                if favourable is not None:
-                    highest = tier_of(tiers, *_at(terms, quantity, favourable)[1:])
-            required = max(required, initial(highest, leverage, notional, scale))
-        self.floor = cost + worst - required - 2
+                if held.best is not None:
+                    highest = tier_of(tiers, abs(quantity * held.best[0]), held.best[1])
+            required = max(required, initial(highest, held.leverage, notional, scale))
+        self.floor = cost + signed // scale - required - 2
         if border.has_upper:
-            best, notional, scale = _at(terms, quantity, favourable)
-            lowest = worst_tier if grows else tier_of(tiers, notional, scale)
-            self.ceiling = cost + best - initial(lowest, leverage, notional, scale) + 2
+            unit, scale = held.best or (0, 1)
+            signed = quantity * unit
+            notional = abs(signed)
+            lowest = worst_tier if held.grows else tier_of(tiers, notional, scale)
+            spared = initial(lowest, held.leverage, notional, scale)
+            self.ceiling = cost + signed // scale - spared + 2
 
 
-def position_range(position: Position, border: Border, buffer: int, room: int) -> Exposure:
+class Held(NamedTuple):
+    """What is followed of a position while its range stands.
+
+    Attributes:
+        terms, leverage: As they were when the range was set; whatever changes them has the account
+            examined.
+        position, variation: Numbers of its accounts; 0 where nothing was ever posted.
+        grows: Its notional grows with its value.
+        worst: What one contract unit is worth at the adverse end: numerator, positive denominator.
+        best: The same at the favourable end; None where there is no end.
+    """
+
+    terms: Terms
+    leverage: Fixed | None
+    position: int
+    variation: int
+    grows: bool
+    worst: tuple[int, int]
+    best: tuple[int, int] | None
+
+
+def position_range(
+    state: "State", owner: str, position: Position, border: Border, buffer: int, room: int
+) -> Exposure:
     """The range in which a position costs at most `buffer`, and brings at most `room`."""
-    is_long, mark = position.quantity > 0, position.mark
+    is_long, mark, terms = position.quantity > 0, position.mark, position.terms
     if mark is None:
         found = Exposure(low=None, high=None, is_long=is_long)
         found.is_restless = True
         return found
-    grows = is_long != position.terms.is_inverse
+    grows = is_long != terms.is_inverse
     adverse = _adverse(position, border, buffer, grows=grows)
     favourable = _favourable(position, border, room, grows=grows)
     low, high = (adverse, favourable) if is_long else (favourable, adverse)
@@ -143,7 +165,17 @@ def position_range(position: Position, border: Border, buffer: int, room: int) -
         high=None if high is None else max(mark, down(*high)),
         is_long=is_long,
     )
-    found.bound(position.terms, position.quantity, position.cost, position.leverage, border)
+    worst, best = (found.low, found.high) if is_long else (found.high, found.low)
+    found.held = held = Held(
+        terms,
+        position.leverage,
+        state.journal.positions_of[owner][terms.instrument],
+        state.journal.number(owner, VARIATION, terms.instrument, state.settlement.asset),
+        grows,
+        _unit(terms, worst) or (0, 1),
+        _unit(terms, best),
+    )
+    found.bound(held, position.quantity, position.cost, border)
     return found
 
 
@@ -231,12 +263,9 @@ def _collateral_at(state: "State", held: Collateral, price: int) -> int:
     return down(*fraction)
 
 
-def _at(terms: Terms, quantity: int, price: int | None) -> tuple[int, int, int]:
-    """Value rounded down, and notional as a fraction, at a price; None: where the notional ends."""
-    if price is None or price <= 0:
-        return 0, 0, 1
-    signed, denominator = terms.value_fraction(quantity, price)
-    return signed // denominator, abs(signed), denominator
+def _unit(terms: Terms, price: int | None) -> tuple[int, int] | None:
+    """What one contract unit is worth at a price; None where there is no such price."""
+    return None if price is None or price <= 0 else terms.value_fraction(1, price)
 
 
 def _price(position: Position, numerator: int, denominator: int) -> tuple[int, int]:

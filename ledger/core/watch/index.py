@@ -197,7 +197,7 @@ class Watch:
         for p in found.positions:
             share = p.numerator // p.denominator + 1
             exposures[p.instrument] = position_range(
-                p, border, buffer * share // weight, room * share // weight
+                state, account[0], p, border, buffer * share // weight, room * share // weight
             )
         for a in found.assets:
             share = abs(a.value) + 1
@@ -249,7 +249,7 @@ class Watch:
         exposure = known.exposures.get(name)
         if exposure is not None:
             floor, ceiling = exposure.floor, exposure.ceiling
-            if exposure.follow(state, account[0], name, known.border):
+            if exposure.follow(state.journal.balances, known.border):
                 known.floor += exposure.floor - floor
                 known.ceiling += exposure.ceiling - ceiling
                 if known.holds():
@@ -273,7 +273,7 @@ class Watch:
             return known.is_proved
         held = position(state, account[0], name)
         over = known.floor + held.cost + held.value - max(held.initial, held.maintenance) - SLACK
-        exposure = position_range(held, known.border, over // 2, 0)
+        exposure = position_range(state, account[0], held, known.border, over // 2, 0)
         known.exposures[name] = exposure
         known.floor += exposure.floor
         known.is_proved = over >= 0 and known.floor >= 0 and not exposure.is_restless
