@@ -224,9 +224,10 @@ class Books:
 
     def release(self, owner: str, instrument: str) -> None:
         """Give back what is left of the margin of an isolated position that ended."""
-        if owner == LIQUIDATION and not self.held(owner, instrument):
-            self.last_adder.pop(instrument, None)
+        if owner == LIQUIDATION:
             self.untaken.pop(instrument, None)
+            if not self.held(owner, instrument):
+                self.last_adder.pop(instrument, None)
         balance = self.books.get((owner, "isolated", instrument), NOTHING)
         if balance > 0:
             self.post((owner, "isolated", instrument), -balance)
