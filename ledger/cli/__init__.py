@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from ledger.cli import books, demo, explaining, feeding, kafka, publishing, schemas, sealing
+from ledger.cli import books, demo, explaining, feeding, kafka, proving, publishing, schemas, sealing
 from ledger.errors import ConfigurationError, LedgerError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for group in (demo, books, explaining, feeding, kafka, publishing, schemas, sealing):
+for group in (demo, books, explaining, feeding, kafka, proving, publishing, schemas, sealing):
     group.register(app)
 
 
