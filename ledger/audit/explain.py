@@ -142,12 +142,17 @@ def explained(url: str, pool: str | None, id_: str, account: str | None = None) 
         ConfigurationError: There is no such pool, or `account` makes no sense here.
     """
     with looking_up(url, pool) as lookups:
-        record = _record(lookups, id_)
-        if record is not None:
-            if account is not None:
-                raise ConfigurationError(f"--account goes with a funding event, {id_} is a record")
-            return _of_record(lookups, id_, record)
+        return explanation(lookups, id_, account)
+
+
+def explanation(lookups: Lookups, id_: str, account: str | None = None) -> Explanation:
+    """The same, asked of books that are open already."""
+    record = _record(lookups, id_)
+    if record is None:
         return _of_event(lookups, id_, account)
+    if account is not None:
+        raise ConfigurationError(f"--account goes with a funding event, {id_} is a record")
+    return _of_record(lookups, id_, record)
 
 
 def _record(lookups: Lookups, id_: str) -> FoundRecord | None:
