@@ -8,7 +8,17 @@ import sys
 
 import typer
 
-from ledger.cli import books, demo, explaining, feeding, kafka, proving, publishing, schemas, sealing
+from ledger.cli import (
+    books,
+    demo,
+    explaining,
+    feeding,
+    kafka,
+    proving,
+    publishing,
+    schemas,
+    sealing,
+)
 from ledger.errors import ConfigurationError, LedgerError
 
 app = typer.Typer(
