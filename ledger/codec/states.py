@@ -119,7 +119,7 @@ def decode_state(body: bytes) -> State:
         key = AccountKey(owner, kind, instrument, asset)
         state.journal.restore(key, commodity, balance, sequence)
     if state.pool is not None:
-        state.watch.touch(margin_accounts(state))
+        state.watch.touch([*margin_accounts(state), *state.calls])
     return state
 
 

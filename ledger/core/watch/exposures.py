@@ -150,15 +150,18 @@ class Held(NamedTuple):
 def position_range(
     state: "State", owner: str, position: Position, border: Border, buffer: int, room: int
 ) -> Exposure:
-    """The range in which a position costs at most `buffer`, and brings at most `room`."""
+    """The range in which a position costs at most `buffer`, and brings at most `room`.
+
+    Where there is none of either, the range ends at the mark.
+    """
     is_long, mark, terms = position.quantity > 0, position.mark, position.terms
     if mark is None:
         found = Exposure(low=None, high=None, is_long=is_long)
         found.is_restless = True
         return found
     grows = is_long != terms.is_inverse
-    adverse = _adverse(position, border, buffer, grows=grows)
-    favourable = _favourable(position, border, room, grows=grows)
+    adverse = _adverse(position, border, max(0, buffer), grows=grows)
+    favourable = _favourable(position, border, max(0, room), grows=grows)
     low, high = (adverse, favourable) if is_long else (favourable, adverse)
     found = Exposure(
         low=None if low is None else min(mark, up(*low)),
