@@ -9,11 +9,13 @@ import sys
 import typer
 
 from ledger.cli import (
+    archiving,
     books,
     demo,
     explaining,
     feeding,
     kafka,
+    proofs,
     proving,
     publishing,
     schemas,
@@ -29,7 +31,19 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for group in (demo, books, explaining, feeding, kafka, proving, publishing, schemas, sealing):
+for group in (
+    demo,
+    archiving,
+    books,
+    explaining,
+    feeding,
+    kafka,
+    proofs,
+    proving,
+    publishing,
+    schemas,
+    sealing,
+):
     group.register(app)
 
 

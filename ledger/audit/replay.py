@@ -1,0 +1,357 @@
+"""Replay: every stored message submitted again to empty books, and both books held together.
+
+How it works. Shard by shard, in the order of their numbers: each row of the log is a message with
+its own source, partition, offset, timestamp and key; it is decided again under the version of the
+rules that decided it (`ledger.audit.replay_decisions`), on the state that the messages before it
+led to, and what comes out is appended to the new books in transactions of `batch` events. Rows,
+leaf and chain are made anew from that alone, then compared with the stored ones field by field.
+
+Rules of this file:
+
+* Where a batch ends, and where the writer starts over, changes no row. Tests hold that.
+* New books that hold a part already are gone on with, if what they hold is the same.
+* Offsets and the count of duplicates are no outcome of the events; they are taken over at the end,
+  when all else is the same, so that consuming can go on from the new books.
+
+Cost: about that of writing. Bounded: the state of one shard, and one batch.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from ledger.audit.replay_comparison import Difference, different_event, different_registries
+from ledger.audit.replay_decisions import Deciding, arrival_of, ids_named
+from ledger.batch import Draft
+from ledger.codec.canonical import EncodedRecord
+from ledger.codec.checkpoints import MalformedCheckpoint, decode_checkpoint
+from ledger.codec.states import UnknownFormat, decode_state, encode_state
+from ledger.core.machine import RULES_VERSION
+from ledger.core.outcome import Commodity, OpenedAccount, Posting
+from ledger.core.state import State
+from ledger.errors import ConfigurationError
+from ledger.ports import Log, Offset, Shard, ShardBatch, Snapshot, StoredEvent
+from ledger.recovery import restore
+from ledger.store.archive import Checkpoint, Heads
+
+BATCH_BYTES_MAX = 64 * 1024 * 1024
+"""Raw bytes after which a batch ends, however few its events."""
+
+
+class Books(Protocol):
+    """What is replayed: a database (`ledger.store.archive`) or an archive (`ledger.audit.archive`).
+
+    Postings and records come in order of sequence and line.
+    """
+
+    def heads(self) -> Heads: ...
+
+    def events(self, shard: int, first: int, last: int) -> Iterator[StoredEvent]: ...
+
+    def postings(self, shard: int, first: int, last: int) -> Iterator[tuple[int, int, Posting]]: ...
+
+    def records(
+        self, shard: int, first: int, last: int
+    ) -> Iterator[tuple[int, int, EncodedRecord]]: ...
+
+    def accounts(self, shard: int) -> Sequence[OpenedAccount]: ...
+
+    def commodities(self, shard: int) -> Sequence[Commodity]: ...
+
+    def states(self, shard: int, first: int, last: int) -> Iterable[tuple[int, bytes]]: ...
+
+    def checkpoints(self, shard: int, first: int, last: int) -> Sequence[Checkpoint]: ...
+
+
+class Replayed(NamedTuple):
+    """What a replay of one shard found.
+
+    Attributes:
+        pool: Name of the shard.
+        events: Rows of it that were rebuilt, those of an earlier, interrupted replay included.
+        stored: Rows that it has.
+        chain: Of the rebuilt books, at their head.
+        chain_equal: It is the stored one.
+        state_hash: SHA-256 of the rebuilt state at its head.
+        states_equal: Every state that was kept, in snapshots and checkpoints, is the rebuilt one;
+            None when there was none.
+        difference: The first field that differs, or None.
+    """
+
+    pool: str
+    events: int
+    stored: int
+    chain: bytes
+    chain_equal: bool
+    state_hash: bytes
+    states_equal: bool | None
+    difference: Difference | None
+
+    @property
+    def is_equal(self) -> bool:
+        """Nothing differs."""
+        return self.chain_equal and self.states_equal is not False and self.difference is None
+
+
+def replay(
+    books: Books,
+    open_log: Callable[[], Log],
+    *,
+    pool: str | None = None,
+    batch: int = 1000,
+    restart_every: int | None = None,
+    on_events: Callable[[str, int, int], object] = lambda *_: None,
+) -> list[Replayed]:
+    """Rebuild books and compare.
+
+    Args:
+        books: To replay.
+        open_log: Makes a connection to the new books; called again at every restart.
+        pool: Only this shard; None for all.
+        batch: Events of a transaction at most.
+        restart_every: Events after which memory is thrown away and the writer starts over; None
+            never. Every second time the state is kept before, as in an orderly stop.
+        on_events: Told shard, events rebuilt and events stored after every transaction.
+
+    Raises:
+        ConfigurationError: There is no such pool; the new books hold something else; or the books
+            were decided by rules that this version does not know.
+    """
+    heads = books.heads()
+    chosen = [head for head in heads.shards if pool in (None, head.name)]
+    if not chosen:
+        names = ", ".join(head.name for head in heads.shards) or "none"
+        raise ConfigurationError(f"no shard {pool or ''} to replay; these books have {names}")
+    return [
+        _Shard(books, heads, head, open_log, batch, restart_every, on_events).replayed()
+        for head in chosen
+    ]
+
+
+class _Shard:
+    """The replay of one shard."""
+
+    def __init__(
+        self,
+        books: Books,
+        heads: Heads,
+        head: Shard,
+        open_log: Callable[[], Log],
+        batch: int,
+        restart_every: int | None,
+        on_events: Callable[[str, int, int], object],
+    ) -> None:
+        self._books = books
+        self._head = head
+        self._offsets: Sequence[Offset] = [
+            offset for offset in heads.offsets if offset.shard == head.shard
+        ]
+        self._shards = {shard.name: shard for shard in heads.shards}
+        self._open_log = open_log
+        self._batch = batch
+        self._restart_every = restart_every
+        self._on_events = on_events
+        self._restarts = 0
+        self._stopped = False
+        self._difference: Difference | None = None
+        self._kept = self._kept_hashes()
+        self._states_equal: bool | None = None
+        self._begin()
+
+    def replayed(self) -> Replayed:
+        """Run it to its end."""
+        try:
+            return self._run()
+        finally:
+            self._log.close()
+
+    def _run(self) -> Replayed:
+        self._require_same_beginning()
+        self._compare_state(self._shard.next_sequence - 1)
+        last = self._head.next_sequence - 1
+        since_start = 0
+        while not self._stopped and self._shard.next_sequence <= last:
+            until = last
+            if self._restart_every is not None:
+                until = min(last, self._shard.next_sequence + self._restart_every - since_start - 1)
+            before = self._shard.next_sequence
+            self._write(self._next(until))
+            since_start += self._shard.next_sequence - before
+            self._on_events(self._head.name, self._shard.next_sequence - 1, last)
+            if self._restart_every is not None and since_start >= self._restart_every:
+                self._restart()
+                since_start = 0
+        return self._finished()
+
+    def _begin(self) -> None:
+        self._log = self._open_log()
+        declared = self._log.declare(self._head.name, self._head.partition)
+        self._shard = self._log.acquire(declared.shard, take_over=False)
+        self._state, _ = restore(self._log, self._shard)
+        self._deciding = Deciding(self._log, self._shards)
+
+    def _restart(self) -> None:
+        if self._restarts % 2:
+            self._keep_state()
+        self._restarts += 1
+        self._log.close()
+        self._begin()
+
+    def _require_same_beginning(self) -> None:
+        """What the new books hold already must be the beginning of the stored ones."""
+        at = self._shard.next_sequence - 1
+        if at == 0:
+            return
+        stored = next(self._books.events(self._head.shard, at, at), None)
+        if stored is None or stored.chain != self._shard.chain:
+            raise ConfigurationError(
+                f"the new books hold {at} events of {self._head.name}, which are not the first {at}"
+                " of the books to replay: replay into a fresh database"
+            )
+
+    def _next(self, until: int) -> list[StoredEvent]:
+        """The next messages, all decided under one version of the rules."""
+        first = self._shard.next_sequence
+        found: list[StoredEvent] = []
+        size = 0
+        last = min(until, first + self._batch - 1)
+        for stored in self._books.events(self._head.shard, first, last):
+            if found and (size >= BATCH_BYTES_MAX or stored.rules != found[0].rules):
+                break
+            found.append(stored)
+            size += len(stored.raw)
+        if not found or found[0].sequence != first:
+            self._stop(first, "sequence", found[0].sequence if found else None, first)
+            return []
+        if found[0].rules > RULES_VERSION:
+            raise ConfigurationError(
+                f"event {first} of {self._head.name} was decided by rules version {found[0].rules},"
+                f" this version of the ledger knows {RULES_VERSION}: replay with a newer one"
+            )
+        return found
+
+    def _write(self, events: Sequence[StoredEvent]) -> None:
+        if not events:
+            return
+        rules, known = events[0].rules, self._difference
+        draft = Draft(self._shard, self._state, rules)
+        submitted = [(stored, arrival_of(stored)) for stored in events]
+        ids = ids_named(submitted)
+        if ids:
+            draft.known.update(self._log.identities(self._shard.shard, ids))
+        for stored, arrival in submitted:
+            expected = draft.next_sequence
+            refused = (
+                f"event {stored.sequence}"
+                if stored.sequence != expected
+                else self._deciding.submit(draft, stored, arrival, rules)
+            )
+            if refused is not None:
+                self._stop(expected, "event", stored.event_id, refused)
+                break
+            self._compare_state(stored.sequence)
+        rows = draft.finished()
+        if known is None:
+            self._compare(rows, events)
+        self._log.append([rows])
+        self._shard = draft.committed()
+
+    def _compare(self, rows: ShardBatch, stored: Sequence[StoredEvent]) -> None:
+        if not rows.events:
+            return
+        first, last = rows.events[0].sequence, rows.events[-1].sequence
+        number = self._head.shard
+        found = different_event(
+            rows,
+            stored,
+            list(self._books.postings(number, first, last)),
+            list(self._books.records(number, first, last)),
+        )
+        known = self._difference
+        if found is not None and (known is None or found.sequence <= known.sequence):
+            self._difference = found
+
+    def _compare_state(self, sequence: int) -> None:
+        kept = self._kept.get(sequence)
+        if kept is None:
+            return
+        equal = kept == hashlib.sha256(encode_state(self._state)).digest()
+        if not equal and self._difference is None:
+            self._difference = Difference(sequence, "state hash", kept.hex(), "another")
+        self._states_equal = equal and self._states_equal is not False
+
+    def _kept_hashes(self) -> dict[int, bytes]:
+        """Hashes of the states that were kept, by sequence; snapshots of other formats left out."""
+        shard, last = self._head.shard, self._head.next_sequence - 1
+        found: dict[int, bytes] = {}
+        for sequence, body in self._books.states(shard, 1, last):
+            try:
+                decode_state(body)
+            except UnknownFormat:
+                continue
+            found[sequence] = hashlib.sha256(body).digest()
+        for checkpoint in self._books.checkpoints(shard, 1, last):
+            if not self._head.name.startswith("@"):
+                found[checkpoint.sequence] = _state_hash(checkpoint.body)
+        return found
+
+    def _finished(self) -> Replayed:
+        last = self._head.next_sequence - 1
+        if self._difference is None:
+            accounts, commodities = _registries(self._state)
+            self._difference = different_registries(
+                self._books.accounts(self._head.shard),
+                self._books.commodities(self._head.shard),
+                accounts,
+                commodities,
+            )
+        chain_equal = not self._stopped and self._shard.chain == self._head.chain
+        if chain_equal and self._difference is None:
+            self._take_over_offsets()
+        self._keep_state()
+        return Replayed(
+            self._head.name,
+            self._shard.next_sequence - 1,
+            last,
+            self._shard.chain,
+            chain_equal,
+            hashlib.sha256(encode_state(self._state)).digest(),
+            self._states_equal,
+            self._difference,
+        )
+
+    def _take_over_offsets(self) -> None:
+        draft = Draft(self._shard, self._state, RULES_VERSION)
+        draft.duplicates = self._head.duplicates - self._shard.duplicates
+        for offset in self._offsets:
+            draft.offsets[offset.source, offset.partition] = offset.next_offset
+        self._log.append([draft.finished()])
+        self._shard = draft.committed()
+
+    def _keep_state(self) -> None:
+        head = self._shard.next_sequence - 1
+        if head and not self._head.name.startswith("@"):
+            kept = Snapshot(head, RULES_VERSION, encode_state(self._state))
+            self._log.save_snapshot(self._shard.shard, kept)
+
+    def _stop(self, sequence: int, field: str, stored: object, rebuilt: object) -> None:
+        self._stopped = True
+        if self._difference is None:
+            self._difference = Difference(sequence, field, stored, rebuilt)
+
+
+def _state_hash(body: bytes) -> bytes:
+    """The state hash in a checkpoint; of one that cannot be read, what no state has."""
+    try:
+        return decode_checkpoint(body).state_hash
+    except MalformedCheckpoint:
+        return b""
+
+
+def _registries(state: State) -> tuple[list[OpenedAccount], list[Commodity]]:
+    journal = state.journal
+    accounts = [
+        OpenedAccount(number, *key) for number, key in islice(enumerate(journal.keys), 1, None)
+    ]
+    return accounts, list(journal.commodities[1:])
