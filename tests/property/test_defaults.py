@@ -125,6 +125,11 @@ def test_core_and_model_agree_on_defaults_after_each_event(first: int) -> None:
     assert len(kinds) > 8, f"the histories are too tame: {sorted(kinds)}"
 
 
+@pytest.mark.timeout(600)
+def test_core_and_model_agree_on_a_long_history() -> None:
+    live_through(3, 500)
+
+
 def test_the_comparison_is_able_to_fail() -> None:
     world = live_through(1, 5)
     world.model.books["anna", "wallet", "USD"] += 1
