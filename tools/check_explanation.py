@@ -153,6 +153,10 @@ class Position:
     def worth(self, quantity: Fraction) -> Fraction:
         return ZERO if self.mark is None else quantity * self.contract.value(self.mark)
 
+    def value(self, scale: int) -> Fraction:
+        """What the whole position counts; without a mark it offsets its cost."""
+        return -self.cost if self.mark is None else down(self.worth(self.quantity), scale)
+
     def needs(self, quantity: Fraction, scale: int) -> Fraction:
         """Maintenance margin of so many contracts."""
         if self.mark is None:
@@ -180,7 +184,7 @@ class Account:
         for asset in self.assets:
             total += self.asset_value(asset)
         for held in self.positions.values():
-            total += held.cost + down(held.worth(held.quantity), self.scale)
+            total += held.cost + held.value(self.scale)
         return total
 
     def maintenance(self) -> Fraction:
@@ -380,8 +384,11 @@ class Check:
         mark = self.inputs["marks"].get(name)
         if mark is None:
             self.expect(here + "/mark_price", None)
-            for key in ("value", "maintenance_margin", "initial_margin"):
-                self.expect(f"{here}/{key}", ZERO)
+            self.expect(here + "/value", held.value(self.scale))
+            self.expect(here + "/maintenance_margin", ZERO)
+            self.expect(here + "/initial_margin", ZERO)
+            for key in ("initial_rate", "maintenance_rate", "maintenance_amount"):
+                self.copy(f"{here}/{key}", f"{terms}/tiers/0/{key}")
             self.expect(here + "/stale", held.stale)
             return
         self.copy(here + "/mark_price", f"marks/{name}/mark_price")
@@ -728,11 +735,12 @@ class Check:
         for name, part in held.items():
             if not part.get("position"):
                 continue
-            mark, worth = self.inputs["marks"].get(name), ZERO
+            found[name] = ZERO
+            mark = self.inputs["marks"].get(name)
             if mark is not None:
                 each = self.contracts[name].value(figure(mark["mark_price"]))
                 worth = down(part["position"] * each, self.scale)
-            found[name] = part.get("variation", ZERO) + worth
+                found[name] = part.get("variation", ZERO) + worth
         return insurance, found
 
     def projection(self, here: str, line: int) -> None:

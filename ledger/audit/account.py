@@ -29,7 +29,7 @@ class Holding:
         quantity_scale: Decimals of its quantities.
         quantity: Signed, whole contracts.
         cost: Balance of `variation`.
-        mark: None where there never was one: the position then counts nothing.
+        mark: None where there never was one: the position then counts nothing, its cost neither.
         leverage: Chosen, as text; None where none was.
         stale: Its mark is too old to act on.
     """
@@ -70,6 +70,10 @@ class Holding:
             return ZERO
         held = self.quantity if quantity is None else quantity
         return held * contract_value(self.type, self.multiplier, self.mark)
+
+    def value(self, scale: int) -> Figure:
+        """What the whole position counts, down; without a mark it offsets its cost."""
+        return -self.cost if self.mark is None else down(self.worth(), scale)
 
     def notional(self, quantity: Figure | None = None) -> Figure:
         """The size of `worth`."""
@@ -122,7 +126,7 @@ class MarginAccount:
     def equity(self) -> Figure:
         """Collateral and what the positions have gained."""
         collateral = self.balance + sum((part.value(self.scale) for part in self.assets), ZERO)
-        gained = (held.cost + down(held.worth(), self.scale) for held in self.holdings.values())
+        gained = (held.cost + held.value(self.scale) for held in self.holdings.values())
         return collateral + sum(gained, ZERO)
 
     def maintenance(self) -> Figure:

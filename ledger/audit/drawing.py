@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from ledger.audit.account import ZERO, Asset, Holding, MarginAccount
-from ledger.audit.arithmetic import decimal, down, number
+from ledger.audit.arithmetic import decimal, number
 from ledger.audit.statements import balance_at, is_stale
 
 
@@ -139,12 +139,12 @@ def _position(
     }
     held = Holding.of(line, terms)
     found.holdings[name] = held
+    line["value"] = decimal(held.value(scale), scale)
     if mark is not None:
         line |= {
             key: held.tier()[key]
             for key in ("initial_rate", "maintenance_rate", "maintenance_amount")
         }
-        line["value"] = decimal(down(held.worth(), scale), scale)
         line["maintenance_margin"] = decimal(held.maintenance(scale), scale)
         line["initial_margin"] = decimal(held.initial(scale), scale)
     return line

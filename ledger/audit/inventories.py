@@ -1,7 +1,5 @@
 """The inventory of `@liquidation`: where it stands in the books, and what the fund projects."""
 
-from fractions import Fraction
-
 from ledger.audit.account import ZERO
 from ledger.audit.arithmetic import Figure, contract_value, decimal, down, number
 from ledger.audit.statements import Key, balance_at, cuts_of
@@ -50,8 +48,7 @@ def results_at(sheet: Worksheet, cut: int) -> dict[str, Figure]:
             held.setdefault(book["instrument"], {})[book["kind"]] = balance_at(book, cut)
     for name, part in sorted(held.items()):
         if part.get("position"):
-            worth = _worth(sheet, name, part["position"])
-            found[name] = part.get("variation", ZERO) + worth
+            found[name] = _result(sheet, name, part["position"], part.get("variation", ZERO))
     return found
 
 
@@ -78,10 +75,11 @@ def projection(sheet: Worksheet, here: str, cut: int | None) -> None:
     sheet.work(f"{here}/projected", "projected fund", " + ".join(given), given, total, unit)
 
 
-def _worth(sheet: Worksheet, name: str, quantity: Figure) -> Figure:
+def _result(sheet: Worksheet, name: str, quantity: Figure, cost: Figure) -> Figure:
+    """`cost + down(quantity * V(mark))`; nothing without a mark."""
     mark = sheet.at("marks").get(name)
     if mark is None:
-        return Fraction(0)
+        return ZERO
     terms = sheet.at(f"terms/instruments/{name}")
     one = contract_value(terms["type"], number(terms["multiplier"]), number(mark["mark_price"]))
-    return down(quantity * one, sheet.at("terms/pool/scale"))
+    return cost + down(quantity * one, sheet.at("terms/pool/scale"))

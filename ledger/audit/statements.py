@@ -27,7 +27,7 @@ def statement_steps(sheet: Worksheet, place: str) -> MarginAccount:
     sheet.work(f"{place}/collateral", "collateral", formula, values, collateral, unit)
     gains = _positions(sheet, place, account, unit)
     unrealized = sum(
-        (held.cost + down(held.worth(), account.scale) for held in account.holdings.values()), ZERO
+        (held.cost + held.value(account.scale) for held in account.holdings.values()), ZERO
     )
     sheet.work(
         f"{place}/unrealized_pnl",
@@ -133,8 +133,15 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
         sheet.work(f"{here}/leverage", f"{name}: leverage chosen", "none", {}, None)
     if held.mark is None:
         sheet.work(f"{here}/mark_price", f"{name}: mark", "never had one", {}, None)
-        for key in ("value", "maintenance_margin", "initial_margin"):
+        cost = {"cost": f"{here}/cost"}
+        sheet.work(
+            f"{here}/value", f"{name}: value without a mark", "-cost", cost, held.value(scale), unit
+        )
+        for key in ("maintenance_margin", "initial_margin"):
             sheet.work(f"{here}/{key}", f"{name}: {key} without a mark", "0", {}, ZERO, unit)
+        for key in ("initial_rate", "maintenance_rate", "maintenance_amount"):
+            words = f"{name}: {key.replace('_', ' ')}"
+            sheet.carry(f"{here}/{key}", words, f"{terms}/tiers/0/{key}", "the first tier")
         sheet.work(f"{here}/stale", f"{name}: stale without a mark", "yes", {}, held.stale)
         return
     sheet.carry(
