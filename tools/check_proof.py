@@ -1,6 +1,7 @@
 """Check proofs made by `clearing prove ...`, without the ledger.
 
     python check_proof.py FILE... --against PUBLISHED [--against PUBLISHED]
+    python check_proof.py FILE... --checkpoint PUBLISHED
 
 Says for each FILE what it proves (exit 0), or the first thing that is wrong, expected and found
 (exit 1). Exit 2: called wrongly, or a file cannot be read.
@@ -13,6 +14,9 @@ everybody else takes it, never from whoever handed you the FILE.
 |---|---|---|
 | `liability` | liabilities.json | that an account's claims are in the published sums |
 | `liabilities` | checkpoints, or nothing | that sums and disclosures are those of its root |
+| `event` | its checkpoint | that an event, and what it led to, stands in the books |
+| `posting` | its checkpoint | that a posting does, and to whose account it was made |
+| `consistency` | two checkpoints | that the books of the older are the beginning of the newer |
 
 Checkpoints are files with one or one a line, as `clearing checkpoint --out` writes them. They may
 also be given with a `liability`; that of the same event is then held against the audit.
@@ -28,6 +32,7 @@ import hashlib
 import json
 import re
 import sys
+from datetime import datetime, timedelta
 from typing import Any, Callable, NamedTuple
 
 FORMAT = 1
@@ -36,6 +41,12 @@ VALUE_LENGTH = 16
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,59})(\.[0-9]{1,255})?")
 HASH = re.compile(r"[0-9a-f]{64}")
 Json = dict[str, Any]
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - shown as UTC
+PURPOSES = (
+    *("", "transfer", "opening", "trade", "realized P&L", "fee", "funding", "settlement"),
+    *("expiry", "rounding", "adjustment", "margin", "takeover", "seizure", "made whole"),
+    *("deleveraging", "socialized loss"),
+)
 
 
 class Refused(Exception):
@@ -420,11 +431,487 @@ def check_liability(content: Json, against: list[Json], seen: Seen) -> str:
     )
 
 
+# Events, postings, growth: docs/spec/canonical-bytes.md. First the signature of a checkpoint.
+
+PRIME = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, -1, PRIME) % PRIME
+ROOT_OF_MINUS_ONE = pow(2, (PRIME - 1) // 4, PRIME)
+KEY_LENGTH = 32
+SIGNATURE_LENGTH = 64
+PATH_MAX = 64
+Point = tuple[int, int, int, int]
+
+
+def added(one: Point, two: Point) -> Point:
+    """The sum of two points in extended coordinates (RFC 8032, 5.1.4)."""
+    a = (one[1] - one[0]) * (two[1] - two[0]) % PRIME
+    b = (one[1] + one[0]) * (two[1] + two[0]) % PRIME
+    c = 2 * one[3] * two[3] * CURVE % PRIME
+    d = 2 * one[2] * two[2] % PRIME
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
+
+
+def multiplied(factor: int, point: Point) -> Point:
+    found = (0, 1, 1, 0)
+    while factor:
+        if factor & 1:
+            found = added(found, point)
+        point = added(point, point)
+        factor >>= 1
+    return found
+
+
+def point_of(encoded: bytes) -> Point | None:
+    """The point of 32 bytes; None if they are not of one (RFC 8032, 5.1.3)."""
+    y = int.from_bytes(encoded, "little")
+    odd, y = y >> 255, y & (1 << 255) - 1
+    if len(encoded) != KEY_LENGTH or y >= PRIME:
+        return None
+    square = (y * y - 1) * pow(CURVE * y * y + 1, -1, PRIME) % PRIME
+    x = pow(square, (PRIME + 3) // 8, PRIME)
+    if (x * x - square) % PRIME:
+        x = x * ROOT_OF_MINUS_ONE % PRIME
+    if (x * x - square) % PRIME or (not x and odd):
+        return None
+    x = PRIME - x if x & 1 != odd else x
+    return x, y, 1, x * y % PRIME
+
+
+BASE = point_of((4 * pow(5, -1, PRIME) % PRIME).to_bytes(32, "little"))
+
+
+def signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether this is the key's Ed25519 signature over the message (RFC 8032, 5.1.7)."""
+    public, commitment = point_of(key), point_of(signature[:32])
+    answer = int.from_bytes(signature[32:], "little")
+    if (
+        public is None
+        or commitment is None
+        or len(signature) != SIGNATURE_LENGTH
+        or answer >= ORDER
+    ):
+        return False
+    challenge = hashlib.sha512(signature[:32] + key + message).digest()
+    factor = int.from_bytes(challenge, "little") % ORDER
+    assert BASE is not None
+    one = multiplied(answer, BASE)
+    two = added(commitment, multiplied(factor, public))
+    same = (one[0] * two[2] - two[0] * one[2]) % PRIME, (one[1] * two[2] - two[1] * one[2]) % PRIME
+    return same == (0, 0)
+
+
+class Bytes:
+    """Canonical bytes, taken apart from the front (CB.1)."""
+
+    def __init__(self, place: str, content: bytes) -> None:
+        self.place = place
+        self._content = content
+        self._at = 0
+
+    def take(self, length: int) -> bytes:
+        end = self._at + length
+        if end > len(self._content):
+            raise Refused(f"{self.place}: its {len(self._content)} bytes end early")
+        taken, self._at = self._content[self._at : end], end
+        return taken
+
+    def number(self, length: int, *, negative: bool = False) -> int:
+        return int.from_bytes(self.take(length), "big", signed=negative)
+
+    def octets(self) -> bytes:
+        return self.take(self.number(4))
+
+    def text(self) -> str:
+        try:
+            return self.octets().decode()
+        except UnicodeDecodeError as fault:
+            raise Refused(f"{self.place}: {fault}") from None
+
+    def there(self) -> bool:
+        mark = self.number(1)
+        if mark > 1:
+            raise Refused(f"{self.place}: expected 0 or 1 before an optional field, found {mark}")
+        return mark == 1
+
+    def optional_text(self) -> str | None:
+        return self.text() if self.there() else None
+
+    def moment(self) -> int | None:
+        return self.number(8, negative=True) if self.there() else None
+
+    def version(self) -> None:
+        found = self.number(1)
+        if found != 1:
+            raise CalledWrongly(f"{self.place}: version {found}, this checker reads version 1")
+
+    def end(self) -> None:
+        if self._at != len(self._content):
+            raise Refused(f"{self.place}: {len(self._content) - self._at} bytes too many")
+
+
+def bytes_of(place: str, content: Any, name: str) -> bytes:
+    words = member(place, content, name, str)
+    if len(words) % 2 or not re.fullmatch("[0-9a-f]*", words):
+        raise Refused(f"{place}: {name} is not hexadecimal")
+    return bytes.fromhex(words)
+
+
+class Anchor(NamedTuple):
+    """What a checkpoint's signed bytes say."""
+
+    pool: str
+    sequence: int
+    chain: bytes
+    root: bytes
+    key: bytes
+    body: bytes
+
+
+def anchor_of(place: str, content: Any) -> Anchor:
+    """A checkpoint as its bytes say it, whose words say the same and whose signature holds."""
+    body = bytes_of(place, content, "body")
+    reader = Bytes(f"{place}, body", body)
+    reader.version()
+    pool, sequence = reader.text(), reader.number(8)
+    chain, root, state = reader.take(32), reader.take(32), reader.take(32)
+    reader.moment()
+    rules = reader.number(2)
+    for _ in range(reader.number(4)):
+        reader.text()
+        reader.take(32)
+    previous, key = reader.take(32), reader.take(32)
+    reader.end()
+    says = {"pool": pool, "sequence": sequence, "rules": rules, "chain": chain.hex()}
+    says.update(root=root.hex(), state_hash=state.hex(), previous=previous.hex(), key=key.hex())
+    for name, value in says.items():
+        if content.get(name) != value or isinstance(content[name], bool):
+            raise Refused(
+                f"{place}: {name} is {content.get(name)!r} in words, {value!r} in its bytes"
+            )
+    if not signed(key, body, bytes_of(place, content, "signature")):
+        raise Refused(f"{place}: the signature is not that of key {key.hex()}")
+    return Anchor(pool, sequence, chain, root, key, body)
+
+
+def published_checkpoint(place: str, content: Json, against: list[Json]) -> Anchor:
+    """The checkpoint of a file, which is one of those that were published."""
+    known = [other for other in against if "body" in other]
+    if not known:
+        raise CalledWrongly("an event or a growth is checked against a published --checkpoint")
+    found = anchor_of(place, member("file", content, place, dict))
+    of_event = (found.pool, found.sequence)
+    same = [one for one in known if (one.get("pool"), one.get("sequence")) == of_event]
+    for other in same:
+        if other["body"] != found.body.hex():
+            raise Refused(
+                f"{place}: pool {found.pool} at {found.sequence} is published with root"
+                f" {other.get('root')} and key {other.get('key')}, the file has root"
+                f" {found.root.hex()} and key {found.key.hex()}"
+            )
+    if not same:
+        listed = ", ".join(f"{one.get('pool')} at {one.get('sequence')}" for one in known[:5])
+        raise Refused(
+            f"{place}: of pool {found.pool} at {found.sequence} none is published; there are:"
+            f" {listed}"
+        )
+    return found
+
+
+class Event(NamedTuple):
+    """An event as its canonical bytes say it (CB.2)."""
+
+    shard: str
+    sequence: int
+    source: str
+    occurred_at: int | None
+    rules: int
+    kind: str | None
+    event_id: str | None
+    rejection: str | None
+    detail: str | None
+    redrive_of: str
+    raw: bytes
+
+
+def event_of(place: str, content: bytes) -> Event:
+    reader = Bytes(place, content)
+    reader.version()
+    shard, sequence = reader.text(), reader.number(8)
+    cluster, _, topic = reader.text(), reader.text(), reader.text()
+    partition, offset = reader.number(4, negative=True), reader.number(8, negative=True)
+    reader.take(8)
+    occurred_at, _, rules = reader.moment(), reader.moment(), reader.number(2)
+    kind, event_id = reader.optional_text(), reader.optional_text()
+    rejection, detail = reader.optional_text(), reader.optional_text()
+    redrive_of = f"{reader.text()} {reader.number(8)}" if reader.there() else ""
+    if reader.there():
+        reader.octets()
+    reader.take(32)
+    raw = reader.octets()
+    reader.end()
+    source = f"{topic} of {cluster}, partition {partition}, offset {offset}"
+    said = (occurred_at, rules, kind, event_id, rejection, detail, redrive_of, raw)
+    return Event(shard, sequence, source, *said)
+
+
+class Posting(NamedTuple):
+    account: int
+    account_sequence: int
+    commodity: int
+    purpose: int
+    amount: int
+    balance: int
+
+
+class Outcome(NamedTuple):
+    """What an event led to (CB.3): registers by number, lines in order."""
+
+    commodities: dict[int, tuple[str | None, str | None, int]]
+    accounts: dict[int, tuple[str, str, str | None, str | None]]
+    postings: list[Posting]
+    records: list[str]
+
+
+def outcome_of(place: str, content: bytes) -> Outcome:
+    reader = Bytes(place, content)
+    found = Outcome({}, {}, [], [])
+    for _ in range(reader.number(4)):
+        number = reader.number(4)
+        what = (reader.optional_text(), reader.optional_text(), reader.number(1))
+        found.commodities[number] = what
+    for _ in range(reader.number(4)):
+        number = reader.number(4)
+        who = (reader.text(), reader.text(), reader.optional_text(), reader.optional_text())
+        found.accounts[number] = who
+    for _ in range(reader.number(4)):
+        numbers = (reader.number(4), reader.number(8), reader.number(4), reader.number(2))
+        moved = (reader.number(16, negative=True), reader.number(16, negative=True))
+        found.postings.append(Posting(*numbers, *moved))
+    for _ in range(reader.number(4)):
+        found.records.append(f"{reader.text()} {reader.text()}")
+        reader.octets()
+    reader.end()
+    return found
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\x01" + left + right)
+
+
+def path_of(place: str, content: Json) -> list[bytes]:
+    hashes = member(place, content, "path", list)
+    if len(hashes) > PATH_MAX:
+        raise Refused(f"{place}: path: expected {PATH_MAX} hashes at most, found {len(hashes)}")
+    return [hash_of(place, {"path": each}, "path") for each in hashes]
+
+
+def climbed(place: str, leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that a path leads to from a leaf (CB.9)."""
+    found, first, last = leaf, index, size - 1
+    for sibling in path:
+        if not last:
+            raise Refused(f"{place}: path: {len(path)} siblings are too many for {size} leaves")
+        if first & 1 or first == last:
+            found = node(sibling, found)
+            while first and not first & 1:
+                first, last = first >> 1, last >> 1
+        else:
+            found = node(found, sibling)
+        first, last = first >> 1, last >> 1
+    if last:
+        raise Refused(f"{place}: path: {len(path)} siblings are too few for {size} leaves")
+    return found
+
+
+def included(place: str, content: Json, checkpoint: Anchor) -> tuple[Event, Outcome]:
+    """An event and its outcome, which stand in the tree of a checkpoint."""
+    event_bytes = bytes_of(place, content, "event")
+    outcome_bytes = bytes_of(place, content, "outcome")
+    event = event_of(f"{place}, event", event_bytes)
+    outcome = outcome_of(f"{place}, outcome", outcome_bytes)
+    if event.shard != checkpoint.pool:
+        raise Refused(f"{place}: of pool {event.shard}, the checkpoint is of {checkpoint.pool}")
+    if count_of(place, content, "sequence") != event.sequence:
+        raise Refused(
+            f"{place}: its bytes are of event {event.sequence}, the file says {content['sequence']}"
+        )
+    if not 1 <= event.sequence <= checkpoint.sequence:
+        raise Refused(
+            f"{place}: event {event.sequence} is not among the {checkpoint.sequence} of the"
+            " checkpoint"
+        )
+    leaf = sha256(b"\x00" + event_bytes + sha256(outcome_bytes))
+    path = path_of(place, content)
+    root = climbed(place, leaf, event.sequence - 1, checkpoint.sequence, path)
+    if root != checkpoint.root:
+        raise Refused(
+            f"{place}: event {event.sequence} with this path leads to root {root.hex()}, the"
+            f" checkpoint has {checkpoint.root.hex()}"
+        )
+    return event, outcome
+
+
+def instant(microseconds: int | None) -> str:
+    if microseconds is None:
+        return "an unknown time"
+    try:
+        return (EPOCH + timedelta(microseconds=microseconds)).isoformat() + "Z"
+    except OverflowError:
+        return f"{microseconds} microseconds after 1970"
+
+
+def natural(amount: int, scale: int) -> str:
+    digits = str(abs(amount)).rjust(scale + 1, "0")
+    whole, fraction = digits[: len(digits) - scale], digits[len(digits) - scale :]
+    return ("-" if amount < 0 else "") + whole + ("." + fraction if fraction else "")
+
+
+def event_words(event: Event) -> str:
+    """An event as a sentence; what the message said is shown as it came."""
+    name = f"{event.kind or 'message'} {event.event_id or 'without an id'}"
+    fate = "accepted"
+    if event.rejection is not None:
+        fate = f"refused as {event.rejection} ({event.detail})"
+    again = f", submitted again for {event.redrive_of}" if event.redrive_of else ""
+    return (
+        f"event {event.sequence} of pool {event.shard}: {name} at {instant(event.occurred_at)},"
+        f" from {event.source}, {fate} by rules {event.rules}{again}"
+    )
+
+
+def said_words(event: Event) -> str:
+    try:
+        fields = json.loads(event.raw)
+    except (ValueError, RecursionError):
+        return f"; it said {event.raw[:200]!r}"
+    if not isinstance(fields, dict):
+        return f"; it said {event.raw[:200]!r}"
+    left = ("kind", "event_id", "pool", "occurred_at", "version")
+    return "; it said " + ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in fields.items()
+        if name not in left
+    )
+
+
+def checkpoint_words(checkpoint: Anchor) -> str:
+    return (
+        f"checkpoint of {checkpoint.pool} after event {checkpoint.sequence}, root"
+        f" {checkpoint.root.hex()}, signed by {checkpoint.key.hex()}"
+    )
+
+
+def check_event(content: Json, against: list[Json], _seen: Seen) -> str:
+    checkpoint = published_checkpoint("checkpoint", content, against)
+    event, outcome = included("event", content, checkpoint)
+    return (
+        f"{event_words(event)}{said_words(event)}; it led to {len(outcome.postings)} postings and"
+        f" {len(outcome.records)} records; in the {checkpoint_words(checkpoint)}"
+    )
+
+
+def check_posting(content: Json, against: list[Json], _seen: Seen) -> str:
+    checkpoint = published_checkpoint("checkpoint", content, against)
+    event, outcome = included("event", content, checkpoint)
+    line = count_of("posting", content, "line")
+    if not 1 <= line <= len(outcome.postings):
+        raise Refused(f"line: event {event.sequence} has {len(outcome.postings)}, found {line}")
+    posting = outcome.postings[line - 1]
+    outcomes = {event.sequence: outcome}
+    for number, entry in enumerate(member("posting", content, "registry", list), start=1):
+        opening, led_to = included(f"registry {number}", entry, checkpoint)
+        outcomes[opening.sequence] = led_to
+    accounts = [
+        led.accounts[posting.account]
+        for led in outcomes.values()
+        if posting.account in led.accounts
+    ]
+    kinds = [
+        led.commodities[posting.commodity]
+        for led in outcomes.values()
+        if posting.commodity in led.commodities
+    ]
+    if len(accounts) != 1 or len(kinds) != 1:
+        raise Refused(
+            f"registry: account {posting.account} is opened {len(accounts)} times and commodity"
+            f" {posting.commodity} {len(kinds)} times, expected once each"
+        )
+    (owner, kind, instrument, asset), (of_asset, contracts, scale) = accounts[0], kinds[0]
+    if (asset, None if asset else instrument) != (of_asset, contracts):
+        raise Refused(
+            f"registry: account {posting.account} holds {asset or instrument}, the posting is in"
+            f" {of_asset or contracts}"
+        )
+    unit = of_asset or f"contracts of {contracts}"
+    place = f"{owner} {kind}" + (f" of {instrument}" if instrument and asset else "")
+    plus = "+" if posting.amount > 0 else ""
+    named = 0 < posting.purpose < len(PURPOSES)
+    purpose = PURPOSES[posting.purpose] if named else f"purpose {posting.purpose}"
+    return (
+        f"line {line}: {plus}{natural(posting.amount, scale)} {unit} to {place} as"
+        f" {purpose}, which has"
+        f" {natural(posting.balance, scale)} after it (its posting {posting.account_sequence});"
+        f" by {event_words(event)}; in the {checkpoint_words(checkpoint)}"
+    )
+
+
+def check_consistency(content: Json, against: list[Json], _seen: Seen) -> str:
+    older = published_checkpoint("older", content, against)
+    newer = published_checkpoint("newer", content, against)
+    if older.pool != newer.pool or older.sequence > newer.sequence:
+        raise Refused(
+            f"{older.pool} at {older.sequence} is not before {newer.pool} at {newer.sequence}"
+        )
+    roots = grown(older, newer, path_of("consistency", content))
+    if roots != (older.root, newer.root):
+        raise Refused(
+            f"path: it leads to roots {roots[0].hex()} and {roots[1].hex()}, the checkpoints have"
+            f" {older.root.hex()} and {newer.root.hex()}"
+        )
+    return (
+        f"the {older.sequence} events of pool {older.pool} are the first of its {newer.sequence}:"
+        f" {checkpoint_words(older)}; {checkpoint_words(newer)}"
+    )
+
+
+def grown(older: Anchor, newer: Anchor, path: list[bytes]) -> tuple[bytes, bytes]:
+    """The roots that a consistency proof leads to (CB.10; RFC 9162, 2.1.4.2)."""
+    if older.sequence == newer.sequence:
+        if path:
+            raise Refused(f"path: expected none between equal sizes, found {len(path)} hashes")
+        return older.root, older.root
+    size, first, last = older.sequence, older.sequence - 1, newer.sequence - 1
+    if not size or not path:
+        raise Refused(f"path: {len(path)} hashes are too few from {size} to {newer.sequence}")
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    begin, rest = (older.root, path) if size & (size - 1) == 0 else (path[0], path[1:])
+    one = two = begin
+    for each in rest:
+        if not last:
+            raise Refused(f"path: {len(path)} hashes are too many")
+        if first & 1 or first == last:
+            one, two = node(each, one), node(each, two)
+            while first and not first & 1:
+                first, last = first >> 1, last >> 1
+        else:
+            two = node(two, each)
+        first, last = first >> 1, last >> 1
+    if last:
+        raise Refused(f"path: {len(path)} hashes are too few from {size} to {newer.sequence}")
+    return one, two
+
+
 # By the `kind` of the file: what it holds, what was published, what other files said.
 
 CHECKS: dict[str, Callable[[Json, list[Json], Seen], str]] = {
     "liabilities": check_liabilities,
     "liability": check_liability,
+    "event": check_event,
+    "posting": check_posting,
+    "consistency": check_consistency,
 }
 
 
@@ -473,7 +960,13 @@ def read_published(name: str) -> list[Json]:
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Check proofs made by clearing prove.")
     parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--against", action="append", default=[], metavar="PUBLISHED")
+    parser.add_argument(
+        *("--against", "--checkpoint"),
+        action="append",
+        default=[],
+        dest="against",
+        metavar="PUBLISHED",
+    )
     asked = parser.parse_args(words)
     seen = Seen()
     refusals = 0
