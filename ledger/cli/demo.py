@@ -23,7 +23,7 @@ from ledger.demo.exchange import Exchange
 from ledger.demo.leftover import forget_dead, is_running
 from ledger.demo.play import Kept, play, remember
 from ledger.demo.tally import Tally
-from ledger.errors import ConfigurationError
+from ledger.errors import ConfigurationError, SchemaMismatch
 from ledger.store import embedded
 from ledger.store.feed import PostgresFeed
 from ledger.store.log import PostgresLog
@@ -129,7 +129,13 @@ def _database(given: str | None, folder: Path) -> Iterator[str]:
         notes.print("A demo was killed, and its PostgreSQL still runs: it is used, and stopped.")
     server = embedded.start(directory)
     try:
-        migrate(server.url)
+        try:
+            migrate(server.url)
+        except SchemaMismatch:
+            notes.print("The demo's books are of another version of the schema: it starts over.")
+            _forget(folder)
+            server = embedded.start(directory)
+            migrate(server.url)
         yield server.url
     finally:
         server.stop()

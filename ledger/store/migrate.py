@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 import migrations
 from ledger.errors import SchemaMismatch
 from ledger.store.faults import translated
+from ledger.store.schema import MADE_BY, fingerprint
 
 
 def migrate(url: str) -> str:
@@ -21,9 +22,12 @@ def migrate(url: str) -> str:
 
     Raises:
         StoreError: The database is not reachable, or the role may not migrate it.
+        SchemaMismatch: It holds the schema of another unreleased version.
     """
     with translated():
         command.upgrade(_config(url), "head")
+        with psycopg.connect(url) as connection:
+            require_current(connection)
     return newest()
 
 
@@ -51,6 +55,16 @@ def require_current(connection: psycopg.Connection) -> None:
         raise SchemaMismatch(
             f"the database is at revision {found or 'none'}, expected {newest()}:"
             " run `clearing migrate`, or use the version of the ledger that belongs to it"
+        )
+    row = connection.execute(
+        "SELECT obj_description(to_regnamespace('ledger'), 'pg_namespace')"
+    ).fetchone()
+    made_by = str(row[0] if row else None).removeprefix(MADE_BY)
+    if made_by != fingerprint():
+        raise SchemaMismatch(
+            f"the database has the schema {made_by}, expected {fingerprint()}: it was made by"
+            " another version before the first release, from which nothing migrates; use that"
+            " version, or make a new database and take the same messages again"
         )
 
 

@@ -4,6 +4,7 @@ Everything is said once: the migration calls `create`, and so does the test that
 database with it by `pg_dump`.
 """
 
+import hashlib
 from importlib import resources
 from typing import cast
 
@@ -13,6 +14,9 @@ from sqlalchemy import Connection
 from ledger.store.tables import metadata
 
 OWNER = "clearing_owner"
+
+MADE_BY = "The books of the clearing ledger, schema "
+"""How the comment on the schema begins; its fingerprint follows."""
 
 _BEFORE_TABLES = ("subjects.sql",)
 _PROGRAM = ("guards.sql", "partitions.sql")
@@ -48,6 +52,16 @@ def create(connection: Connection) -> None:
         _run(connection, _text("views", name))
     for folder, name in _GRANTS:
         _run(connection, _text(folder, name))
+    _run(connection, f"COMMENT ON SCHEMA ledger IS '{MADE_BY}{fingerprint()}'")
+
+
+def fingerprint() -> str:
+    """Tells this schema from any other: a hash of all that `create` is made of."""
+    whole = [resources.files("ledger.store").joinpath("tables.py").read_text("utf-8")]
+    whole += [_text("views", name) for name in (*_BEFORE_TABLES, *_VIEWS)]
+    whole += [_text("sql", name) for name in ("roles.sql", *_PROGRAM)]
+    whole += [_text(folder, name) for folder, name in _GRANTS]
+    return hashlib.sha256("\0".join(whole).encode()).hexdigest()[:16]
 
 
 def _text(folder: str, name: str) -> str:

@@ -128,3 +128,11 @@ def test_the_pool_after_the_two_hundredth_is_refused(database_url: str) -> None:
     with pytest.raises(StoreError, match="up to 200"):
         log.declare("one-more", None)
     log.close()
+
+
+def test_books_of_another_unreleased_schema_are_refused_with_words(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("COMMENT ON SCHEMA ledger IS 'something else'")
+    for touch in (migrate, lambda url: PostgresLog.connect(url, "test")):
+        with pytest.raises(SchemaMismatch, match="something else.*another version before"):
+            touch(database_url)
