@@ -134,5 +134,5 @@ def test_books_of_another_unreleased_schema_are_refused_with_words(database_url:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("COMMENT ON SCHEMA ledger IS 'something else'")
     for touch in (migrate, lambda url: PostgresLog.connect(url, "test")):
-        with pytest.raises(SchemaMismatch, match="something else.*another version before"):
+        with pytest.raises(SchemaMismatch, match=r"something else.*another version before"):
             touch(database_url)
