@@ -12,6 +12,7 @@ Form of the files, which tools/check_proof.py reads: docs/spec/canonical-bytes.m
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 from ledger.audit.tree_paths import (
@@ -29,6 +30,9 @@ from ledger.ports import SignedCheckpoint, StoredEvent
 from ledger.store.evidence import Evidence
 
 FORMAT = 1
+
+BESIDE_MAX = 40
+"""So many accounts are looked at beside those that an event posted to first."""
 
 Proof = dict[str, Any]
 OnLeaves = Callable[[int], object]
@@ -279,24 +283,17 @@ def _made(books: Evidence, event: StoredEvent) -> _Made:
 def _openings(books: Evidence, sequence: int, postings: Sequence[Posting]) -> Iterator[range]:
     """The accounts that an event may have opened, the likely ones first.
 
-    Those of first postings, and what lies between them. Beside them may lie accounts that were
-    opened with nothing to post to them; the stored leaf decides.
+    Those of first postings, and what lies between them. But an account may be opened with nothing
+    to post to it: then it lies beside those, and its first posting comes with a later event. The
+    stored leaf decides.
     """
     numbers = [posting.account for posting in postings if posting.account_sequence == 1]
-    likely = range(min(numbers), max(numbers) + 1) if numbers else range(0)
-    yield likely
-    unposted = {*books.unposted(sequence)}
-    starts = _row(unposted, likely.start - 1, -1) if numbers else sorted(unposted)
-    for start in [likely.start, *starts] if numbers else starts:
-        for past in [likely.stop, *(n + 1 for n in _row(unposted, max(start, likely.stop), 1))]:
-            if start < past:
-                yield range(start, past)
-
-
-def _row(numbers: set[int], start: int, step: int) -> list[int]:
-    """Numbers of a set that follow each other from one on."""
-    found = []
-    while start in numbers:
-        found.append(start)
-        start += step
-    return found
+    yield range(min(numbers), max(numbers) + 1) if numbers else range(0)
+    before = books.last_posted_before(sequence)
+    yield range(0)
+    new = [number for number in numbers if number > before]
+    starts = range(before + 1, max(new) + 1 if new else before + BESIDE_MAX)
+    pasts = range(max(new) + 1 if new else before + 2, max([before, *new]) + BESIDE_MAX)
+    for start, past in product(starts, pasts):
+        if start < past:
+            yield range(start, past)
