@@ -276,21 +276,29 @@ class Check:
 
     def cuts(self, chosen: list[Json], wanted: Json, *, others: bool) -> Iterator[int]:
         """Lines after which these accounts held what is wanted, the latest first."""
-        lines = {0}
-        known = set()
-        for book in chosen:
-            known.add(self.key(book))
-            lines.update(posting["line"] for posting in book["postings"])
+        known = {self.key(book) for book in chosen}
         if any(amount and key not in known for key, amount in wanted.items()):
             return
-        for line in sorted(lines, reverse=True):
-            right = True
-            for book in chosen:
-                key = self.key(book)
-                if (others or key in wanted) and held_at(book, line) != wanted.get(key, ZERO):
-                    right = False
-            if right:
-                yield line
+        wrong = set()
+        moves: Json = {0: []}
+        for book in chosen:
+            key = self.key(book)
+            for posting in book["postings"]:
+                moves.setdefault(posting["line"], [])
+            if others or key in wanted:
+                if figure(book["before"]) != wanted.get(key, ZERO):
+                    wrong.add(key)
+                for posting in book["postings"]:
+                    moves[posting["line"]].append((key, figure(posting["balance"])))
+        fitting = []
+        for line in sorted(moves):
+            for key, balance in moves[line]:
+                wrong.discard(key)
+                if balance != wanted.get(key, ZERO):
+                    wrong.add(key)
+            if not wrong:
+                fitting.append(line)
+        yield from reversed(fitting)
 
     @staticmethod
     def key(book: Json) -> tuple[Any, ...]:
@@ -809,11 +817,12 @@ class Check:
             sorted(names) == sorted(one["account"] for one in closed),
             "there is one record for each who takes",
         )
+        moved = self.moved(name)
+        takes = {one["account"]: one for one in closed}
         for index in parts:
             part = f"records/{index}/body"
-            for one in closed:
-                if one["account"] == self.at(part + "/account"):
-                    self.part(here, part, one, contract, each, quantity)
+            self.part(here, part, takes[self.at(part + "/account")], contract, each, quantity)
+            self.part_posted(part, takes[self.at(part + "/account")], quantity, moved)
         taken = sum((one["taken"] for one in closed), ZERO)
         given = sum((one["amount"] for one in closed), ZERO)
         self.worked[f"={here}/given"] = given
@@ -864,14 +873,12 @@ class Check:
             "the candidates stand in order",
         )
         right = True
+        books: Json = {}
+        for book in self.inputs["books"]:
+            if book["instrument"] == name and book["kind"] in ("position", "variation"):
+                books.setdefault(book["owner"], []).append(book)
         for one in found:
-            pair = [
-                book
-                for book in self.inputs["books"]
-                if book["owner"] == one["account"]
-                and book["instrument"] == name
-                and book["kind"] in ("position", "variation")
-            ]
+            pair = books.get(one["account"], [])
             wanted = {
                 (one["account"], "position", name, None): one["quantity"],
                 (one["account"], "variation", name, self.asset): one["cost"],
@@ -1005,13 +1012,25 @@ class Check:
         self.expect(part + "/realized_pnl", amount + released)
         self.expect(part + "/in_profit", one["upnl"] > 0)
         self.expect(part + "/equity_after", self.after(one, taken, amount, each))
-        posted = set()
+
+    def moved(self, name: str) -> Json:
+        """What deleveraging posted in an instrument, by owner; of those whose books are here."""
+        found: Json = {}
         for book in self.inputs["books"]:
-            if book["owner"] == one["account"] and book["instrument"] == contract.name:
+            if book["instrument"] == name:
+                amounts = found.setdefault(book["owner"], set())
                 for posting in book["postings"]:
                     if posting["purpose"] == "deleveraging":
-                        posted.add((book["kind"], figure(posting["amount"])))
-        right = ("position", signed) in posted and (not amount or ("variation", amount) in posted)
+                        amounts.add((book["kind"], figure(posting["amount"])))
+        return found
+
+    def part_posted(self, part: str, one: Json, quantity: Fraction, moved: Json) -> None:
+        if one["account"] not in moved:
+            return
+        posted = moved[one["account"]]
+        signed = one["taken"] if quantity > 0 else -one["taken"]
+        cost = not one["amount"] or ("variation", one["amount"]) in posted
+        right = ("position", signed) in posted and cost
         self.hold(f"={part}/books", right, "the books moved contracts and cost")
 
     def deleveraging_untaken(self, here: str) -> None:

@@ -8,6 +8,7 @@ figure is a `Fraction` of whole units, and its scale comes in only where it is r
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 Figure = Fraction
@@ -20,10 +21,17 @@ def number(text: object) -> Figure:
     Raises:
         ValueError: It is neither.
     """
-    if isinstance(text, str | int) and not isinstance(text, bool):
+    if isinstance(text, str):
+        return _read(text)
+    if isinstance(text, int) and not isinstance(text, bool):
         return Fraction(text)
     message = f"expected a decimal string, found {text!r}"
     raise ValueError(message)
+
+
+@lru_cache(maxsize=2**16)
+def _read(text: str) -> Figure:
+    return Fraction(text)
 
 
 def decimal(figure: Figure, scale: int | None = None) -> str:

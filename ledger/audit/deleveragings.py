@@ -1,6 +1,6 @@
 """Why positions were deleveraged: the policy, every candidate, and each part worked again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from ledger.audit.account import ZERO
@@ -16,6 +16,9 @@ from ledger.audit.policies import (
 )
 from ledger.audit.statements import cut_of
 from ledger.audit.worksheet import Worksheet, counted
+
+Moved = tuple[str, Fraction]
+"""Kind of the account (`position`, `variation`) and the amount posted."""
 
 BITMEX = {
     True: "upnl / max(|cost|, unit) * (notional / equity)",
@@ -236,10 +239,14 @@ def _parts(
         {},
         holds=sorted(told) == sorted(takers),
     )
+    closed = _closed(sheet, sheet.at(f"{here}/instrument"))
     for index in parts:
-        account = sheet.at(f"records/{index}/body/account")
-        if account in takers:
-            _part(sheet, here, f"records/{index}/body", inventory, takers[account])
+        part = f"records/{index}/body"
+        one = takers.get(sheet.at(f"{part}/account"))
+        if one is not None:
+            _part(sheet, here, part, inventory, one)
+            sign = 1 if inventory.quantity > 0 else -1
+            _posted(sheet, part, closed, sign * one.taken, one.amount)
 
 
 def _part(sheet: Worksheet, here: str, part: str, inventory: Inventory, one: Candidate) -> None:
@@ -320,26 +327,38 @@ def _part(sheet: Worksheet, here: str, part: str, inventory: Inventory, one: Can
         one.equity_after(inventory, one.taken, one.amount),
         unit,
     )
-    _posted(sheet, part, name, sign * one.taken, one.amount)
 
 
-def _posted(sheet: Worksheet, part: str, name: str, quantity: Fraction, amount: Fraction) -> None:
+def _posted(
+    sheet: Worksheet,
+    part: str,
+    closed: Mapping[str, set[Moved]],
+    quantity: Fraction,
+    amount: Fraction,
+) -> None:
     account = sheet.at(f"{part}/account")
-    found = {
-        (book["kind"], number(posting["amount"]))
-        for book in sheet.at("books")
-        if book["owner"] == account and book["instrument"] == name
-        for posting in book["postings"]
-        if posting["purpose"] == "deleveraging"
-    }
+    if account not in closed:
+        return
     wanted = {("position", quantity)} | ({("variation", amount)} if amount else set())
     sheet.claim(
         f"={part}/books",
         f"{account}: contracts and cost are in the books",
         "postings of this event",
         {},
-        holds=wanted <= found,
+        holds=wanted <= closed[account],
     )
+
+
+def _closed(sheet: Worksheet, name: str) -> dict[str, set[Moved]]:
+    """What this event's deleveraging posted in an instrument, by owner; of those looked up."""
+    found: dict[str, set[Moved]] = {}
+    for book in sheet.at("books"):
+        if book["instrument"] == name:
+            moved = found.setdefault(book["owner"], set())
+            for posting in book["postings"]:
+                if posting["purpose"] == "deleveraging":
+                    moved.add((book["kind"], number(posting["amount"])))
+    return found
 
 
 def _totals(

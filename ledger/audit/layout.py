@@ -8,6 +8,8 @@ from ledger.audit.worksheet import Heading, Note, Step, Table, shown, substitute
 
 NAME_WIDTH_MAX = 60
 FIGURES_WIDTH_MAX = 72
+SHOWN_MAX = 200
+"""Lines of one section, and rows of one table."""
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -44,13 +46,20 @@ def lines(explanation: Explanation) -> Iterator[str]:
 
 
 def _steps(steps: Sequence[Step], money: tuple[str, int]) -> Iterator[str]:
-    """Steps in columns: name, figures, result, verdict; money with all of its decimals."""
-    cells = [(step.name, _figures(step), _result(step, money), _agreement(step)) for step in steps]
+    """Steps in columns: name, figures, result, verdict; money with all of its decimals.
+
+    Of very many, the first are shown and all that disagree.
+    """
+    chosen = [step for place, step in enumerate(steps) if place < SHOWN_MAX or not step.agrees]
+    cells = [(step.name, _figures(step), _result(step, money), _agreement(step)) for step in chosen]
     names = min(max((len(cell[0]) for cell in cells), default=0), NAME_WIDTH_MAX)
     figures = min(max((len(cell[1]) for cell in cells), default=0), FIGURES_WIDTH_MAX)
     results = max((len(cell[2]) for cell in cells), default=0)
     for name, figure, result, verdict in cells:
-        yield f"  {name:<{names}}  {figure:<{figures}}  {result:>{results}}  {verdict}"
+        line = f"  {name:<{names}}  {figure:<{figures}}  {result:>{results}}  {verdict}"
+        yield line.rstrip()
+    if len(steps) > len(chosen):
+        yield f"  ... {len(steps) - len(chosen)} more, all agree; --json shows them"
 
 
 def _figures(step: Step) -> str:
@@ -79,7 +88,7 @@ def _carried(steps: Sequence[Step]) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     names = list(table.rows[0])
-    cells = [[str(row[name]) for name in names] for row in table.rows]
+    cells = [[str(row[name]) for name in names] for row in table.rows[:SHOWN_MAX]]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     right = [all(_is_figure(row[place]) for row in cells) for place in range(len(names))]
     for row in [names, *cells]:
@@ -87,6 +96,8 @@ def _table(table: Table) -> Iterator[str]:
             cell.rjust(width) if is_figure else cell.ljust(width)
             for cell, width, is_figure in zip(row, widths, right, strict=True)
         ).rstrip()
+    if len(table.rows) > SHOWN_MAX:
+        yield f"... {len(table.rows) - SHOWN_MAX} more rows; --json shows them"
 
 
 def _is_figure(cell: str) -> bool:

@@ -261,17 +261,31 @@ def cuts_of(
     books: Sequence[Mapping[str, Any]], wanted: Mapping[Key, Fraction], *, others: bool = True
 ) -> Iterator[int]:
     """All such lines, the latest first."""
-    lines = {0} | {posting["line"] for book in books for posting in book["postings"]}
-    known = {key_of(book): book for book in books}
+    known = {key_of(book) for book in books}
     if any(key not in known and figure for key, figure in wanted.items()):
         return
-    for line in sorted(lines, reverse=True):
-        if all(
-            balance_at(book, line) == wanted.get(key, ZERO)
-            for key, book in known.items()
-            if others or key in wanted
-        ):
-            yield line
+    moves: dict[int, list[tuple[Key, Fraction]]] = {0: []}
+    differ: set[Key] = set()
+    for book in books:
+        key = key_of(book)
+        for posting in book["postings"]:
+            moves.setdefault(posting["line"], [])
+        if not others and key not in wanted:
+            continue
+        if number(book["before"]) != wanted.get(key, ZERO):
+            differ.add(key)
+        for posting in book["postings"]:
+            moves[posting["line"]].append((key, number(posting["balance"])))
+    fitting: list[int] = []
+    for line in sorted(moves):
+        for key, balance in moves[line]:
+            if balance == wanted.get(key, ZERO):
+                differ.discard(key)
+            else:
+                differ.add(key)
+        if not differ:
+            fitting.append(line)
+    yield from reversed(fitting)
 
 
 def key_of(book: Mapping[str, Any]) -> Key:

@@ -12,6 +12,7 @@ Rules of this file:
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger.audit.arithmetic import decimal, number
@@ -207,6 +208,11 @@ class Worksheet:
         return _like(Fraction(0), found)
 
 
+@lru_cache(maxsize=2**16)
+def _figure_or_word(text: str) -> Fraction | str:
+    return Fraction(text) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) else text
+
+
 def _like(result: Value, found: object) -> Value:
     """What was recorded, as a figure where it is one."""
     if isinstance(found, bool) or found is None:
@@ -216,7 +222,7 @@ def _like(result: Value, found: object) -> Value:
     if isinstance(found, str):
         if not isinstance(result, Fraction) and result is not None:
             return found
-        return Fraction(found) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", found) else found
+        return _figure_or_word(found)
     return f"{type(found).__name__} of {len(found)}" if isinstance(found, list) else str(found)
 
 
