@@ -44,7 +44,7 @@ def statement(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an account's balances, open positions and latest movements, now or at any moment.
+    """Show an account's balances, margin, positions and latest movements, now or at any moment.
 
     Example: clearing statement alice --pool main --at 2026-01-31T12:00:00Z
     """
@@ -56,6 +56,7 @@ def statement(
     say(f"{account} in pool {found.pool}, after event {found.sequence}")
     for title, rows in (
         ("balances", found.balances),
+        ("margin", found.margin),
         ("open positions", found.positions),
         ("movements, newest first", found.movements),
     ):

@@ -1,4 +1,4 @@
-"""A participant's statement: balances, open positions and movements, now or as of any moment.
+"""A participant's statement: balances, margin, positions, movements, now or as of any moment.
 
 Read through the reporting views alone, so it shows what any reader would find there.
 """
@@ -25,6 +25,11 @@ _POSITIONS = """
     SELECT instrument, quantity, entry_price, cost, mark_price, unrealized_pnl
       FROM reporting.positions_at(%(pool)s, %(sequence)s::bigint, %(account)s)
      ORDER BY instrument"""
+_MARGIN = """
+    SELECT instrument, margin_mode, collateral, unrealized_pnl, equity, initial_margin,
+           maintenance_margin, free_collateral
+      FROM reporting.margin_at(%(pool)s, %(sequence)s::bigint, %(account)s)
+     ORDER BY margin_mode, instrument"""
 _MOVEMENTS = """
     SELECT sequence, occurred_at, kind AS event, account_kind AS account, commodity, amount, balance
       FROM reporting.postings
@@ -43,6 +48,9 @@ class Statement(NamedTuple):
         pool, account: Whose.
         sequence: The event after which the figures stand.
         balances: kind, asset, balance.
+        margin: A row a margin account: instrument (of an isolated position; of cross null),
+            margin_mode, collateral, unrealized_pnl, equity, initial_margin, maintenance_margin,
+            free_collateral.
         positions: instrument, quantity, entry_price, cost, mark_price, unrealized_pnl.
         movements: The newest first: sequence, occurred_at, event, account, commodity, amount,
             balance.
@@ -52,6 +60,7 @@ class Statement(NamedTuple):
     account: str
     sequence: int
     balances: list[DictRow]
+    margin: list[DictRow]
     positions: list[DictRow]
     movements: list[DictRow]
 
@@ -66,7 +75,7 @@ class Statement(NamedTuple):
                     {key: _plain(value) for key, value in row.items()}
                     for row in getattr(self, name)
                 ]
-                for name in ("balances", "positions", "movements")
+                for name in ("balances", "margin", "positions", "movements")
             },
         }
 
@@ -104,7 +113,8 @@ def statement(
         if cursor.execute(_KNOWN, named).fetchone() is None:
             raise ConfigurationError(f"account {account} has no posting in pool {pool}")
         found = [
-            cursor.execute(query, named).fetchall() for query in (_BALANCES, _POSITIONS, _MOVEMENTS)
+            cursor.execute(query, named).fetchall()
+            for query in (_BALANCES, _MARGIN, _POSITIONS, _MOVEMENTS)
         ]
         return Statement(pool, account, int(str(named["sequence"])), *found)
 

@@ -85,6 +85,33 @@ def test_a_statement_is_the_same_at_its_own_sequence(database_url: str) -> None:
     assert json.loads(before.stdout)["positions"] == []
 
 
+def test_a_statement_shows_margin_as_it_was(database_url: str) -> None:
+    """Alice is long from 60,000: 0.5 until event 8, 0.3 now; 2% and 1% of the notional."""
+    figures = {
+        "7": ("9985", "0", "9985", "600", "300", "9385"),  # the trade's price stands for the mark
+        "8": ("9985", "500", "10485", "610", "305", "9875"),
+        "11": ("10077.07", "300", "10377.07", "366", "183", "10011.07"),
+        "2026-01-05T11:30:00Z": ("9985", "500", "10485", "610", "305", "9875"),
+    }
+    names = (
+        *("collateral", "unrealized_pnl", "equity"),
+        *("initial_margin", "maintenance_margin", "free_collateral"),
+    )
+    clearing("ingest", str(FIRST), database_url=database_url)
+    for at, expected in figures.items():
+        shown = clearing("statement", "alice", "--at", at, "--json", database_url=database_url)
+        (row,) = json.loads(shown.stdout)["margin"]
+        assert row == {
+            "instrument": None,
+            "margin_mode": "cross",
+            **dict(zip(names, expected, strict=True)),
+        }
+    shown = clearing("statement", "alice", "--at", "8", database_url=database_url)
+    assert "10485" in shown.stdout.partition("\nmargin\n")[2].partition("open positions")[0]
+    house = clearing("statement", "@house", "--json", database_url=database_url)
+    assert json.loads(house.stdout)["margin"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

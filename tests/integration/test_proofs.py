@@ -362,7 +362,7 @@ def test_nothing_is_proved_without_a_published_checkpoint(
 def test_an_account_opened_with_nothing_to_post_is_found_where_it_was_opened(
     database_url: str, tmp_path: Path
 ) -> None:
-    """A contract worth less than half the smallest unit: its cost is zero, so `variation` gets no posting."""
+    """Contracts worth a tenth of the smallest unit cost nothing, so `variation` has no posting."""
     terms = {**SMALL, "instrument": "SMALL"}
     said = {"kind": "trade", "instrument": "SMALL", "buyer_fee": "0", "seller_fee": "0"}
     trades = [
