@@ -31,9 +31,9 @@ from ledger.core.machine import RULES_VERSION
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.core.state import State
 from ledger.errors import ConfigurationError
-from ledger.ports import Log, Offset, Shard, ShardBatch, Snapshot, StoredEvent
+from ledger.ports import Log, Offset, Shard, ShardBatch, SignedCheckpoint, Snapshot, StoredEvent
 from ledger.recovery import restore
-from ledger.store.archive import Checkpoint, Heads
+from ledger.store.archive import Heads
 
 BATCH_BYTES_MAX = 64 * 1024 * 1024
 """Raw bytes after which a batch ends, however few its events."""
@@ -61,7 +61,7 @@ class Books(Protocol):
 
     def states(self, shard: int, first: int, last: int) -> Iterable[tuple[int, bytes]]: ...
 
-    def checkpoints(self, shard: int, first: int, last: int) -> Sequence[Checkpoint]: ...
+    def checkpoints(self, shard: int, first: int, last: int) -> Iterable[SignedCheckpoint]: ...
 
 
 class Replayed(NamedTuple):
@@ -300,9 +300,11 @@ class _Shard:
         last = self._head.next_sequence - 1
         if self._difference is None:
             accounts, commodities = _registries(self._state)
+            number, opened = self._head.shard, self._head.next_account - 1
             self._difference = different_registries(
-                self._books.accounts(self._head.shard),
-                self._books.commodities(self._head.shard),
+                # those opened since the replay began are not of these events
+                self._books.accounts(number)[: max(opened, len(accounts))],
+                self._books.commodities(number)[: len(commodities)],
                 accounts,
                 commodities,
             )

@@ -11,8 +11,8 @@ import psycopg
 
 from ledger.codec.canonical import EncodedRecord
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
-from ledger.ports import Offset, Shard, Source, StoredEvent
-from ledger.store import reading
+from ledger.ports import Offset, Shard, SignedCheckpoint, SigningKey, Source, StoredEvent
+from ledger.store import checkpoints, reading
 from ledger.store.bodies import unpacked
 from ledger.store.faults import translated
 from ledger.store.migrate import require_current
@@ -34,9 +34,10 @@ _COMMODITIES = """
 _SNAPSHOTS = """
     SELECT sequence, body FROM ledger.snapshot
      WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence"""
-_CHECKPOINTS = """
-    SELECT sequence, body, key, signature FROM ledger.checkpoint
-     WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence"""
+_OLDEST = "SELECT min(sequence) FROM ledger.event WHERE shard = %s"
+_OPENED = "SELECT coalesce(max(account), 0) FROM ledger.posting WHERE shard = %s AND sequence < %s"
+_TABLE = """
+    SELECT {columns} FROM ledger.{table} WHERE {where} ORDER BY {order}"""
 
 
 class Heads(NamedTuple):
@@ -46,13 +47,10 @@ class Heads(NamedTuple):
     offsets: Sequence[Offset]
 
 
-class Checkpoint(NamedTuple):
-    """A signed checkpoint as it is stored."""
+EVENTS_STREAMED = 100
+"""Events are streamed in chunks of so many: at 1 MiB a message, 100 MiB."""
 
-    sequence: int
-    body: bytes
-    key: bytes
-    signature: bytes
+_MOMENTS = frozenset({"occurred_at", "pool_time"})
 
 
 class StoredBooks:
@@ -133,9 +131,46 @@ class StoredBooks:
         for sequence, body in self._rows(_SNAPSHOTS, shard, first, last):
             yield sequence, unpacked(body)
 
-    def checkpoints(self, shard: int, first: int, last: int) -> Sequence[Checkpoint]:
+    def checkpoints(self, shard: int, first: int, last: int) -> Iterator[SignedCheckpoint]:
         """Checkpoints by sequence."""
-        return [Checkpoint(*row) for row in self._rows(_CHECKPOINTS, shard, first, last)]
+        with translated():
+            yield from checkpoints.between(self._connection, shard, first, last)
+
+    def keys(self) -> Sequence[SigningKey]:
+        """Keys that sign, the oldest first."""
+        with translated():
+            return checkpoints.keys(self._connection)
+
+    def oldest(self, shard: int) -> int | None:
+        """The first event that was not detached; None where there is none."""
+        found: int | None = self._rows(_OLDEST, shard)[0][0]
+        return found
+
+    def opened_before(self, shard: int, sequence: int) -> int:
+        """The largest number of an account that an event before this one posts to."""
+        return int(self._rows(_OPENED, shard, sequence)[0][0])
+
+    def table(
+        self, name: str, columns: Sequence[str], shard: int, first: int, last: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows of `event`, `posting` or `record` as they are, in order, streamed.
+
+        Moments come as microseconds since 1970. The connection is busy meanwhile.
+        """
+        query = _TABLE.format(
+            columns=", ".join(_selected(column) for column in columns),
+            table=name,
+            where="shard = %s AND sequence BETWEEN %s AND %s",
+            order="sequence" if name == "event" else "sequence, line",
+        )
+        size = EVENTS_STREAMED if name == "event" else reading.STREAMED_ROWS
+        with translated(), self._connection.cursor(binary=True) as cursor:
+            rows: Any = cursor.stream(query.encode(), (shard, first, last), size=size)
+            yield from rows
+
+    def sources(self) -> list[tuple[Any, ...]]:
+        """The registry of sources: number, cluster, topic id, topic."""
+        return self._rows("SELECT source, cluster, topic_id, topic FROM ledger.source ORDER BY 1")
 
     def close(self) -> None:
         """Give the connection back."""
@@ -144,3 +179,9 @@ class StoredBooks:
     def _rows(self, query: str, *values: int) -> list[tuple[Any, ...]]:
         with translated():
             return self._connection.execute(query.encode(), values, binary=True).fetchall()
+
+
+def _selected(column: str) -> str:
+    if column in _MOMENTS:
+        return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+    return f'"{column}"'

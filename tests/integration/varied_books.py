@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import psycopg
 
+from ledger.audit.sealing import Sealer
+from ledger.audit.signing import signer
 from ledger.core.machine import RULES_VERSION
 from ledger.ports import Message, Source
 from ledger.store import embedded
@@ -93,7 +95,7 @@ def live(url: str, *, batches: int = 8) -> None:
     """Write the whole history."""
     log = PostgresLog.connect(url, "test", leaf_events=LEAF_EVENTS)
     books, topics = Books(SEED), Topics()
-    writer = Writer(log, roles=ROLES, rules=1)
+    writer = Writer(log, roles=ROLES, rules=1, seal=Sealer(signer()))
     writer.take(books.beginning())
     writer.take([topics.message(said("traded", TRADE), source=TRADES)])
     writer.take([topics.message(said("undone", BUST, trade_event_id="traded"), source=TRADES)])
@@ -103,7 +105,7 @@ def live(url: str, *, batches: int = 8) -> None:
         if number == batches // 2:
             writer.keep_states()
             writer.take(refused_messages(topics))
-            writer = Writer(log, roles=ROLES, rules=RULES_VERSION)
+            writer = Writer(log, roles=ROLES, rules=RULES_VERSION, seal=Sealer(signer()))
     writer.take(
         [
             topics.message(said("late-pool", LATE, pool="late"), b"late", partition=1),
