@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Check an explanation exported by `clearing explain ID --out FILE`, without the ledger.
 
     python check_explanation.py FILE

@@ -57,13 +57,17 @@ def close_out(sheet: Worksheet, asked: int) -> None:
         realized,
         unit,
     )
+    _inventory_after(sheet, here, held + quantity, cost + cash - realized)
+
+
+def _inventory_after(sheet: Worksheet, here: str, quantity: Figure, cost: Figure) -> None:
     sheet.heading("The inventory afterwards")
     sheet.work(
         f"{here}/inventory_quantity",
         "contracts",
         "held + quantity",
         {"held": "=held", "quantity": f"{here}/quantity"},
-        held + quantity,
+        quantity,
         "contracts",
     )
     sheet.work(
@@ -71,8 +75,8 @@ def close_out(sheet: Worksheet, asked: int) -> None:
         "cost",
         "cost + cash - realized_pnl",
         {"cost": "=cost", "cash": "=cash", "realized_pnl": f"{here}/realized_pnl"},
-        cost + cash - realized,
-        unit,
+        cost,
+        sheet.at("terms/pool/settlement_asset"),
     )
 
 

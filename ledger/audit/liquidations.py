@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ledger.audit.account import ZERO, MarginAccount
+from ledger.audit.account import ZERO, Asset, MarginAccount
 from ledger.audit.aftermath import aftermath
 from ledger.audit.arithmetic import down, up
 from ledger.audit.rounds import round_order
@@ -95,7 +95,6 @@ def _belongs(sheet: Worksheet, book: dict[str, Any], isolated: str | None) -> bo
 
 
 def _seizures(sheet: Worksheet, account: MarginAccount, places: list[str]) -> None:
-    unit = sheet.at("terms/pool/settlement_asset")
     done = 0
     due = account.balance < 0 and not (account.holdings and account.equity() > 0)
     for held in account.assets if due else []:
@@ -107,57 +106,64 @@ def _seizures(sheet: Worksheet, account: MarginAccount, places: list[str]) -> No
         here = f"{places[done]}/body"
         done += 1
         sheet.heading(f"Seizure {done} of {len(places)}: {held.asset}")
-        sheet.work(f"{here}/asset", "seized next", "by asset id", {}, held.asset)
-        sheet.carry(f"{here}/haircut", "haircut", f"terms/assets/{held.asset}/haircut")
-        sheet.carry(f"{here}/price", "price", f"asset_prices/{held.asset}/price")
-        sheet.work(
-            f"{here}/balance_before",
-            "settlement wallet before",
-            "balance",
-            {},
-            account.balance,
-            unit,
-        )
-        given = {
-            "debt": sheet.keep(f"={here}/debt", -account.balance),
-            "price": f"{here}/price",
-            "haircut": f"{here}/haircut",
-            "held": sheet.keep(f"={here}/held", held.balance),
-        }
-        quantity = min(held.balance, up(-account.balance / one, held.scale))
-        sheet.work(
-            f"{here}/quantity",
-            "smallest sufficient quantity",
-            "min(held, up(debt / (price * (1 - haircut))))",
-            given,
-            quantity,
-            held.asset,
-        )
-        value = down(quantity * one, account.scale)
-        sheet.work(
-            f"{here}/value",
-            "credited",
-            "down(quantity * price * (1 - haircut))",
-            {
-                "quantity": f"{here}/quantity",
-                "price": f"{here}/price",
-                "haircut": f"{here}/haircut",
-            },
-            value,
-            unit,
-        )
-        held.balance -= quantity
-        account.balance += value
-        sheet.work(
-            f"{here}/balance_after",
-            "settlement wallet after",
-            "balance_before + value",
-            {"balance_before": f"{here}/balance_before", "value": f"{here}/value"},
-            account.balance,
-            unit,
-        )
+        _seizure(sheet, account, held, here)
     if done != len(places):
         sheet.claim("=seizures", f"{len(places)} seizures", f"{done} were due", {}, holds=False)
+
+
+def _seizure(sheet: Worksheet, account: MarginAccount, held: Asset, here: str) -> None:
+    unit = sheet.at("terms/pool/settlement_asset")
+    assert held.price is not None, "what counts something has a price"
+    one = held.price * (1 - held.haircut)
+    sheet.work(f"{here}/asset", "seized next", "by asset id", {}, held.asset)
+    sheet.carry(f"{here}/haircut", "haircut", f"terms/assets/{held.asset}/haircut")
+    sheet.carry(f"{here}/price", "price", f"asset_prices/{held.asset}/price")
+    sheet.work(
+        f"{here}/balance_before",
+        "settlement wallet before",
+        "balance",
+        {},
+        account.balance,
+        unit,
+    )
+    given = {
+        "debt": sheet.keep(f"={here}/debt", -account.balance),
+        "price": f"{here}/price",
+        "haircut": f"{here}/haircut",
+        "held": sheet.keep(f"={here}/held", held.balance),
+    }
+    quantity = min(held.balance, up(-account.balance / one, held.scale))
+    sheet.work(
+        f"{here}/quantity",
+        "smallest sufficient quantity",
+        "min(held, up(debt / (price * (1 - haircut))))",
+        given,
+        quantity,
+        held.asset,
+    )
+    value = down(quantity * one, account.scale)
+    sheet.work(
+        f"{here}/value",
+        "credited",
+        "down(quantity * price * (1 - haircut))",
+        {
+            "quantity": f"{here}/quantity",
+            "price": f"{here}/price",
+            "haircut": f"{here}/haircut",
+        },
+        value,
+        unit,
+    )
+    held.balance -= quantity
+    account.balance += value
+    sheet.work(
+        f"{here}/balance_after",
+        "settlement wallet after",
+        "balance_before + value",
+        {"balance_before": f"{here}/balance_before", "value": f"{here}/value"},
+        account.balance,
+        unit,
+    )
 
 
 def _made_whole(sheet: Worksheet, account: MarginAccount, places: list[str]) -> None:

@@ -1,5 +1,8 @@
 """Why a margin call was opened or ended, and why a trade was recorded as a breach."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ledger.audit.account import ZERO
 from ledger.audit.arithmetic import Figure, initial, number, tier_number
 from ledger.audit.liquidations import statement_cut
@@ -101,7 +104,6 @@ def isolated_shortfall(sheet: Worksheet, asked: int) -> None:
     unit = sheet.at("terms/pool/settlement_asset")
     body = sheet.at(here)
     name = body["instrument"]
-    terms = sheet.at(f"terms/instruments/{name}")
     owner = sheet.at(f"records/{asked}/subject")
     book = next(
         (
@@ -117,22 +119,7 @@ def isolated_shortfall(sheet: Worksheet, asked: int) -> None:
         sheet.note("the margin of the added part is not worked again for this kind of event")
         required = number(body["required"])
     else:
-        added = _added(number(book["before"]), number(book["postings"][0]["balance"]))
-        one = number(terms["multiplier"])
-        each = one * number(price) if terms["type"] == "linear" else one / number(price)
-        notional = abs(added) * each
-        tier = terms["tiers"][tier_number(terms["tiers"], notional)]
-        leverage = (sheet.at("modes").get(name) or {}).get("leverage")
-        required = initial(tier, leverage, notional, sheet.at("terms/pool/scale"))
-        sheet.keep(f"={here}/added", abs(added))
-        sheet.work(
-            f"{here}/required",
-            "margin of the added part",
-            "up(added * |V(price)| * max(1 / leverage, initial rate))",
-            {"added": f"={here}/added"},
-            required,
-            unit,
-        )
+        required = _required(sheet, here, book, number(price))
     sheet.work(
         f"{here}/missing",
         "missing",
@@ -155,6 +142,30 @@ def isolated_shortfall(sheet: Worksheet, asked: int) -> None:
         {"moved": f"{here}/moved"},
         holds=number(body["moved"]) in moved or number(body["moved"]) == 0,
     )
+
+
+def _required(sheet: Worksheet, here: str, book: Mapping[str, Any], price: Figure) -> Figure:
+    """Initial margin of the part that the event added, at its price."""
+    unit = sheet.at("terms/pool/settlement_asset")
+    name = sheet.at(f"{here}/instrument")
+    terms = sheet.at(f"terms/instruments/{name}")
+    added = _added(number(book["before"]), number(book["postings"][0]["balance"]))
+    one = number(terms["multiplier"])
+    each = one * price if terms["type"] == "linear" else one / price
+    notional = abs(added) * each
+    tier = terms["tiers"][tier_number(terms["tiers"], notional)]
+    leverage = (sheet.at("modes").get(name) or {}).get("leverage")
+    required = initial(tier, leverage, notional, sheet.at("terms/pool/scale"))
+    sheet.keep(f"={here}/added", abs(added))
+    sheet.work(
+        f"{here}/required",
+        "margin of the added part",
+        "up(added * |V(price)| * max(1 / leverage, initial rate))",
+        {"added": f"={here}/added"},
+        required,
+        unit,
+    )
+    return required
 
 
 def _added(before: Figure, after: Figure) -> Figure:

@@ -132,17 +132,7 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
     else:
         sheet.work(f"{here}/leverage", f"{name}: leverage chosen", "none", {}, None)
     if held.mark is None:
-        sheet.work(f"{here}/mark_price", f"{name}: mark", "never had one", {}, None)
-        cost = {"cost": f"{here}/cost"}
-        sheet.work(
-            f"{here}/value", f"{name}: value without a mark", "-cost", cost, held.value(scale), unit
-        )
-        for key in ("maintenance_margin", "initial_margin"):
-            sheet.work(f"{here}/{key}", f"{name}: {key} without a mark", "0", {}, ZERO, unit)
-        for key in ("initial_rate", "maintenance_rate", "maintenance_amount"):
-            words = f"{name}: {key.replace('_', ' ')}"
-            sheet.carry(f"{here}/{key}", words, f"{terms}/tiers/0/{key}", "the first tier")
-        sheet.work(f"{here}/stale", f"{name}: stale without a mark", "yes", {}, held.stale)
+        _unmarked(sheet, here, held, scale, unit)
         return
     sheet.carry(
         f"{here}/mark_price",
@@ -176,8 +166,13 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
     sheet.work(
         notional, f"{name}: notional", "|quantity * V(mark_price)|", given, held.notional(), unit
     )
+    _requirements(sheet, here, held, scale, unit)
+
+
+def _requirements(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str) -> None:
+    name, notional = held.instrument, f"={here}/notional"
     tier = tier_number(held.tiers, held.notional())
-    where = f"{terms}/tiers/{tier}"
+    where = f"terms/instruments/{name}/tiers/{tier}"
     told = _tier_words(held.tiers, tier)
     for key in ("initial_rate", "maintenance_rate", "maintenance_amount"):
         sheet.carry(f"{here}/{key}", f"{name}: {key.replace('_', ' ')}", f"{where}/{key}", told)
@@ -206,6 +201,23 @@ def _position(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str)
         held.initial(scale),
         unit,
     )
+
+
+def _unmarked(sheet: Worksheet, here: str, held: Holding, scale: int, unit: str) -> None:
+    """A position in an instrument that never had a mark counts nothing."""
+    name = held.instrument
+    terms = f"terms/instruments/{name}"
+    sheet.work(f"{here}/mark_price", f"{name}: mark", "never had one", {}, None)
+    cost = {"cost": f"{here}/cost"}
+    sheet.work(
+        f"{here}/value", f"{name}: value without a mark", "-cost", cost, held.value(scale), unit
+    )
+    for key in ("maintenance_margin", "initial_margin"):
+        sheet.work(f"{here}/{key}", f"{name}: {key} without a mark", "0", {}, ZERO, unit)
+    for key in ("initial_rate", "maintenance_rate", "maintenance_amount"):
+        words = f"{name}: {key.replace('_', ' ')}"
+        sheet.carry(f"{here}/{key}", words, f"{terms}/tiers/0/{key}", "the first tier")
+    sheet.work(f"{here}/stale", f"{name}: stale without a mark", "yes", {}, held.stale)
 
 
 def _tier_words(tiers: Sequence[Mapping[str, Any]], place: int) -> str:

@@ -3,10 +3,11 @@
 from fractions import Fraction
 from typing import Any
 
-from ledger.audit.account import MarginAccount
+from ledger.audit.account import Holding, MarginAccount
 from ledger.audit.arithmetic import decimal, number, tier_number
 from ledger.audit.statements import cut_of
 from ledger.audit.takeovers import (
+    Taken,
     Terms,
     after,
     next_holding,
@@ -73,6 +74,34 @@ def _takeover(
     quantity = quantity_taken(account, held, terms)
     _quantity(sheet, account, terms, here, quantity)
     taken = takeover(account, held, quantity, terms)
+    _worth(sheet, here, held, taken)
+    _share(sheet, account, here, taken.share, last=taken.is_last)
+    _value(sheet, here, taken)
+    cost = sheet.keep(f"={here}/cost", held.cost)
+    realized = realize(account, held, taken, isolated=isolated)
+    released = f"={here}/released"
+    sheet.work(
+        released,
+        "cost of this part",
+        "half_even(cost * quantity / position)",
+        {"cost": cost, "quantity": f"{here}/quantity", "position": f"{here}/position"},
+        realized - taken.value,
+        unit,
+    )
+    sheet.work(
+        f"{here}/realized_pnl",
+        "realized P&L",
+        "takeover_value + released",
+        {"takeover_value": f"{here}/takeover_value", "released": released},
+        realized,
+        unit,
+    )
+
+
+def _worth(sheet: Worksheet, here: str, held: Holding, taken: Taken) -> None:
+    """What the part is worth at the mark, and what margin it needs alone."""
+    unit = sheet.at("terms/pool/settlement_asset")
+    name, quantity = held.instrument, taken.quantity
     given = {"quantity": f"{here}/quantity", "mark_price": f"{here}/mark_price"}
     sheet.work(
         f"{here}/value_at_mark",
@@ -102,7 +131,13 @@ def _takeover(
     sheet.work(
         f"{here}/last", "all equity goes with it", "all of the last position", {}, taken.is_last
     )
-    _share(sheet, account, here, taken.share, last=taken.is_last)
+
+
+def _value(sheet: Worksheet, here: str, taken: Taken) -> None:
+    """What `@liquidation` gives for it, and the prices that come of it."""
+    unit = sheet.at("terms/pool/settlement_asset")
+    given = {"quantity": f"{here}/quantity", "mark_price": f"{here}/mark_price"}
+    notional = f"={here}/notional"
     sheet.work(
         f"{here}/penalty",
         "penalty",
@@ -132,29 +167,6 @@ def _takeover(
         "price of quantity * V(mark_price) - share",
         {**given, "share": f"{here}/share"},
         taken.bankruptcy_price,
-    )
-    released = f"={here}/released"
-    costs = {
-        "cost": sheet.keep(f"={here}/cost", held.cost),
-        "quantity": f"{here}/quantity",
-        "position": f"{here}/position",
-    }
-    realized = realize(account, held, taken, isolated=isolated)
-    sheet.work(
-        released,
-        "cost of this part",
-        "half_even(cost * quantity / position)",
-        costs,
-        realized - taken.value,
-        unit,
-    )
-    sheet.work(
-        f"{here}/realized_pnl",
-        "realized P&L",
-        "takeover_value + released",
-        {"takeover_value": f"{here}/takeover_value", "released": released},
-        realized,
-        unit,
     )
 
 
