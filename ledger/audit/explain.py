@@ -38,9 +38,9 @@ from ledger.audit.gathering import (
 )
 from ledger.audit.times import moment
 from ledger.audit.worksheet import Missing, Worksheet, exported
-from ledger.codec.records import BODIES
+from ledger.codec.records import BODIES, misshapen
 from ledger.core.accounts import LIQUIDATION
-from ledger.core.outcome import Purpose
+from ledger.core.outcome import Purpose, Record
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import StoredEvent
 from ledger.store.lookups import FoundRecord, Lookups, looking_up
@@ -71,6 +71,10 @@ EXPLAINERS: dict[str, Callable[[Worksheet, int], None]] = {
     "unclosed": closings.unclosed,
 }
 """By kind of record; the parts of a liquidation or a deleveraging are explained with the whole."""
+
+
+UNREADABLE = (Missing, ValueError, KeyError, IndexError, TypeError, ZeroDivisionError)
+"""What a record leads to whose figures are none, or name what the books do not hold."""
 
 
 class NotFound(LedgerError):
@@ -167,26 +171,38 @@ def _record(lookups: Lookups, id_: str) -> FoundRecord | None:
 
 
 def _of_record(lookups: Lookups, id_: str, record: FoundRecord) -> Explanation:
-    root = root_of(lookups, record)
+    root = record if misshapen(_bare(record)) else root_of(lookups, record)
     event = lookups.event(root.sequence)
     assert event is not None, f"record {root.address} has its event"
     inputs = base_inputs(lookups, event, root.line)
-    family = family_of(lookups, root)
-    inputs["records"] = [as_input(one) for one in family]
-    inputs["asked"] = family.index(root)
-    _gather(lookups, inputs, root)
+    inputs |= {"records": [as_input(root)], "asked": 0}
     sheet = Worksheet(inputs)
-    try:
-        EXPLAINERS[root.kind](sheet, inputs["asked"])
-    except Missing as fault:
-        sheet.claim(
-            "=inputs",
-            "the books hold all that this goes back to",
-            f"nothing stands at {fault}",
-            {},
-            holds=False,
-        )
+    if _has_shape(sheet, root):
+        try:
+            family = family_of(lookups, root)
+            inputs |= {"records": [as_input(one) for one in family], "asked": family.index(root)}
+            if all(_has_shape(sheet, one) for one in family):
+                _gather(lookups, inputs, root)
+                EXPLAINERS[root.kind](sheet, inputs["asked"])
+        except UNREADABLE as fault:
+            words = f"nothing stands at {fault}" if isinstance(fault, Missing) else repr(fault)
+            sheet.claim(
+                "=inputs", "the books hold all that it goes back to", words, {}, holds=False
+            )
     return Explanation(id_, lookups.pool, root.kind, _told(event), sheet)
+
+
+def _has_shape(sheet: Worksheet, record: FoundRecord) -> bool:
+    """The record has the fields of its kind; where it has not, that is all there is to say."""
+    fault = misshapen(_bare(record))
+    if fault is not None:
+        words = f"record {record.address} has the shape of a {record.kind}"
+        sheet.claim(f"=shape/{record.address}", words, fault, {}, holds=False)
+    return fault is None
+
+
+def _bare(record: FoundRecord) -> Record:
+    return Record(record.kind, record.subject, record.body)
 
 
 def _gather(lookups: Lookups, inputs: dict[str, Any], root: FoundRecord) -> None:

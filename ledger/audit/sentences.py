@@ -15,6 +15,8 @@ def sentence(explanation: Explanation) -> str:
         return _funding(inputs, unit)
     record = inputs["records"][inputs["asked"]]
     body, subject = record["body"], record["subject"]
+    if any(step.place.startswith("=shape/") for step in explanation.sheet.steps):
+        return "What is stored is not what it says it is."
     match record["kind"]:
         case "liquidation":
             return _liquidation(inputs, body, subject, unit)

@@ -1,14 +1,18 @@
 """Record bodies as canonical JSON bytes: keys in their order, decimals as strings."""
 
 import json
+import re
+
+from pydantic import ValidationError
 
 from ledger.codec.bodies import BODIES
 from ledger.codec.decoding import decimal_text
 from ledger.core.outcome import Record
 from ledger.core.units import Fixed
 
-__all__ = ["BODIES", "decode_record", "encode_body"]
+__all__ = ["BODIES", "decode_record", "encode_body", "misshapen"]
 
+_MODELS = {body.kind: body for body in BODIES}
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -20,6 +24,22 @@ def encode_body(body: dict[str, object]) -> bytes:
 def decode_record(kind: str, subject: str, body: bytes) -> Record:
     """A stored record; decimals stay strings."""
     return Record(kind, subject, json.loads(body))
+
+
+def misshapen(record: Record) -> str | None:
+    """Why a stored record is not one of its kind; None where it has the shape that it should."""
+    model = _MODELS.get(record.kind)
+    if model is None:
+        return f"no record is of kind {record.kind}"
+    if re.fullmatch(model.subject, record.subject) is None:
+        return f"a {record.kind} is not about {record.subject!r}"
+    try:
+        model.model_validate_json(_encode(record.body))
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_context=False)[0]
+        place = "/".join(str(step) for step in first["loc"])
+        return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+    return None
 
 
 def _plain(value: object) -> object:

@@ -190,6 +190,35 @@ def test_a_record_that_was_doctored_is_found(
     assert "DISAGREES: the record says" in done.stdout
 
 
+@pytest.mark.parametrize("value", ["", None, "no such", ["1"], {"left": 1}])
+@pytest.mark.parametrize(
+    ("id_", "kind", "field"),
+    [
+        ("L-1", "takeover", "equity"),
+        ("L-1", "liquidation", "statement"),
+        ("L-1", "liquidation_round", "listed"),
+        ("D-1", "deleveraging", "candidates"),
+        ("D-1", "deleveraging", "instrument"),
+        ("F-2", "fund", "deficits"),
+        ("C-1", "margin_call", "statement"),
+    ],
+)
+def test_a_record_that_makes_no_sense_is_a_disagreement_not_a_crash(
+    database_url: str, id_: str, kind: str, field: str, value: object
+) -> None:
+    def doctor(of: str, body: dict[str, Any]) -> None:
+        if of == kind:
+            body[field] = value
+
+    log = Doctored.connect(database_url, "test")
+    log.doctor = doctor
+    written(log, EXAMPLE.read_bytes().splitlines())
+    found = explained(database_url, None, id_)
+    assert not found.agrees
+    assert COMPLAINT(json.loads(json.dumps(found.as_json()))) is not None
+    clearing("explain", id_, database_url=database_url, code=1)
+
+
 def clearing(*words: str, database_url: str, code: int = 0) -> Result:
     done = CliRunner().invoke(app, [*words, "--database-url", database_url])
     assert done.exit_code == code, (done.output, done.exception)

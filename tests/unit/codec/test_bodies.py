@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from ledger.codec.bodies import BODIES
 from ledger.codec.bodies_figures import Body
+from ledger.codec.records import decode_record, encode_body, misshapen
 from ledger.core.outcome import Record
 from ledger.core.units import Fixed
 from tests.unit.codec.bodies import check_record
@@ -74,6 +75,15 @@ def test_the_records_of_a_trade_a_price_and_a_bust_keep_to_their_models() -> Non
 def test_a_field_as_it_should_not_be_is_found(change: dict[str, Any], words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         check_record(Record("seizure", "L-1", {**SEIZURE, **change}))
+
+
+def test_a_stored_record_is_held_to_its_shape() -> None:
+    stored = decode_record("seizure", "L-1", encode_body(SEIZURE))
+    assert misshapen(stored) is None
+    assert misshapen(stored._replace(kind="surprise")) == "no record is of kind surprise"
+    assert misshapen(stored._replace(subject="F-1")) == "a seizure is not about 'F-1'"
+    wrong = stored._replace(body={**stored.body, "value": "-1"})
+    assert misshapen(wrong) == "value: must be positive, found '-1'"
 
 
 def test_a_field_that_is_missing_is_found() -> None:
