@@ -42,9 +42,6 @@ class Deleveraging(Margin):
     def deleverage(self) -> None:
         """Close losing inventories, largest loss first, while the fund is under its floor."""
         tried: set[str] = set()
-        for name in [*self.untaken]:
-            if self.untaken[name] != (self.held(LIQUIDATION, name), self.cost(LIQUIDATION, name)):
-                del self.untaken[name]
         while self.projected() < exact(self.pool.insurance_floor):
             losing = sorted(
                 (self.inventory_value(name, LIQUIDATION), name.encode(), name)
