@@ -20,6 +20,7 @@ from ledger.cli import (
     publishing,
     schemas,
     sealing,
+    verifying,
 )
 from ledger.errors import ConfigurationError, LedgerError
 
@@ -43,6 +44,7 @@ for group in (
     publishing,
     schemas,
     sealing,
+    verifying,
 ):
     group.register(app)
 

@@ -15,7 +15,9 @@ from ledger.ports import SigningKey
 from ledger.settings import signing_key
 from ledger.store.log import PostgresLog
 
-keys = typer.Typer(help="Show the keys that sign checkpoints, or go over to a new one.")
+keys = typer.Typer(
+    help="Show the keys that sign checkpoints, or go over to a new one. Example: clearing key show"
+)
 
 
 def checkpoint(

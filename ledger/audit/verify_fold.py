@@ -1,0 +1,215 @@
+"""Outcomes folded to balances: what the postings alone say, without any rule of the core.
+
+I1  each event's postings sum to zero per commodity
+I2  all balances of a commodity sum to zero, after every event (I1, from books that did)
+I3  positions of an instrument sum to zero (I2 of its contracts)
+I4  running balance = the one before + amount; lines, account sequences and events without gaps
+I5  no variation without a position; `insurance >= 0 >= deficit`
+and: a posting's account is in the registry and holds its commodity; a refused event led to nothing;
+sums are those of every checkpoint on the way; offsets are not behind the events.
+
+Memory: one balance an account.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ledger.arrivals import FILE_CLUSTER, UNROUTED
+from ledger.audit.findings import Findings
+from ledger.audit.verify_chain import Registries, Signed
+from ledger.codec.checkpoints import AssetSum
+from ledger.core.accounts import (
+    CUSTODY,
+    DEFICIT,
+    HOLD,
+    INSURANCE,
+    ISOLATED,
+    POSITION,
+    VARIATION,
+    WALLET,
+    kinds_of,
+)
+from ledger.core.outcome import Posting
+from ledger.ports import Shard
+from ledger.store.auditing import Entry
+
+_OWED = frozenset({WALLET, ISOLATED, HOLD})
+_NEVER = {INSURANCE: -1, DEFICIT: 1}
+"""The sign that a balance must not have."""
+
+
+class FoldCheck:
+    """Balances of a range of events."""
+
+    def __init__(
+        self,
+        pool: str,
+        registries: Registries,
+        base: Mapping[int, tuple[int, int]] | None,
+        signed: Iterable[Signed],
+    ) -> None:
+        """Begin at balances.
+
+        Args:
+            pool: Name of the shard.
+            registries: Of the shard.
+            base: By account its count of postings and its balance; None: what is before is not at
+                hand, so each account's first posting is believed.
+            signed: Checkpoints to be met.
+        """
+        self.found = Findings(pool)
+        self.ends: dict[tuple[str, str, str, int], int] = {}
+        self._registries = registries
+        self._believes = base is None
+        self._is_whole = base is not None and not base
+        self._partitions: set[int] = set()
+        self._counts = {account: count for account, (count, _) in (base or {}).items()}
+        self._balances = {account: balance for account, (_, balance) in (base or {}).items()}
+        self._signed: dict[int, list[Signed]] = {}
+        for one in signed:
+            self._signed.setdefault(one.checkpoint.sequence, []).append(one)
+        self._numbers = {one[1:]: one.account for one in registries.accounts.values()}
+        self._check_registries()
+
+    def take(self, entry: Entry) -> None:
+        """Fold an event."""
+        event = entry.event
+        at = event.sequence
+        if event.rejection is not None and (entry.postings or entry.records):
+            found = f"{len(entry.postings)} postings, {len(entry.records)} records"
+            self.found.add(at, "posting", "rows", "none", found, "a refused event leads to nothing")
+        for table, lines in (
+            ("posting", [line for line, _ in entry.postings]),
+            ("record", [record[0] for record in entry.records]),
+        ):
+            expected = list(range(1, len(lines) + 1))
+            self.found.differ(at, table, "line", expected, lines, "lines count from 1, no gaps")
+        sums: dict[int, int] = {}
+        for line, posting in entry.postings:
+            self._fold(at, line, posting)
+            sums[posting.commodity] = sums.get(posting.commodity, 0) + posting.amount
+        for commodity, total in sums.items():
+            said = f"the entry does not balance in commodity {commodity} (I1)"
+            self.found.differ(at, "posting", "sum of amounts", 0, total, said)
+        for account in sorted({posting.account for _, posting in entry.postings}):
+            self._rest(at, account)
+        if event.source.cluster != FILE_CLUSTER and event.redrive_of is None:
+            where = (*event.source, event.partition)
+            self.ends[where] = max(event.offset + 1, self.ends.get(where, 0))
+            self._is_whole = False
+            if event.rejection is None:
+                self._partitions.add(event.partition)
+        for one in self._signed.get(at, ()) if not self._believes else ():
+            self._compare_sums(one)
+
+    def end(
+        self, at: int, offsets: Mapping[tuple[str, str, str, int], int] | None, shard: Shard
+    ) -> None:
+        """Check the books as a whole after the last event.
+
+        Args:
+            at: That event.
+            offsets: Next offsets that the books expect; None: the range ends before the head.
+            shard: Its head.
+        """
+        numbers = sorted(self._partitions)
+        if shard.name.startswith(UNROUTED):
+            numbers = [int(shard.name.removeprefix(UNROUTED))]
+        if numbers and [shard.partition] != numbers:
+            said = "messages of the pool came from another partition number"
+            self.found.add(at, "shard", "partition", numbers, shard.partition, said, 2)
+        elif not numbers and self._is_whole and shard.partition is not None and offsets is not None:
+            said = "no message of the pool came from Kafka"
+            self.found.add(at, "shard", "partition", None, shard.partition, said, 2)
+        totals: dict[int, int] = {}
+        for account, balance in self._balances.items():
+            commodity = self._registries.commodity_of.get(account)
+            if commodity is not None:
+                totals[commodity] = totals.get(commodity, 0) + balance
+        for commodity, total in totals.items():
+            if total and not self._believes:
+                said = f"commodity {commodity} does not sum to zero over all accounts (I2)"
+                self.found.add(at, "posting", "balance", 0, total, said, 2)
+        for where, end in self.ends.items() if offsets is not None else ():
+            expected = (offsets or {}).get(where, 0)
+            if expected < end:
+                said = f"messages of {where[2]}, partition {where[3]} would be applied twice"
+                self.found.add(
+                    at, "source_offset", "next_offset", f"{end} or more", expected, said, 2
+                )
+
+    def _check_registries(self) -> None:
+        for number in range(1, self._registries.last + 1):
+            account = self._registries.accounts.get(number)
+            if account is None:
+                self.found.add(0, "account", "account", number, None, "numbers have no gaps")
+            elif account.kind not in kinds_of(account.owner):
+                said = f"{account.owner} has no such account"
+                kinds = ", ".join(sorted(kinds_of(account.owner)))
+                self.found.add(0, "account", f"{number} kind", kinds, account.kind, said)
+            elif self._registries.commodity_of[number] is None:
+                held = account.asset or account.instrument
+                said = f"account {number} holds what is not in the registry"
+                self.found.add(0, "commodity", "asset or instrument", held, None, said)
+        last = max(self._registries.commodities, default=0)
+        for number in range(1, last + 1):
+            if number not in self._registries.commodities:
+                self.found.add(0, "commodity", "commodity", number, None, "numbers have no gaps")
+
+    def _fold(self, at: int, line: int, posting: Posting) -> None:
+        account = posting.account
+        held = self._registries.commodity_of.get(account)
+        if account not in self._registries.accounts:
+            said = "no such account is in the registry"
+            self.found.add(at, "posting", f"line {line} account", "an account", account, said)
+        else:
+            said = f"account {account} holds another commodity"
+            self.found.differ(
+                at, "posting", f"line {line} commodity", held, posting.commodity, said
+            )
+        if account in self._counts or not self._believes:
+            count = self._counts.get(account, 0) + 1
+            balance = self._balances.get(account, 0) + posting.amount
+            said = f"postings of account {account} are counted without gaps (I4)"
+            name = f"line {line} account_sequence"
+            self.found.differ(at, "posting", name, count, posting.account_sequence, said)
+            said = f"the balance of account {account} before, and this amount (I4)"
+            self.found.differ(at, "posting", f"line {line} balance", balance, posting.balance, said)
+        self._counts[account] = posting.account_sequence
+        self._balances[account] = posting.balance
+
+    def _rest(self, at: int, number: int) -> None:
+        account = self._registries.accounts.get(number)
+        balance = self._balances[number]
+        if account is None or not balance:
+            return
+        if account.kind in _NEVER and (balance < 0) == (_NEVER[account.kind] < 0):
+            said = "insurance is never negative, deficit never positive (I5)"
+            self.found.add(at, "posting", f"balance of {account.kind}", 0, balance, said)
+        elif account.kind == VARIATION and not self._believes:
+            position = self._numbers.get((account.owner, POSITION, account.instrument, None))
+            if not self._balances.get(position or 0, 0):
+                said = f"{account.owner} has a variation in {account.instrument}, no position (I5)"
+                self.found.add(at, "posting", "balance of variation", 0, balance, said)
+
+    def _compare_sums(self, signed: Signed) -> None:
+        owed: dict[str, int] = {}
+        kept: dict[str, int] = {}
+        for number, balance in self._balances.items():
+            account = self._registries.accounts.get(number)
+            if account is not None and account.asset is not None:
+                is_owed = account.kind in _OWED and not account.owner.startswith("@")
+                owed[account.asset] = owed.get(account.asset, 0) + is_owed * balance
+                is_kept = account.kind == CUSTODY
+                kept[account.asset] = kept.get(account.asset, 0) + is_kept * balance
+        found = {name: AssetSum(name, owed[name], kept[name]) for name in kept}
+        checkpoint, origin = signed
+        for one in checkpoint.sums:
+            folded = found.pop(one.asset, AssetSum(one.asset, 0, 0))
+            said = f"{origin} says so of {one.asset}; postings fold to something else"
+            self.found.differ(
+                checkpoint.sequence, "checkpoint", "sums", tuple(one), tuple(folded), said, 2
+            )
+        for name, folded in found.items():
+            if folded[1:] != (0, 0):
+                said = f"{origin} does not know {name}"
+                self.found.add(checkpoint.sequence, "checkpoint", "sums", None, folded, said, 2)

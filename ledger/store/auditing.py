@@ -1,0 +1,360 @@
+"""The books as an auditor reads them: every row of a range in order, and what stands beside them.
+
+Rules of this file:
+
+* Connections act as `clearing_auditor` and read only; a standby or a restored copy serves as well.
+* Events, postings and records come over three connections in step, so that memory holds one event
+  with its outcome and a page of events, however long the range is.
+* Nothing is believed: what does not belong to an event of the range is handed out as a stray.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+import psycopg
+
+from ledger.core.outcome import Commodity, OpenedAccount, Posting
+from ledger.ports import Identity, Shard, SignedCheckpoint, SigningKey, StoredEvent
+from ledger.store import checkpoints, reading
+from ledger.store.faults import translated
+from ledger.store.migrate import require_current
+
+STRAYS_MAX = 100
+
+_SESSION = """
+    SET ROLE clearing_auditor;
+    SET search_path = pg_catalog;
+    SET timezone = 'UTC';
+    SET default_transaction_read_only = on;
+    SET statement_timeout = 0;
+    SET enable_seqscan = off;
+    SET enable_bitmapscan = off;
+    SET enable_sort = off"""
+_SHARDS = """
+    SELECT shard, name, partition, epoch, next_sequence, next_account,
+           (extract(epoch FROM pool_time) * 1000000)::bigint, duplicates, chain, frontier,
+           leaves_end
+      FROM ledger.shard ORDER BY name"""
+_LEAVES = """
+    SELECT split_part(child.relname::text, '_', 3)::bigint AS first,
+           substring(pg_get_expr(child.relpartbound, child.oid) FROM 'TO \\(''?(\\d+)')::bigint
+      FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+     WHERE inhparent = to_regclass(%s) ORDER BY first"""
+_POSTINGS = """
+    SELECT sequence, line, account, account_sequence, commodity, purpose, amount, balance
+      FROM ledger.posting WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, line"""
+_RECORDS = """
+    SELECT sequence, line, kind, subject, body
+      FROM ledger.record WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, line"""
+_HASHES = """
+    SELECT sequence, leaf, chain FROM ledger.event
+     WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence"""
+_ACCOUNTS = """
+    SELECT account, owner, kind, instrument, asset FROM ledger.account
+     WHERE shard = %s ORDER BY account"""
+_COMMODITIES = """
+    SELECT commodity, asset, instrument, scale FROM ledger.commodity
+     WHERE shard = %s ORDER BY commodity"""
+_SNAPSHOTS = """
+    SELECT sequence, rules, body FROM ledger.snapshot WHERE shard = %s ORDER BY sequence"""
+_IDENTITIES = """
+    SELECT event_id, content_hash, sequence FROM ledger.event_identity
+     WHERE shard = %s AND event_id = ANY(%s)"""
+_UNPAIRED = """
+    SELECT coalesce(e.sequence, i.sequence), e.event_id, i.event_id, e.content_hash, i.content_hash
+      FROM (SELECT sequence, event_id, content_hash FROM ledger.event
+             WHERE shard = %(shard)s AND rejection IS NULL
+               AND sequence BETWEEN %(first)s AND %(last)s) e
+      FULL JOIN (SELECT sequence, event_id, content_hash FROM ledger.event_identity
+                  WHERE shard = %(shard)s AND sequence BETWEEN %(first)s AND %(last)s) i
+        ON e.sequence = i.sequence AND e.event_id = i.event_id
+     WHERE e.content_hash IS DISTINCT FROM i.content_hash
+     ORDER BY 1 LIMIT 100"""
+_OFFSETS = """
+    SELECT cluster, topic_id, topic, partition, next_offset
+      FROM ledger.source_offset JOIN ledger.source USING (source) WHERE shard = %s"""
+_SUMS = """
+    SELECT c.asset,
+           coalesce(sum(p.balance) FILTER (WHERE a.kind IN ('wallet', 'isolated', 'hold')
+                                             AND left(a.owner, 1) <> '@'), 0)::text,
+           coalesce(sum(p.balance) FILTER (WHERE a.kind = 'custody'
+                                             AND a.owner = '@house'), 0)::text
+      FROM ledger.commodity c
+      JOIN ledger.account a ON a.shard = c.shard AND a.asset = c.asset
+      LEFT JOIN LATERAL (SELECT balance FROM ledger.posting
+                          WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s
+                          ORDER BY account_sequence DESC LIMIT 1) p ON true
+     WHERE c.shard = %(shard)s
+     GROUP BY c.asset ORDER BY c.asset"""
+_BALANCES = """
+    SELECT DISTINCT ON (account) account, account_sequence, balance
+      FROM ledger.posting WHERE shard = %s AND sequence < %s
+     ORDER BY account, account_sequence DESC"""
+_OWNED = ("account", "checkpoint", "commodity", "snapshot", "source_offset")
+_UNOWNED = """
+    SELECT DISTINCT held.shard FROM ledger.{} AS held
+     WHERE NOT EXISTS (SELECT FROM ledger.shard WHERE shard.shard = held.shard)"""
+_FIRST_USE = """
+    SELECT sequence, account_sequence FROM ledger.posting
+     WHERE shard = %s AND account = %s ORDER BY account_sequence LIMIT 1"""
+_NEAR = 8
+_BEYOND = "SELECT max(sequence) FROM ledger.{} WHERE shard = %s AND sequence > %s"
+
+
+class Entry(NamedTuple):
+    """An event as it is stored, with its outcome in order of lines."""
+
+    event: StoredEvent
+    postings: list[tuple[int, Posting]]
+    records: list[tuple[int, str, str, bytes]]
+
+
+class Head(NamedTuple):
+    """A shard, where it says that its partitions end, and first and end of each as found."""
+
+    shard: Shard
+    leaves_end: int
+    leaves: list[tuple[int, int]]
+
+
+class Stray(NamedTuple):
+    """A row of no event."""
+
+    table: str
+    sequence: int
+    line: int
+
+
+class Audited:
+    """Questions to the books, and their rows."""
+
+    def __init__(self, url: str, connection: psycopg.Connection) -> None:
+        """Use a connection that `connect` prepared; more are made where rows are streamed."""
+        self._url = url
+        self._connection = connection
+        self.strays: list[Stray] = []
+
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """Connect, and act as `clearing_auditor`.
+
+        Raises:
+            SchemaMismatch: The database is not migrated to this version.
+            StoreUnavailable: It cannot be reached.
+        """
+        with translated():
+            connection = _connected(url)
+            try:
+                require_current(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(url, connection)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def heads(self) -> list[Head]:
+        """All shards by name."""
+        with translated():
+            rows: list[Any] = self._rows(_SHARDS)
+            return [
+                Head(Shard(*row[:10]), row[10], self._rows(_LEAVES, f"ledger.event_{row[0]}"))
+                for row in rows
+            ]
+
+    def keys(self) -> list[SigningKey]:
+        """Keys that sign, the oldest first."""
+        with translated():
+            return checkpoints.keys(self._connection)
+
+    def checkpoints(self, shard: int) -> Iterator[SignedCheckpoint]:
+        """All checkpoints of a shard, in order."""
+        with translated():
+            yield from checkpoints.between(self._connection, shard, 1, 2**63 - 1)
+
+    def snapshots(self, shard: int) -> Iterator[tuple[int, int, bytes]]:
+        """Sequence, rules and packed body of each kept state."""
+        with translated():
+            yield from self._connection.execute(_SNAPSHOTS, (shard,), binary=True)
+
+    def event(self, shard: int, sequence: int) -> StoredEvent | None:
+        """One event, or None."""
+        with translated():
+            return next(reading.events(self._connection, shard, sequence, sequence), None)
+
+    def accounts(self, shard: int) -> list[OpenedAccount]:
+        """The registry of accounts, by number."""
+        with translated():
+            return [OpenedAccount(*row) for row in self._rows(_ACCOUNTS, shard)]
+
+    def commodities(self, shard: int) -> list[Commodity]:
+        """The registry of commodities, by number."""
+        with translated():
+            return [Commodity(*row) for row in self._rows(_COMMODITIES, shard)]
+
+    def identities(self, shard: int, event_ids: Sequence[str]) -> Mapping[str, Identity]:
+        """Those of the ids that accepted events have taken."""
+        with translated():
+            rows = self._connection.execute(_IDENTITIES, (shard, list(event_ids)), binary=True)
+            return {name: Identity(bytes(digest), at) for name, digest, at in rows}
+
+    def unpaired(self, shard: int, first: int, last: int) -> list[tuple[Any, ...]]:
+        """Accepted events without their row of identities, and the other way: a few of them.
+
+        Returns:
+            Sequence; event id and content hash, of the event and of the identity in turn.
+        """
+        with translated():
+            named = {"shard": shard, "first": first, "last": last}
+            return self._connection.execute(_UNPAIRED, named, binary=True).fetchall()
+
+    def unowned(self) -> list[tuple[str, int]]:
+        """Tables with rows of shards that these books do not have, and the shard's number."""
+        with translated():
+            return [
+                (table, row[0]) for table in _OWNED for row in self._rows(_UNOWNED.format(table))
+            ]
+
+    def offsets(self, shard: int) -> dict[tuple[str, str, str, int], int]:
+        """Next offset by (cluster, topic id, topic, partition)."""
+        with translated():
+            return {row[:4]: row[4] for row in self._rows(_OFFSETS, shard)}
+
+    def sums(self, shard: int, at: int) -> list[tuple[str, int, int]]:
+        """By asset: owed to participants, and in custody, after an event."""
+        with translated():
+            found: list[Any] = self._connection.execute(
+                _SUMS, {"shard": shard, "at": at}
+            ).fetchall()
+            return [(asset, int(owed), int(kept)) for asset, owed, kept in found]
+
+    def balances(self, shard: int, before: int) -> dict[int, tuple[int, int]]:
+        """By account: its count of postings and its balance before an event."""
+        with translated():
+            rows = self._rows(_BALANCES, shard, before)
+            return {account: (count, int(balance)) for account, count, balance in rows}
+
+    def opened_before(self, shard: int, first: int, last: int, *, detached: bool) -> int:
+        """The largest account, of `last`, that has a posting before an event.
+
+        By bisection, as accounts are numbered in order of first use; those that were opened without
+        a posting stand a little out of order, so the neighbourhood is looked at too.
+
+        Args:
+            detached: Earlier partitions are not here: an account without a posting had some there.
+        """
+        with translated():
+            low, high = 0, last
+            while low < high:
+                middle = (low + high + 1) // 2
+                if detached:
+                    used = self._first_use(shard, middle, first) is not False
+                else:
+                    used = self._used_before(shard, middle, first, last)
+                if used:
+                    low = middle
+                else:
+                    high = middle - 1
+            near = range(min(last, low + _NEAR), low, -1)
+            return next((n for n in near if self._first_use(shard, n, first)), low)
+
+    def _used_before(self, shard: int, account: int, first: int, last: int) -> bool:
+        """Whether the account, or the next one with a posting at all, has one before the event."""
+        for number in range(account, min(account + _NEAR, last) + 1):
+            used = self._first_use(shard, number, first)
+            if used is not None:
+                return used
+        return False
+
+    def _first_use(self, shard: int, account: int, first: int) -> bool | None:
+        rows = self._rows(_FIRST_USE, shard, account)
+        return rows[0][0] < first or rows[0][1] > 1 if rows else None
+
+    def beyond(self, table: str, shard: int, head: int) -> int | None:
+        """The largest sequence of a table beyond the head, or None."""
+        with translated():
+            row = self._connection.execute(_BEYOND.format(table).encode(), (shard, head)).fetchone()
+            return None if row is None else row[0]
+
+    def hashes(self, shard: int, first: int, last: int) -> Iterator[tuple[int, bytes, bytes]]:
+        """Sequence, leaf and chain of events, streamed."""
+        with translated(), self._connection.cursor(binary=True) as cursor:
+            rows: Any = cursor.stream(_HASHES, (shard, first, last), size=reading.STREAMED_ROWS)
+            yield from rows
+
+    def entries(self, shard: int, first: int, last: int) -> Iterator[Entry]:
+        """Events with their outcomes, in order. Rows of no event go to `strays`."""
+        with translated(), _connected(self._url) as second, _connected(self._url) as third:
+            postings = _Groups("posting", second, _POSTINGS, (shard, first, last), self.strays)
+            records = _Groups("record", third, _RECORDS, (shard, first, last), self.strays)
+            for event in reading.events(self._connection, shard, first, last):
+                at = event.sequence
+                yield Entry(
+                    event,
+                    [(row[1], _posting(row)) for row in postings.of(at)],
+                    [row[1:] for row in records.of(at)],
+                )
+            postings.end()
+            records.end()
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        return self._connection.execute(query.encode(), values, binary=True).fetchall()
+
+
+class _Groups:
+    """Rows in order of sequence, handed out event by event."""
+
+    def __init__(
+        self,
+        table: str,
+        connection: psycopg.Connection,
+        query: str,
+        values: tuple[int, int, int],
+        strays: list[Stray],
+    ) -> None:
+        self._table = table
+        self._strays = strays
+        cursor = connection.cursor(binary=True)
+        self._rows: Iterator[Any] = iter(
+            cursor.stream(query.encode(), values, size=reading.STREAMED_ROWS)
+        )
+        self._next: Any = next(self._rows, None)
+
+    def of(self, sequence: int) -> list[Any]:
+        row, rows = self._next, self._rows
+        found = []
+        while row is not None and row[0] <= sequence:
+            if row[0] == sequence:
+                found.append(row)
+            else:
+                self._stray(row)
+            row = next(rows, None)
+        self._next = row
+        return found
+
+    def end(self) -> None:
+        while self._next is not None and len(self._strays) < STRAYS_MAX:
+            self._stray(self._next)
+            self._next = next(self._rows, None)
+
+    def _stray(self, row: Any) -> None:  # noqa: ANN401 - a row of whatever the table has
+        if len(self._strays) < STRAYS_MAX:
+            self._strays.append(Stray(self._table, row[0], row[1]))
+
+
+def _posting(row: Any) -> Posting:  # noqa: ANN401 - a row of the driver
+    return Posting(row[2], row[3], row[4], row[5], int(row[6]), int(row[7]))
+
+
+def _connected(url: str) -> psycopg.Connection:
+    connection = psycopg.connect(
+        url, autocommit=True, application_name="clearing verify", connect_timeout=10
+    )
+    try:
+        connection.execute(_SESSION)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

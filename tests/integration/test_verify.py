@@ -1,0 +1,146 @@
+"""`clearing verify` as an auditor runs it: verdicts, ranges, processes, reports, wrong calls."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledger.audit import verify as module
+from ledger.audit.report import signed_bytes
+from ledger.audit.signing import holds, make_key
+from ledger.audit.verify import MODES, Scope, verify
+from ledger.cli import app
+from ledger.errors import ConfigurationError
+from ledger.store import embedded
+from tests.integration.sealed_books import NEW, OLD, write
+from tests.integration.varied_books import fresh
+
+
+@pytest.fixture(scope="module")
+def books(postgres: embedded.Embedded) -> Iterator[str]:
+    """Sound books."""
+    with fresh(postgres, "sound") as url:
+        write(url)
+        yield url
+
+
+def clearing(url: str, *words: str, code: int = 0) -> Result:
+    done = CliRunner().invoke(app, ["verify", *words, "--database-url", url])
+    assert done.exit_code == code, (done.output, done.exception)
+    return done
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sound_books_are_good_in_every_mode(books: str, mode: str) -> None:
+    assert "good: nothing is wrong" in clearing(books, "--mode", mode).stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--pool", "main", "--from", "1", "--to", "1"],
+        ["--pool", "main", "--from", "60", "--to", "61"],
+        ["--pool", "main", "--from", "125"],
+        ["--pool", "main", "--to", "130"],
+        ["--pool", "late"],
+        ["--pool", "@unrouted/0", "--from", "4"],
+        ["--from-snapshot"],
+    ],
+)
+def test_any_range_of_sound_books_is_good(books: str, words: list[str]) -> None:
+    clearing(books, *words)
+
+
+@pytest.mark.parametrize("first", range(1, 208, 9))
+def test_a_chain_may_be_taken_up_anywhere(books: str, first: int) -> None:
+    assert verify(books, Scope("chain", "main", first)).found == []
+
+
+def test_several_processes_find_the_same(books: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHARED_EVENTS_MIN", 1)
+    monkeypatch.setattr(module, "_RANGE_EVENTS_MIN", 70)
+    planned, done = [], []
+    verdict = verify(books, Scope(pool="main", workers=2), planned.append, done.append)
+    assert verdict.is_good
+    assert sum(done) == planned[0]
+    passes = verdict.pools[0]["passes"]
+    assert [one["checks"] for one in passes] == [
+        ["rederive"], ["tree"], ["fold"], ["chain"], ["chain"],
+    ]  # fmt: skip
+    assert all(one["seconds"] is not None for one in passes)
+
+
+def test_a_report_is_signed_by_the_auditor(books: str, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "auditor.key")
+    out = tmp_path / "verdict.json"
+    clearing(books, "--report", str(out), "--sign-with", str(tmp_path / "auditor.key"))
+    found = json.loads(out.read_text())
+    assert found["verdict"] == "good"
+    assert found["trusted_keys"] == sorted([OLD.key.hex(), NEW.key.hex()])
+    assert holds(key.key, signed_bytes(found), bytes.fromhex(found["signature"]))
+    assert not holds(
+        key.key, signed_bytes({**found, "verdict": "bad"}), bytes.fromhex(found["signature"])
+    )
+
+
+def test_a_key_that_is_not_trusted_is_named(books: str) -> None:
+    clearing(books, "--mode", "quick", "--trust", OLD.key.hex())
+    done = clearing(books, "--mode", "quick", "--trust", NEW.key.hex(), "--json", code=1)
+    found = json.loads(done.stdout)
+    assert {(one["table"], one["field"]) for one in found["findings"]} == {("checkpoint", "key")}
+
+
+def test_what_is_wrong_is_named_with_what_was_expected(
+    postgres: embedded.Embedded, books: str
+) -> None:
+    assert books
+    with fresh(postgres, "wrong") as url:
+        write(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("ALTER TABLE ledger.posting DISABLE TRIGGER ALL")
+            connection.execute(
+                "UPDATE ledger.posting SET amount = amount + 1 WHERE shard = 1 AND line = 1"
+                " AND sequence = (SELECT min(sequence) FROM ledger.posting WHERE sequence > 90)"
+            )
+        done = clearing(url, code=1)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("BAD: "))
+    assert "pool main, event " in line
+    assert "table posting, " in line
+    assert "expected " in line
+    assert "found " in line
+
+
+def test_detached_partitions_are_told_and_the_rest_is_verified(postgres: embedded.Embedded) -> None:
+    with fresh(postgres, "detached") as url:
+        write(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for table in ("record", "posting", "event"):
+                connection.execute(
+                    f"ALTER TABLE ledger.{table}_1 DETACH PARTITION ledger.{table}_1_1"
+                )
+        verdict = verify(url, Scope(pool="main"))
+        others = [one for one in verdict.found if one.field != "sums"]
+        assert others == [], "only balances that nothing here tells of"
+        assert any("were detached" in one for one in verdict.pools[0]["remarks"])
+        checks = [check for one in verdict.pools[0]["passes"] for check in one["checks"]]
+        assert sorted(checks) == ["chain", "fold", "rederive"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--mode", "fast"], "expected quick, chain"),
+        (["--pool", "other"], "not in these books"),
+        (["--from", "3"], "needs one pool"),
+        (["--pool", "main", "--from", "500"], "the books have 1 to 207"),
+        (["--trust", "abc"], "64 hex digits"),
+        (["--anchors", "nowhere.jsonl"], "No such file"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(books: str, words: list[str], reason: str) -> None:
+    done = CliRunner().invoke(app, ["verify", *words, "--database-url", books])
+    assert isinstance(done.exception, ConfigurationError)
+    assert reason in str(done.exception)
