@@ -17,6 +17,7 @@ everybody else takes it, never from whoever handed you the FILE.
 | `event` | its checkpoint | that an event, and what it led to, stands in the books |
 | `posting` | its checkpoint | that a posting does, and to whose account it was made |
 | `consistency` | two checkpoints | that the books of the older are the beginning of the newer |
+| `verdict` | checkpoints, or nothing | who signed a report of `clearing verify`, and its heads |
 
 Checkpoints are files with one or one a line, as `clearing checkpoint --out` writes them. They may
 also be given with a `liability`; that of the same event is then held against the audit.
@@ -904,6 +905,40 @@ def grown(older: Anchor, newer: Anchor, path: list[bytes]) -> tuple[bytes, bytes
     return one, two
 
 
+# Verdicts: the signed report of `clearing verify`. docs/operating/auditors-day.md
+
+
+def check_verdict(content: Json, against: list[Json], _seen: Seen) -> str:
+    """Who signed a report, and what it says; its heads are those that were published."""
+    if content.get("signed_by") is None:
+        raise Refused("verdict: nobody signed it")
+    key = hash_of("verdict", content, "signed_by")
+    told = {name: value for name, value in content.items() if name != "signature"}
+    message = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    if not signed(key, message, bytes_of("verdict", content, "signature")):
+        raise Refused(f"verdict: the signature is not that of key {key.hex()}")
+    pools = []
+    for number, each in enumerate(member("verdict", content, "pools", list), start=1):
+        place = f"pool {number}"
+        name, head = member(place, each, "pool", str), count_of(place, each, "head")
+        chain = hash_of(place, each, "chain").hex()
+        pools.append(f"{name} with {head} events and chain {chain}")
+        for other in against:
+            same = (other.get("pool"), other.get("sequence")) == (name, head)
+            if same and other.get("chain") != chain:
+                raise Refused(
+                    f"{place}: the published chain of {name} after event {head} is"
+                    f" {other.get('chain')}, the verdict has {chain}"
+                )
+    anchors = member("verdict", content, "anchors", dict)
+    found = member("verdict", content, "findings", list)
+    return (
+        f"the verdict is {content.get('verdict')!r}, with {len(found)} findings, says the key"
+        f" {key.hex()}: mode {content.get('mode')}, {'; '.join(pools)}; against"
+        f" {anchors.get('checkpoints')} anchors in a file of SHA-256 {anchors.get('sha256')}"
+    )
+
+
 # By the `kind` of the file: what it holds, what was published, what other files said.
 
 CHECKS: dict[str, Callable[[Json, list[Json], Seen], str]] = {
@@ -912,6 +947,7 @@ CHECKS: dict[str, Callable[[Json, list[Json], Seen], str]] = {
     "event": check_event,
     "posting": check_posting,
     "consistency": check_consistency,
+    "verdict": check_verdict,
 }
 
 
@@ -921,7 +957,7 @@ def checked(content: Json, against: list[Json], seen: Seen) -> str:
     Raises:
         Refused: It does not.
     """
-    kind = content.get("kind")
+    kind = content.get("kind", "verdict" if "verdict" in content else None)
     if not isinstance(kind, str) or kind not in CHECKS:
         raise CalledWrongly(f"kind {kind!r}, expected {', '.join(sorted(CHECKS))}")
     for each in (content, *against):
