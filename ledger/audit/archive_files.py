@@ -164,7 +164,7 @@ def read(
                 if first is not None and not _overlaps(opened, group, file.table, first, last):
                     continue
                 for batch in opened.iter_batches(READ_ROWS, row_groups=[group]):
-                    yield from _within(_rows(arrow, batch), file.table, first, last)
+                    yield from _rows(arrow, _within(arrow, batch, first, last))
     except (OSError, arrow.ArrowException) as fault:
         raise ArchiveDamaged(f"{directory / file.path} cannot be read: {fault}") from fault
 
@@ -194,6 +194,7 @@ def require() -> None:
 def _arrow() -> tuple[Any, Any]:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional extra
+        import pyarrow.compute  # noqa: PLC0415 - as above
         from pyarrow import parquet  # noqa: PLC0415 - as above
     except ImportError as missing:
         raise ConfigurationError(
@@ -246,10 +247,12 @@ def _rows(arrow: Any, batch: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 
     return zip(*columns, strict=True)
 
 
-def _within(
-    rows: Iterator[tuple[Any, ...]], table: str, first: int | None, last: int | None
-) -> Iterator[tuple[Any, ...]]:
+def _within(arrow: Any, batch: Any, first: int | None, last: int | None) -> Any:  # noqa: ANN401 - a pyarrow batch
+    """The rows of a range, before any is made into Python."""
     if first is None:
-        return rows
-    place = list(COLUMNS[table]).index("sequence")
-    return (row for row in rows if row[place] >= first and (last is None or row[place] <= last))
+        return batch
+    sequence = batch.column("sequence")
+    chosen = arrow.compute.greater_equal(sequence, first)
+    if last is not None:
+        chosen = arrow.compute.and_(chosen, arrow.compute.less_equal(sequence, last))
+    return batch.filter(chosen)

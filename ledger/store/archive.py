@@ -35,7 +35,6 @@ _SNAPSHOTS = """
     SELECT sequence, body FROM ledger.snapshot
      WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence"""
 _OLDEST = "SELECT min(sequence) FROM ledger.event WHERE shard = %s"
-_OPENED = "SELECT coalesce(max(account), 0) FROM ledger.posting WHERE shard = %s AND sequence < %s"
 _TABLE = """
     SELECT {columns} FROM ledger.{table} WHERE {where} ORDER BY {order}"""
 
@@ -145,10 +144,6 @@ class StoredBooks:
         """The first event that was not detached; None where there is none."""
         found: int | None = self._rows(_OLDEST, shard)[0][0]
         return found
-
-    def opened_before(self, shard: int, sequence: int) -> int:
-        """The largest number of an account that an event before this one posts to."""
-        return int(self._rows(_OPENED, shard, sequence)[0][0])
 
     def table(
         self, name: str, columns: Sequence[str], shard: int, first: int, last: int

@@ -1,0 +1,161 @@
+"""A partition leaves the books only when a verified archive holds it; what is left still holds."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from ledger.audit.archive import Archive
+from ledger.audit.archive_check import verify_archive
+from ledger.audit.archive_detach import NotArchived, detach_archived
+from ledger.audit.archive_export import export
+from ledger.audit.replay import replay
+from ledger.audit.sealing import Sealer
+from ledger.audit.signing import signer
+from ledger.audit.verify import Scope, verify
+from ledger.cli import app
+from ledger.errors import ConfigurationError, StoreError
+from ledger.ports import Message
+from ledger.store import embedded
+from ledger.store.archive import StoredBooks
+from ledger.store.log import PostgresLog
+from ledger.writer import Writer
+from tests.integration.varied_books import fresh
+from tests.unit.desk import BEGINNING, FILE, said
+
+LEAF = 4
+
+
+def deposits(first: int, *owners: str) -> list[bytes]:
+    return [said("deposit", f"d{n}", account=owner) for n, owner in enumerate(owners, start=first)]
+
+
+def live(url: str, messages: list[bytes], start: int = 1) -> None:
+    """Write messages, and keep a state at the end."""
+    log = PostgresLog.connect(url, "test", leaf_events=LEAF)
+    writer = Writer(log, seal=Sealer(signer()))
+    taken = writer.take(
+        [Message(FILE, 0, n, 0, None, value) for n, value in enumerate(messages, start=start)]
+    )
+    assert taken.applied == len(messages)
+    writer.close()
+
+
+@pytest.fixture
+def books(database_url: str) -> str:
+    """Partitions of four events: terms; deposits of anna and ben; of cora and ben; of both."""
+    cora = said("account", "r5", account="cora")
+    live(database_url, [*BEGINNING, *deposits(1, "anna", "ben", "ben"), cora])
+    live(database_url, deposits(5, "cora", "ben", "ben", "ben", "anna", "ben", "ben", "ben"), 9)
+    return database_url
+
+
+def archived(url: str, directory: Path, last: int | None = None, first: int | None = None) -> None:
+    stored = StoredBooks.connect(url, "test")
+    try:
+        export(stored, directory, first=first, last=last, rows_per_file=3)
+    finally:
+        stored.close()
+
+
+def balances(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT account, kind, balance FROM reporting.balances ORDER BY 1, 2"
+        ).fetchall()
+
+
+def held(url: str) -> tuple[object, ...] | None:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT min(sequence), max(sequence) FROM ledger.event"
+        ).fetchone()
+
+
+def test_partitions_go_one_by_one_and_the_books_still_hold(
+    books: str, tmp_path: Path, postgres: embedded.Embedded
+) -> None:
+    before = balances(books)
+    kept = tmp_path / "kept"
+    archived(books, kept)
+    done = detach_archived(books, "main", 1, kept)
+    assert (done.first, done.last) == (1, 4)
+    assert done.tables == ["ledger.event_1_1", "ledger.posting_1_1", "ledger.record_1_1"]
+    with pytest.raises(ConfigurationError, match="export into the archive that holds it"):
+        archived(books, tmp_path / "rest")
+    words = ["archive", "detach", "--pool", "main", "--first", "5", "--archive", str(kept)]
+    ran = CliRunner().invoke(app, [*words, "--database-url", books])
+    assert ran.exit_code == 0, (ran.output, ran.exception)
+    assert ran.stdout.startswith("main: events 5 to 8 detached; left: ledger.event_1_5, ")
+    assert held(books) == (9, 16)
+    assert balances(books) == before
+
+    for mode in ("quick", "chain", "fold"):
+        assert verify(books, Scope(mode=mode)).found == []
+    for first in (9, 10):
+        archived(books, tmp_path / f"from {first}", first=first)
+        assert verify_archive(tmp_path / f"from {first}") == [], "from a checkpoint, from a chain"
+    live(books, deposits(13, "anna", "cora"), 17)
+    archived(books, kept)
+    assert verify_archive(kept) == [], "the archive goes on over the seam"
+    with fresh(postgres, "books_whole") as whole:
+        found = replay(Archive.open(kept), lambda: PostgresLog.connect(whole, "test"))
+        assert [(one.events, one.is_equal) for one in found] == [(18, True)]
+        assert balances(whole) == balances(books)
+
+
+def test_the_last_posting_of_an_account_keeps_its_partition(books: str, tmp_path: Path) -> None:
+    archived(books, tmp_path)
+    detach_archived(books, "main", 1, tmp_path)
+    detach_archived(books, "main", 5, tmp_path)
+    with pytest.raises(StoreError, match="the latest posting of account"):
+        detach_archived(books, "main", 9, tmp_path)
+    assert held(books) == (9, 16)
+
+
+def test_what_the_archive_does_not_hold_stays(books: str, tmp_path: Path) -> None:
+    archived(books, tmp_path, last=3)
+    with pytest.raises(NotArchived, match="holds events 1 to 3 of main"):
+        detach_archived(books, "main", 1, tmp_path)
+    archived(books, tmp_path)
+    with pytest.raises(ConfigurationError, match="begins at event 1, not at 5"):
+        detach_archived(books, "main", 5, tmp_path)
+    with pytest.raises(ConfigurationError, match="pool other is not in these books"):
+        detach_archived(books, "other", 1, tmp_path)
+    (file,) = tmp_path.rglob("event-000000000001-*.parquet")
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(NotArchived, match="does not verify, nothing was detached"):
+        detach_archived(books, "main", 1, tmp_path)
+    assert held(books) == (1, 16)
+
+
+def test_a_partition_in_use_and_one_without_a_later_state_stay(
+    database_url: str, tmp_path: Path
+) -> None:
+    live(database_url, BEGINNING[:3])
+    archived(database_url, tmp_path)
+    with pytest.raises(ConfigurationError, match="is not full: it ends at 4, the books at 3"):
+        detach_archived(database_url, "main", 1, tmp_path)
+    log = PostgresLog.connect(database_url, "test", leaf_events=LEAF)
+    Writer(log).take([Message(FILE, 0, 4, 0, None, BEGINNING[3])])
+    log.close()
+    archived(database_url, tmp_path)
+    with pytest.raises(NotArchived, match="no state of main was kept at event 4"):
+        detach_archived(database_url, "main", 1, tmp_path)
+
+
+def test_an_archive_of_other_books_does_not_count(
+    books: str, tmp_path: Path, postgres: embedded.Embedded
+) -> None:
+    swapped = [
+        *BEGINNING[:2],
+        BEGINNING[3],
+        BEGINNING[2],
+        *deposits(1, "ben", "ben", "anna", "ben"),
+    ]
+    with fresh(postgres, "books_alike") as alike:
+        live(alike, swapped)
+        archived(alike, tmp_path)
+    with pytest.raises(NotArchived, match="holds other books: the chain after event 4"):
+        detach_archived(books, "main", 1, tmp_path)
