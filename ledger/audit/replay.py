@@ -10,8 +10,9 @@ Rules of this file:
 
 * Where a batch ends, and where the writer starts over, changes no row. Tests hold that.
 * New books that hold a part already are gone on with, if what they hold is the same.
-* Offsets and the count of duplicates are no outcome of the events; they are taken over at the end,
-  when all else is the same, so that consuming can go on from the new books.
+* Offsets, the count of duplicates, checkpoints and their keys are no outcome of the events; they
+  are taken over at the end, when all else is the same, so that the new books can take the place of
+  the old ones.
 
 Cost: about that of writing. Bounded: the state of one shard, and one batch.
 """
@@ -31,9 +32,21 @@ from ledger.core.machine import RULES_VERSION
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.core.state import State
 from ledger.errors import ConfigurationError
-from ledger.ports import Log, Offset, Shard, ShardBatch, SignedCheckpoint, Snapshot, StoredEvent
+from ledger.ports import (
+    Log,
+    Offset,
+    Shard,
+    ShardBatch,
+    SignedCheckpoint,
+    SigningKey,
+    Snapshot,
+    StoredEvent,
+)
 from ledger.recovery import restore
 from ledger.store.archive import Heads
+
+STATE_EVENTS = 100_000
+"""Events after which the rebuilt state is kept, for a replay that is interrupted."""
 
 BATCH_BYTES_MAX = 64 * 1024 * 1024
 """Raw bytes after which a batch ends, however few its events."""
@@ -62,6 +75,8 @@ class Books(Protocol):
     def states(self, shard: int, first: int, last: int) -> Iterable[tuple[int, bytes]]: ...
 
     def checkpoints(self, shard: int, first: int, last: int) -> Iterable[SignedCheckpoint]: ...
+
+    def keys(self) -> Sequence[SigningKey]: ...
 
 
 class Replayed(NamedTuple):
@@ -182,13 +197,15 @@ class _Shard:
             if self._restart_every is not None and since_start >= self._restart_every:
                 self._restart()
                 since_start = 0
+            if self._shard.next_sequence - self._kept_at > STATE_EVENTS:
+                self._keep_state()
         return self._finished()
 
     def _begin(self) -> None:
         self._log = self._open_log()
         declared = self._log.declare(self._head.name, self._head.partition)
         self._shard = self._log.acquire(declared.shard, take_over=False)
-        self._state, _ = restore(self._log, self._shard)
+        self._state, self._kept_at = restore(self._log, self._shard)
         self._deciding = Deciding(self._log, self._shards)
 
     def _restart(self) -> None:
@@ -310,7 +327,7 @@ class _Shard:
             )
         chain_equal = not self._stopped and self._shard.chain == self._head.chain
         if chain_equal and self._difference is None:
-            self._take_over_offsets()
+            self._take_over()
         self._keep_state()
         return Replayed(
             self._head.name,
@@ -323,19 +340,31 @@ class _Shard:
             self._difference,
         )
 
-    def _take_over_offsets(self) -> None:
+    def _take_over(self) -> None:
+        """What the events do not lead to."""
         draft = Draft(self._shard, self._state, RULES_VERSION)
         draft.duplicates = self._head.duplicates - self._shard.duplicates
         for offset in self._offsets:
             draft.offsets[offset.source, offset.partition] = offset.next_offset
         self._log.append([draft.finished()])
         self._shard = draft.committed()
+        known = self._books.keys()
+        for key in known:
+            self._log.add_signing_key(key, lost=key.endorsed_by is None)
+        newest = self._log.latest_checkpoint(self._shard.shard)
+        after = 0 if newest is None else newest.sequence
+        last = self._head.next_sequence - 1
+        for checkpoint in self._books.checkpoints(self._head.shard, after + 1, last):
+            self._log.save_checkpoint(self._shard.shard, checkpoint, after)
+            after = checkpoint.sequence
 
     def _keep_state(self) -> None:
         head = self._shard.next_sequence - 1
-        if head and not self._head.name.startswith("@"):
-            kept = Snapshot(head, RULES_VERSION, encode_state(self._state))
+        event = self._log.event(self._shard.shard, head)
+        if event is not None and not self._head.name.startswith("@"):
+            kept = Snapshot(head, event.rules, encode_state(self._state))
             self._log.save_snapshot(self._shard.shard, kept)
+            self._kept_at = head
 
     def _stop(self, sequence: int, field: str, stored: object, rebuilt: object) -> None:
         self._stopped = True

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from ledger.audit.replay import Replayed, replay
+from ledger.audit.sealing import append_copies
+from ledger.audit.verify import Scope, verify
 from ledger.cli import app
 from ledger.codec.states import encode_state
 from ledger.errors import ConfigurationError, StoreError
@@ -27,6 +30,7 @@ TABLES = {
     "event_identity": "to_jsonb(t) - 'shard'",
     "source_offset": "next_offset, t.partition, (SELECT (cluster, topic_id, topic)::text"
     " FROM ledger.source s WHERE s.source = t.source)",
+    "checkpoint": "to_jsonb(t) - 'shard'",
     "shard": "to_jsonb(t) - 'shard' - 'epoch' - 'leaves_end'",
 }
 
@@ -140,6 +144,21 @@ def test_books_that_hold_something_else_are_refused(books: str, database_url: st
     live(database_url, batches=2)
     with pytest.raises(ConfigurationError, match="replay into a fresh database"):
         replayed(books, database_url, pool="main")
+
+
+def test_the_rebuilt_books_verify_with_the_checkpoints_of_the_old_ones(
+    books: str, database_url: str, tmp_path: Path
+) -> None:
+    replayed(books, database_url, restart_every=70)
+    log = PostgresLog.connect(books, "test")
+    keys = log.signing_keys()
+    assert append_copies(log, tmp_path / "anchors.jsonl", None) > 4
+    log.close()
+    found = verify(database_url, Scope(anchors=tmp_path / "anchors.jsonl")).found
+    assert found == verify(books, Scope(anchors=tmp_path / "anchors.jsonl")).found == []
+    log = PostgresLog.connect(database_url, "test")
+    assert log.signing_keys() == keys
+    log.close()
 
 
 def test_writing_goes_on_from_the_rebuilt_books(books: str, database_url: str) -> None:
