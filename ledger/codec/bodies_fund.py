@@ -87,4 +87,5 @@ class SocializedLossBody(Body):
     deficit: MoneyAbove0
     gains: MoneyAbove0
     unrealized_pnl: MoneyAbove0
+    borne: MoneyNotNegative
     share: MoneyAbove0

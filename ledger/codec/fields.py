@@ -141,6 +141,7 @@ def microseconds(value: object) -> Microseconds:
         and value[4:5] == value[7:8] == "-"
         and value[13:14] == value[16:17] == ":"
         and value[19:20] in ("Z", ".")
+        and value[11:13] < "24"  # later Pythons take 24:00:00 for the next day
         and _SECONDS_LENGTH < len(value) <= _TIME_LENGTH_MAX
         and value[20:-1].isdigit() == (value[19] == ".")
     ):

@@ -29,7 +29,7 @@ from ledger.core.registers import (
 from ledger.core.state import State
 from ledger.core.units import Fixed, Microseconds
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the layout changes; a snapshot of another format is passed over, not misread."""
 
 
@@ -58,6 +58,7 @@ def encode_state(state: State) -> bytes:
             "calls": _listed(state.calls),
             "deficits": [[number, *state.deficits[number]] for number in sorted(state.deficits)],
             "inventories": state.inventories,
+            "borne": _listed(state.borne),
             "defaulted": _listed(state.defaulted),
             "counts": state.counts,
             "under_floor": state.under_floor,
@@ -130,6 +131,7 @@ def _restore_defaults(state: State, kept: dict[str, Any]) -> None:
         name: Inventory(row[0], row[1], row[2], None if row[3] is None else tuple(row[3]))
         for name, row in kept["inventories"].items()
     }
+    state.borne = {(owner, name): loss for owner, name, loss in kept["borne"]}
     state.defaulted = {(owner, name): sequence for owner, name, sequence in kept["defaulted"]}
     state.counts = kept["counts"]
     state.under_floor = kept["under_floor"]

@@ -17,9 +17,13 @@ def rejected(code: Code, detail: str) -> Rejection:
     return Rejection(code.value, detail)
 
 
-def first_of(refusals: Iterable[Rejection]) -> Rejection | None:
-    """The one that is given: first in order of precedence, then in the order found."""
+def first_of(found: Iterable[object]) -> Rejection | None:
+    """The refusal that is given: first in order of precedence, then in the order found.
+
+    What is no refusal among the `found` is passed over; None where there is none.
+    """
     order = list(Code)
+    refusals = [one for one in found if isinstance(one, Rejection)]
     return min(refusals, key=lambda refusal: order.index(Code(refusal.code)), default=None)
 
 

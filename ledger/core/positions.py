@@ -97,6 +97,8 @@ def change_position(state: State, terms: Terms, owner: str, change: Change) -> i
         if realized:
             journal.post(variation, -realized, Purpose.REALIZED)
             pay(state, owner, terms.instrument, realized, Purpose.REALIZED, change.cause)
+    if held * (held + change.quantity) <= 0:
+        state.drop(state.borne, (owner, terms.instrument))  # flat, or another position now
     if (owner, terms.instrument) in state.modes:
         _settle_isolated(state, terms, owner, held, change)
     return realized

@@ -73,10 +73,11 @@ class Inventory(NamedTuple):
     Attributes:
         liquidation_id: The liquidation that last added to it.
         taken_over, closed_out: Contracts taken over, and closed by market trades, so far.
-        untaken: Quantity and cost that no opposite position would take, once that was recorded.
+        untaken: Quantity, cost and mark at which no opposite position took it; it is not offered
+            again at those.
     """
 
     liquidation_id: str
     taken_over: int
     closed_out: int
-    untaken: tuple[int, int] | None
+    untaken: tuple[int, int, int] | None

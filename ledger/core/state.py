@@ -46,6 +46,7 @@ class State:
         calls: Id of the open margin call, by margin account (participant, instrument or None).
         deficits: By number of the fund movement that opened them.
         inventories: By instrument, where `@liquidation` holds some.
+        borne: Losses shared out to a position since it was last flat, by (participant, instrument).
         defaulted: Sequence of the last liquidation or deleveraging, by (owner, instrument).
         counts: How many ids of each letter were given (`L`, `D`, `C`, `F`).
         journal: Balances and positions.
@@ -53,22 +54,23 @@ class State:
         now, sequence, rules: Of the event being decided: when it occurred, its number, and the
             version of the rules that decide it. Not kept.
         uncovered: `(number, instrument)` of deficits opened and not yet offered to be shared.
-        capped: Quantity and cost of inventories that caps have left over in this event.
+        liquidated: Margin accounts liquidated in this event.
     """
 
     __slots__ = (
         "_undo",
         "asset_prices",
         "assets",
+        "borne",
         "busted",
         "calls",
-        "capped",
         "counts",
         "defaulted",
         "deficits",
         "instruments",
         "inventories",
         "journal",
+        "liquidated",
         "marks",
         "modes",
         "name",
@@ -103,6 +105,7 @@ class State:
         self.calls: dict[tuple[str, str | None], str] = {}
         self.deficits: dict[int, Deficit] = {}
         self.inventories: dict[str, Inventory] = {}
+        self.borne: dict[tuple[str, str], int] = {}
         self.defaulted: dict[tuple[str, str], int] = {}
         self.counts: dict[str, int] = {}
         self.journal = Journal()
@@ -111,7 +114,7 @@ class State:
         self.sequence = 0
         self.rules = 0
         self.uncovered: list[tuple[int, str | None]] = []
-        self.capped: dict[str, tuple[int, int]] = {}
+        self.liquidated: set[tuple[str, str | None]] = set()
         self._undo: list[tuple[dict[Any, Any] | None, Any, Any]] = []
 
     @property
@@ -159,7 +162,7 @@ class State:
         """End the event and hand out what it led to."""
         self._undo.clear()
         self.uncovered.clear()
-        self.capped.clear()
+        self.liquidated.clear()
         self.watch.event_ended()
         return self.journal.close()
 
@@ -174,7 +177,7 @@ class State:
                 register[key] = before
         self._undo.clear()
         self.uncovered.clear()
-        self.capped.clear()
+        self.liquidated.clear()
         self.journal.unwind()
         self.watch.event_undone()
 

@@ -16,7 +16,7 @@ BALANCE_BOUND = 10**36
 """Every balance stays strictly between minus and plus this many smallest units."""
 
 RATE_SCALE = 12
-"""Decimals of a rate (funding, haircut, margin rate, leverage is a plain decimal)."""
+"""Decimals of a rate: of funding, a haircut, a margin requirement."""
 
 RATE_ONE = 10**RATE_SCALE
 """A rate of one."""

@@ -1,1 +1,1 @@
-"""What follows when an account cannot carry its positions: fund, inventory, waterfall."""
+"""What stands behind a default: the insurance fund, the inventory, the order of deleveraging."""

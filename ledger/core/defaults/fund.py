@@ -46,6 +46,13 @@ def deficit(state: State) -> int:
     return state.journal.balance(HOUSE, DEFICIT, None, state.settlement.asset)
 
 
+def fund_floor(state: State) -> int:
+    """What the fund, had all inventory been closed, is to stay at or above, smallest units."""
+    floor = state.terms.insurance_floor
+    one: int = 10 ** (state.settlement.scale - floor.scale)
+    return floor.coefficient * one
+
+
 def receive(state: State, amount: int, purpose: Purpose, cause: Cause) -> None:
     """Post a gain (positive) or a loss (negative) to the fund, and record it. Zero does nothing."""
     if not amount:

@@ -14,6 +14,9 @@ from ledger.core.registers import Inventory
 from ledger.core.state import State
 from ledger.core.units import Fixed, down
 
+_NOBODYS = Inventory("-", 0, 0, None)
+"""Of an inventory that no liquidation led to."""
+
 
 def inventory_of(state: State, instrument: str) -> tuple[int, int]:
     """Quantity and cost of what `@liquidation` holds of an instrument."""
@@ -26,7 +29,7 @@ def inventory_of(state: State, instrument: str) -> tuple[int, int]:
 
 def register(state: State, instrument: str) -> Inventory:
     """What is kept beside the inventory; of one that no liquidation led to, `-` is the id."""
-    return state.inventories.get(instrument, Inventory("-", 0, 0, None))
+    return state.inventories.get(instrument, _NOBODYS)
 
 
 def inventory_liquidation(state: State, instrument: str) -> str | None:
@@ -50,6 +53,22 @@ def projected(state: State) -> int:
     return insurance(state) + sum(result_at_mark(state, instrument) for instrument in held)
 
 
+def offered_in_vain(state: State, instrument: str) -> bool:
+    """At this quantity, cost and mark nobody took it."""
+    return register(state, instrument).untaken == _offer(state, instrument)
+
+
+def note_untaken(state: State, instrument: str) -> bool:
+    """Keep that nobody took what is left now; whether that is news, but for the mark."""
+    known, offer = register(state, instrument), _offer(state, instrument)
+    state.put(state.inventories, instrument, known._replace(untaken=offer))
+    return known.untaken is None or known.untaken[:2] != offer[:2]
+
+
+def _offer(state: State, instrument: str) -> tuple[int, int, int]:
+    return *inventory_of(state, instrument), state.marks[instrument].price
+
+
 def taken_over(
     state: State, instrument: str, liquidation_id: str, quantity: int
 ) -> tuple[int, int]:
@@ -69,15 +88,26 @@ def taken_over(
     return _keep(state, instrument, known)
 
 
-def closed_out(state: State, instrument: str, quantity: int) -> tuple[int, int]:
-    """Follow a market trade of `quantity` contracts (positive); returns what is held now."""
+def closed_out(state: State, instrument: str, change: int) -> tuple[int, int]:
+    """Follow a market trade of `change` contracts (signed); returns what is held now."""
+    return _turned(state, instrument, change, is_close_out=True)
+
+
+def adjusted(state: State, instrument: str, change: int) -> tuple[int, int]:
+    """Follow contracts (signed) that an adjustment has moved by hand."""
+    return _turned(state, instrument, change, is_close_out=False)
+
+
+def _turned(state: State, instrument: str, change: int, *, is_close_out: bool) -> tuple[int, int]:
+    """Follow a change that no liquidation led to: beyond flat, what is held is nobody's."""
     known = register(state, instrument)
-    return _keep(state, instrument, known._replace(closed_out=known.closed_out + quantity))
-
-
-def follow(state: State, instrument: str) -> tuple[int, int]:
-    """Follow a change that no liquidation and no trade led to."""
-    return _keep(state, instrument, register(state, instrument))
+    now, _ = inventory_of(state, instrument)
+    before = now - change
+    if before * now < 0:
+        known = _NOBODYS
+    elif is_close_out and before * change < 0:
+        known = known._replace(closed_out=known.closed_out + abs(change))
+    return _keep(state, instrument, known)
 
 
 def ended_unclosed(state: State, instrument: str, quantity: int, cost: int, ended_by: str) -> None:

@@ -113,6 +113,14 @@ class Statement(NamedTuple):
         return self.account, self.margin_instrument
 
     @property
+    def required(self) -> int:
+        """What keeps calls away: the initial margin, or the maintenance margin where that is more.
+
+        A schedule may ask less to begin with than to go on; nobody is liquidated without a call.
+        """
+        return max(self.initial, self.maintenance)
+
+    @property
     def free_collateral(self) -> int:
         """Equity beyond the initial margin; negative where it falls short."""
         return self.equity - self.initial

@@ -31,8 +31,8 @@ from ledger.core.checks import (
     unknown_account,
     unpriced_debt,
 )
+from ledger.core.defaults import inventory
 from ledger.core.defaults.fund import adjusted
-from ledger.core.defaults.inventory import follow
 from ledger.core.margin.statements import CROSS
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.rejections import Code
@@ -58,9 +58,12 @@ def adjustment(state: State, fact: events.Adjustment) -> Rejection | None:
         for kind in (INSURANCE, DEFICIT)
     }
     adjusted(state, moved[INSURANCE], moved[DEFICIT])
-    for key, _, _ in lines:
+    turned: dict[str, int] = {}
+    for key, _, amount in lines:
         if key.owner == LIQUIDATION and key.kind == POSITION and key.instrument is not None:
-            follow(state, key.instrument)
+            turned[key.instrument] = turned.get(key.instrument, 0) + amount
+    for instrument, change in turned.items():
+        inventory.adjusted(state, instrument, change)
     return None
 
 

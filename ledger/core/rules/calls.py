@@ -19,9 +19,9 @@ def review(state: State, found: Statement) -> None:
     """Open or end the call of an account, as it was found."""
     call = state.calls.get(found.key)
     if call is None:
-        if found.positions and found.equity < found.initial:
+        if found.positions and found.equity < found.required:
             _open(state, found)
-    elif not found.positions or found.equity >= found.initial:
+    elif not found.positions or found.equity >= found.required:
         scale = state.settlement.scale
         body: dict[str, object] = {
             "account": found.account,

@@ -17,7 +17,7 @@ from ledger.core import events
 from ledger.core.accounts import CUSTODY, HOLD, HOUSE, WALLET
 from ledger.core.checks import asset_terms, first_of, in_units, rejected, unknown_account
 from ledger.core.defaults.fund import Cause, receive
-from ledger.core.margin.leaving import beyond_margin
+from ledger.core.margin.withdrawable import beyond_margin
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.registers import AssetTerms, Request
 from ledger.core.rejections import Code
@@ -138,7 +138,7 @@ def _matching(
     request = state.requests.get(fact.request_id)
     if request is None:
         unknown = rejected(Code.UNKNOWN_REQUEST, f"no open request {fact.request_id}")
-        return first_of([found, unknown] if isinstance(found, Rejection) else [unknown]) or unknown
+        return first_of((found, unknown)) or unknown
     if isinstance(found, Rejection):
         return found
     if request != Request(fact.account, fact.asset, found[1]):

@@ -7,8 +7,8 @@ instrument id), at its cost, against opposite positions in the order of the pool
     half_even(variation * k / |q|)      of what is left; the last part takes the rest
 
 so the house realizes exactly nothing. Passed over: accounts without equity, and those that would
-have negative equity afterwards. What nobody takes stays, recorded once until it changes; what the
-caps of `capped_pro_rata` leave is not offered again within the event, else they meant nothing.
+have negative equity afterwards. What nobody takes stays, and is offered again when its quantity,
+cost or mark has changed; it is recorded once for each quantity and cost.
 
 Source: docs/spec/deleveraging.md.
 """
@@ -17,13 +17,14 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION
-from ledger.core.defaults.fund import insurance
+from ledger.core.defaults.fund import fund_floor, insurance
 from ledger.core.defaults.inventory import (
     ended_unclosed,
     inventory_liquidation,
     inventory_of,
+    note_untaken,
+    offered_in_vain,
     projected,
-    register,
     result_at_mark,
 )
 from ledger.core.defaults.ranking import (
@@ -90,7 +91,7 @@ def deleverage(state: State) -> None:
             for instrument in state.journal.positions_of[LIQUIDATION]
             if instrument not in tried
             and not is_stale(state, state.instruments[instrument])
-            and state.capped.get(instrument) != inventory_of(state, instrument)
+            and not offered_in_vain(state, instrument)
         }
         losing = [instrument for instrument, result in losses.items() if result < 0]
         if not losing:
@@ -116,12 +117,6 @@ def note_floor(state: State) -> None:
     state.journal.record("fund_floor", state.name, body)
 
 
-def fund_floor(state: State) -> int:
-    floor = state.terms.insurance_floor
-    one: int = 10 ** (state.settlement.scale - floor.scale)
-    return floor.coefficient * one
-
-
 def _close(state: State, instrument: str, loss: int) -> None:
     quantity, cost = inventory_of(state, instrument)
     planned = _plan(state, instrument, quantity, cost)
@@ -138,8 +133,6 @@ def _close(state: State, instrument: str, loss: int) -> None:
         closed = cost - inventory_of(state, instrument)[1]
         ended_unclosed(state, instrument, sign * deleveraged, closed, "deleveraging")
     if deleveraged < abs(quantity):
-        if state.terms.adl_policy == "capped_pro_rata":
-            state.capped[instrument] = inventory_of(state, instrument)
         _note_untaken(state, instrument, planned)
 
 
@@ -222,22 +215,21 @@ def _in_shares(candidates: list[Candidate], left: _Left, plan: Plan, loss: Fract
             shares = by_contracts(able, abs(left.quantity))
         else:
             shares = by_capped_weight(able, abs(left.quantity), loss)
-        trial, parts, unable = _Left(left.quantity, left.cost), [], None
+        trial, parts, unable = _Left(left.quantity, left.cost), [], 0
         for taker, contracts in zip(able, shares, strict=True):
             if not contracts:
                 continue
             amount = trial.take(contracts)
             equity = _equity_after(taker, contracts, amount)
             if equity < 0:
-                unable = taker
-                break
+                plan.reasons[taker.found.account] = "negative_after"
+                unable += 1
             parts.append(Part(taker, ranks[taker.found.account], contracts, amount, equity))
-        if unable is None:
+        if not unable:
             left.quantity, left.cost = trial.quantity, trial.cost
             plan.parts.extend(parts)
             return
-        plan.reasons[unable.found.account] = "negative_after"
-        able = [one for one in able if one is not unable]
+        able = [one for one in able if one.found.account not in plan.reasons]
 
 
 def _equity_after(taker: Candidate, contracts: int, amount: int) -> int:
@@ -370,11 +362,9 @@ def _account_body(
 
 
 def _note_untaken(state: State, instrument: str, plan: Plan) -> None:
-    quantity, cost = inventory_of(state, instrument)
-    known = register(state, instrument)
-    if known.untaken == (quantity, cost):
+    if not note_untaken(state, instrument):
         return
-    state.put(state.inventories, instrument, known._replace(untaken=(quantity, cost)))
+    quantity, cost = inventory_of(state, instrument)
     terms, scale = state.instruments[instrument], state.settlement.scale
     body: dict[str, object] = {
         "quantity": Fixed(quantity, terms.quantity_scale),

@@ -15,7 +15,7 @@ Cost: one pass over the holders of the instrument, in order of their ids.
 
 from ledger.core import events
 from ledger.core.accounts import HOUSE, ROUNDING
-from ledger.core.checks import in_units, live_instrument, out_of_band
+from ledger.core.checks import first_of, in_units, live_instrument, out_of_band
 from ledger.core.defaults.fund import Cause
 from ledger.core.defaults.inventory import inventory_liquidation
 from ledger.core.outcome import Purpose, Rejection
@@ -30,11 +30,9 @@ def funding_rate(state: State, fact: events.FundingRate) -> Rejection | None:
     if isinstance(terms, Rejection):
         return terms
     rate = in_units(fact.rate, RATE_SCALE, "rate")
-    if isinstance(rate, Rejection):
-        return rate
     mark = in_units(fact.mark_price, terms.price_scale, "mark_price")
-    if isinstance(mark, Rejection):
-        return mark
+    if isinstance(rate, Rejection) or isinstance(mark, Rejection):
+        return first_of((rate, mark))
     refusal = out_of_band(state, terms, mark)
     if refusal is not None:
         return refusal

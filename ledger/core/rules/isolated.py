@@ -3,7 +3,8 @@
     isolated_transfer +a     wallet -a      isolated +a
     isolated_transfer -a     isolated -a    wallet +a
 
-The mode can change only while no position is open. A leverage moves no money; one that would leave
+The mode can change only while there is no position and nothing is owed on it (a pool that does not
+liquidate makes nobody whole). A leverage moves no money; one that would leave
 less initial margin free than there is, and less than nothing, is refused. Money leaves either
 account only up to its balance, and while equity >= initial margin holds afterwards.
 
@@ -13,9 +14,9 @@ Source: docs/spec/isolated.md.
 from ledger.core import events
 from ledger.core.accounts import ISOLATED, WALLET
 from ledger.core.checks import first_of, in_units, live_instrument, rejected, unknown_account
-from ledger.core.margin.leaving import beyond_margin
 from ledger.core.margin.statements import CROSS, margin_account, statement
 from ledger.core.margin.tiers import initial
+from ledger.core.margin.withdrawable import beyond_margin
 from ledger.core.outcome import Rejection
 from ledger.core.positions import move_margin
 from ledger.core.registers import PositionTerms
@@ -32,11 +33,14 @@ def position_mode(state: State, fact: events.PositionMode) -> Rejection | None:
     known = state.modes.get(key, CROSS)
     chosen = PositionTerms(fact.mode, fact.leverage)
     is_open = fact.instrument in state.journal.positions_of.get(fact.account, {})
-    if is_open and known.mode != chosen.mode:
+    asset = state.settlement.asset
+    owed = state.journal.balance(fact.account, ISOLATED, fact.instrument, asset)
+    if (is_open or owed) and known.mode != chosen.mode:
+        what = "a position" if is_open else f"an isolated balance of {owed} smallest units"
         return rejected(
             Code.POSITION_OPEN,
-            f"{fact.account} has a position open in {fact.instrument}; "
-            f"its mode {known.mode} can change only when it is flat",
+            f"{fact.account} has {what} open in {fact.instrument}; "
+            f"its mode {known.mode} can change only when there is neither",
         )
     if is_open:
         refusal = _too_little_free(state, fact, chosen)
@@ -61,7 +65,7 @@ def isolated_transfer(state: State, fact: events.IsolatedTransfer) -> Rejection 
         )
     if isinstance(amount, Rejection):
         found.append(amount)
-    refusal = first_of([one for one in found if one is not None])
+    refusal = first_of(found)
     if refusal is not None or isinstance(amount, Rejection):
         return refusal
     source = None if amount > 0 else fact.instrument

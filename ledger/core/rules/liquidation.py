@@ -10,7 +10,8 @@ maintenance and order are computed anew before each. Taking `q` contracts of pos
     value   = down(q * V(mark)) - penalty          what @liquidation gives for it, signed
 
 A `partial` pool takes of one position after the other the smallest quantity that restores
-`equity >= maintenance * (1 + buffer)`. Then collateral is seized for a negative settlement balance
+`equity >= maintenance * (1 + buffer)`; an account that falls under again in the same event is taken
+whole, so that an event ends. Then collateral is seized for a negative settlement balance
 of an account without positions or equity, and one without positions and still below zero is made
 whole by the insurance fund. Positions whose mark is stale are passed over.
 
@@ -84,11 +85,13 @@ def liquidate(state: State, found: Statement, turn: Turn) -> None:
     """Liquidate an account as it was found: under its maintenance margin."""
     journal, pool = state.journal, state.terms
     liquidation_id = state.next_id("L")
+    is_partial = pool.liquidation == "partial" and found.key not in state.liquidated
+    state.liquidated.add(found.key)
     begun: dict[str, object] = {
         "account": found.account,
         "margin_instrument": found.margin_instrument,
         "rules": state.rules,
-        "mode": pool.liquidation,
+        "mode": "partial" if is_partial else "full",
         "round": turn.number,
         "rank": turn.rank,
         "penalty_rate": pool.penalty_rate,
@@ -99,11 +102,11 @@ def liquidate(state: State, found: Statement, turn: Turn) -> None:
     last_instrument = None
     while True:
         fresh = [held for held in found.positions if not held.stale]
-        if not fresh or (pool.liquidation == "partial" and _is_restored(state, found, 0, 0)):
+        if not fresh or (is_partial and _is_restored(state, found, 0, 0)):
             break
         held = min(fresh, key=lambda one: (-one.maintenance, one.instrument))
         last_instrument = held.instrument
-        quantity = held.quantity if pool.liquidation == "full" else _partial(state, found, held)
+        quantity = _partial(state, found, held) if is_partial else held.quantity
         _take(state, liquidation_id, found, held, takeover(state, found, held, quantity))
         found = statement(state, *found.key)
     _seize(state, liquidation_id, found)
@@ -163,12 +166,14 @@ def _restores(state: State, found: Statement, held: Position, quantity: int) -> 
     return _is_restored(state, found, equity_change, left - held.maintenance)
 
 
-def _is_restored(state: State, found: Statement, equity: int, required: int) -> bool:
+def _is_restored(
+    state: State, found: Statement, equity_change: int, maintenance_change: int
+) -> bool:
     """With these changes, equity is at least maintenance * (1 + buffer)."""
     buffer = state.terms.partial_buffer
     one: int = 10**buffer.scale
-    needed = (found.maintenance + required) * (one + buffer.coefficient)
-    return (found.equity + equity) * one >= needed
+    needed = (found.maintenance + maintenance_change) * (one + buffer.coefficient)
+    return (found.equity + equity_change) * one >= needed
 
 
 def _take(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from ledger.core import events
-from ledger.core.checks import rate_too_fine, rejected, too_many_decimals
+from ledger.core.checks import live_instrument, rate_too_fine, rejected, too_many_decimals
 from ledger.core.instruments import Terms, value_constants
 from ledger.core.margin.statements import margin_account, margin_accounts
 from ledger.core.margin.tiers import MarginTier
@@ -83,17 +83,9 @@ def instrument(state: State, fact: events.Instrument) -> Rejection | None:
 
 def risk_tiers(state: State, fact: events.RiskTiers) -> Rejection | None:
     """Replace the margin schedule of a listed instrument."""
-    known = state.instruments.get(fact.instrument)
-    if known is None:
-        return rejected(
-            Code.UNKNOWN_INSTRUMENT,
-            f"instrument {fact.instrument} has no `instrument` event in {state.name}",
-        )
-    if known.is_expired:
-        return rejected(
-            Code.INSTRUMENT_EXPIRED,
-            f"instrument {fact.instrument} has expired and takes no more events",
-        )
+    known = live_instrument(state, fact.instrument)
+    if isinstance(known, Rejection):
+        return known
     refusal = tiers_refusal(state, fact.tiers)
     if refusal is not None:
         return refusal

@@ -1,8 +1,8 @@
 """Uncovered losses: shared at once among those who gained, where the pool says so.
 
 A deficit `D` opened by an instrument's price is shared among the positions of participants in it
-with `upnl = variation + down(q * V(mark)) > 0`, pro rata, none beyond its own, by largest remainder
-(ties by account id):
+with a gain, pro rata, by largest remainder (ties by account id), none beyond its own. The gain is
+`variation + down(q * V(mark))` less what the position has borne before, since it was last flat:
 
     share    cash of the position -s        deficit +s
 
@@ -40,8 +40,9 @@ def _share(state: State, number: int, instrument: str) -> None:
     for owner in sorted(state.journal.holders.get(instrument, {})):
         if owner[0] != "@":
             held = position(state, owner, instrument)
-            if held.cost + held.value > 0:
-                gains.append((owner, held.cost + held.value))
+            gain = held.cost + held.value - state.borne.get((owner, instrument), 0)
+            if gain > 0:
+                gains.append((owner, gain))
     total = sum(gain for _, gain in gains)
     if not total:
         return
@@ -54,13 +55,16 @@ def _share(state: State, number: int, instrument: str) -> None:
         if not share:
             continue
         journal.post(cash_account(state, owner, instrument), -share, Purpose.SOCIALIZED)
+        borne = state.borne.get((owner, instrument), 0)
+        state.put(state.borne, (owner, instrument), borne + share)
         body: dict[str, object] = {
             "account": owner,
             "margin_instrument": margin_account(state, owner, instrument)[1],
             "instrument": instrument,
             "deficit": Fixed(loss, scale),
             "gains": Fixed(total, scale),
-            "unrealized_pnl": Fixed(gain, scale),
+            "unrealized_pnl": Fixed(gain + borne, scale),
+            "borne": Fixed(borne, scale),
             "share": Fixed(share, scale),
         }
         journal.record("socialized_loss", f"F-{number}", body)

@@ -13,6 +13,7 @@ from ledger.core import events
 from ledger.core.accounts import CUSTODY, HOUSE, POSITION, SUSPENSE, VARIATION, WALLET
 from ledger.core.checks import (
     asset_terms,
+    first_of,
     in_units,
     live_instrument,
     unknown_account,
@@ -56,11 +57,9 @@ def opening_position(state: State, fact: events.OpeningPosition) -> Rejection | 
     if refusal is not None:
         return refusal
     quantity = in_units(fact.quantity, terms.quantity_scale, "quantity")
-    if isinstance(quantity, Rejection):
-        return quantity
     price = in_units(fact.entry_price, terms.price_scale, "entry_price")
-    if isinstance(price, Rejection):
-        return price
+    if isinstance(quantity, Rejection) or isinstance(price, Rejection):
+        return first_of((quantity, price))
     cost = terms.value(quantity, price)
     opened = Change(quantity, -cost, price, Purpose.OPENING)
     change_position(state, terms, fact.account, opened)

@@ -24,14 +24,9 @@ def price(state: State, fact: events.Price) -> Rejection | None:
     if isinstance(terms, Rejection):
         return terms
     mark = in_units(fact.mark_price, terms.price_scale, "mark_price")
-    if isinstance(mark, Rejection):
-        return mark
-    index = None
-    if fact.index_price is not None:
-        found = in_units(fact.index_price, terms.price_scale, "index_price")
-        if isinstance(found, Rejection):
-            return found
-        index = found
+    index = fact.index_price and in_units(fact.index_price, terms.price_scale, "index_price")
+    if isinstance(mark, Rejection) or isinstance(index, Rejection):
+        return first_of((mark, index))
     reason = suspicion(state, terms, mark, index)
     if reason is None:
         set_mark(state, terms, mark, "price")

@@ -70,6 +70,7 @@ def expire(state: State, instrument: str) -> None:
         journal.post(variation, -gain, Purpose.REALIZED)
         pay(state, owner, instrument, gain, Purpose.REALIZED, cause)
         return_isolated(state, owner, instrument)
+        state.drop(state.borne, (owner, instrument))
         left -= value
     if left:
         asset = state.settlement

@@ -17,7 +17,7 @@ from ledger.core import events
 from ledger.core.accounts import FEES, HOUSE, LIQUIDATION, WALLET
 from ledger.core.checks import first_of, in_units, live_instrument, rejected, unknown_account
 from ledger.core.defaults.fund import Cause, receive
-from ledger.core.defaults.inventory import closed_out, inventory_liquidation, inventory_of
+from ledger.core.defaults.inventory import closed_out, inventory_liquidation
 from ledger.core.instruments import Terms
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import Change, change_position
@@ -116,10 +116,8 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
 def _close_out(state: State, terms: Terms, change: Change, fee: int) -> None:
     """Let inventory change by a market trade; what it realizes is the insurance fund's."""
     instrument, scale = terms.instrument, state.settlement.scale
-    held, _ = inventory_of(state, instrument)
     realized = change_position(state, terms, LIQUIDATION, change)
-    closed = min(abs(held), abs(change.quantity)) if held * change.quantity < 0 else 0
-    quantity, cost = closed_out(state, instrument, closed)
+    quantity, cost = closed_out(state, instrument, change.quantity)
     assert change.price is not None, "a trade has a price"
     body: dict[str, object] = {
         "instrument": instrument,
@@ -144,7 +142,7 @@ def _in_units(
     numbers = (price, quantity, buyer_fee, seller_fee)
     for number in numbers:
         if isinstance(number, Rejection):
-            return first_of([n for n in numbers if isinstance(n, Rejection)]) or number
+            return first_of(numbers) or number
     return price, quantity, buyer_fee, seller_fee  # type: ignore[return-value]
 
 

@@ -5,7 +5,7 @@ ends are more than the live ones and `weed` throws them out. A price that reache
 comparisons.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from ledger.core.margin.statements import MarginAccount
@@ -39,7 +39,7 @@ class RangeEnds:
         if high is not None:
             heappush(self._highs, (high, serial, account))
 
-    def crossed(self, price: int) -> Iterator[tuple[int, MarginAccount]]:
+    def crossed(self, price: int) -> list[tuple[int, MarginAccount]]:
         """Take out the ends that the price has left behind: serial and account of each."""
         found: list[tuple[int, MarginAccount]] = []
         lows, highs = self._lows, self._highs
@@ -47,7 +47,7 @@ class RangeEnds:
             found.append(heappop(lows)[1:])
         while highs and highs[0][0] < price:
             found.append(heappop(highs)[1:])
-        return iter(found)
+        return found
 
     @property
     def is_crowded(self) -> bool:

@@ -23,6 +23,9 @@ from ledger.core.units import RATE_ONE, Fixed, down, up
 if TYPE_CHECKING:  # the state holds the watch
     from ledger.core.state import State
 
+ROUNDING = 2
+"""Smallest units by which a value down and a requirement up may differ between two prices."""
+
 SLACK = 8
 """Smallest units an exposure that rounding, and borders off by one, may cost."""
 
@@ -116,14 +119,14 @@ class Exposure:
                 if held.best is not None:
                     highest = tier_of(tiers, abs(quantity * held.best[0]), held.best[1])
             required = max(required, initial(highest, held.leverage, notional, scale))
-        self.floor = cost + signed // scale - required - 2
+        self.floor = cost + signed // scale - required - ROUNDING
         if border.has_upper:
             unit, scale = held.best or (0, 1)
             signed = quantity * unit
             notional = abs(signed)
             lowest = worst_tier if held.grows else tier_of(tiers, notional, scale)
             spared = initial(lowest, held.leverage, notional, scale)
-            self.ceiling = cost + signed // scale - spared + 2
+            self.ceiling = cost + signed // scale - spared + ROUNDING
 
 
 class Held(NamedTuple):
@@ -252,8 +255,8 @@ def asset_range(state: "State", held: Collateral, buffer: int, room: int) -> Exp
         found.high = held.price + max(0, adverse)
         found.low = min(held.price, held.price - max(0, favourable))
     worst, best = (found.low, found.high) if is_long else (found.high, found.low)
-    found.floor = _collateral_at(state, held, worst) - 2
-    found.ceiling = _collateral_at(state, held, best) + 2
+    found.floor = _collateral_at(state, held, worst) - ROUNDING
+    found.ceiling = _collateral_at(state, held, best) + ROUNDING
     return found
 
 

@@ -13,7 +13,7 @@ Source: docs/spec/liquidation.md, docs/concepts/waterfall.md.
 """
 
 from ledger.core.accounts import LIQUIDATION
-from ledger.core.defaults.fund import insurance
+from ledger.core.defaults.fund import fund_floor, insurance
 from ledger.core.margin.statements import MarginAccount, Statement, order_of, statement
 from ledger.core.rules import calls, deleveraging, liquidation, losses
 from ledger.core.state import State
@@ -76,7 +76,7 @@ def _calls_for_more(state: State) -> bool:
         return True
     if state.terms.insurance_floor.coefficient <= 0:
         return False
-    return insurance(state) < deleveraging.fund_floor(state)
+    return insurance(state) < fund_floor(state)
 
 
 def _liquidate(state: State, found: dict[MarginAccount, Statement], number: int) -> None:

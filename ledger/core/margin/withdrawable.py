@@ -25,7 +25,7 @@ def beyond_margin(
     if asset != state.settlement.asset:
         held = next(one for one in found.assets if one.asset.asset == asset)
         loss = held.value - collateral_of(state, asset, held.balance - amount).value
-    if found.equity - loss >= found.initial:
+    if found.equity - loss >= found.required:
         return None
     return rejected(
         Code.INSUFFICIENT_MARGIN,
