@@ -13,7 +13,7 @@ Form of the files, which tools/check_proof.py reads: docs/spec/canonical-bytes.m
 import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ledger.audit.tree_paths import (
     consistency_nodes,
@@ -21,24 +21,54 @@ from ledger.audit.tree_paths import (
     frontier_nodes,
     path_nodes,
 )
-from ledger.codec.canonical import event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.canonical import EncodedRecord, event_bytes, leaf_hash, outcome_bytes
 from ledger.codec.checkpoints import Checkpoint, checkpoint_line, decode_checkpoint
 from ledger.codec.merkle import root
-from ledger.core.outcome import Posting
+from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import SignedCheckpoint, StoredEvent
-from ledger.store.evidence import Evidence
 
 FORMAT = 1
 
 BESIDE_MAX = 40
 """So many accounts are looked at beside those that an event posted to first."""
 
+_ELSEWHERE = ": what retention took away is in the archive, --archive DIR"
+
 Proof = dict[str, Any]
 OnLeaves = Callable[[int], object]
 """Told how many more leaves were read."""
 
 _TOLD_EVERY = 10_000
+
+
+class Books(Protocol):
+    """Rows of one shard: `ledger.store.evidence`, `ledger.audit.archived_evidence`."""
+
+    @property
+    def pool(self) -> str: ...
+
+    def event(self, sequence: int) -> StoredEvent | None: ...
+
+    def postings(self, sequence: int) -> list[Posting]: ...
+
+    def records(self, sequence: int) -> list[EncodedRecord]: ...
+
+    def accounts(self, first: int, last: int) -> list[OpenedAccount]: ...
+
+    def commodities(self) -> Sequence[tuple[Commodity, int]]: ...
+
+    def first_posted(self, account: int) -> int | None: ...
+
+    def last_posted_before(self, sequence: int) -> int: ...
+
+    def leaves(self, size: int) -> Iterator[tuple[int, bytes]]: ...
+
+    def checkpoints(self, first: int) -> Iterator[SignedCheckpoint]: ...
+
+    def scales(self) -> dict[str, int]: ...
+
+    def sequence_of(self, event_id: str) -> int | None: ...
 
 
 class BooksDiffer(LedgerError):
@@ -55,7 +85,7 @@ class _Made(NamedTuple):
     opened: range
 
 
-def prove_event(books: Evidence, sequence: int, at: int | None, on_leaves: OnLeaves) -> Proof:
+def prove_event(books: Books, sequence: int, at: int | None, on_leaves: OnLeaves) -> Proof:
     """That an event and what it led to stand in the books of a checkpoint.
 
     Args:
@@ -82,7 +112,7 @@ def prove_event(books: Evidence, sequence: int, at: int | None, on_leaves: OnLea
 
 
 def prove_posting(
-    books: Evidence, sequence: int, line: int, at: int | None, on_leaves: OnLeaves
+    books: Books, sequence: int, line: int, at: int | None, on_leaves: OnLeaves
 ) -> Proof:
     """That a posting stands in the books of a checkpoint, with its account and commodity.
 
@@ -117,7 +147,7 @@ def prove_posting(
     }
 
 
-def prove_consistency(books: Evidence, older: int, newer: int, on_leaves: OnLeaves) -> Proof:
+def prove_consistency(books: Books, older: int, newer: int, on_leaves: OnLeaves) -> Proof:
     """That the books of one checkpoint are the beginning of those of a later one.
 
     Args:
@@ -147,14 +177,14 @@ def prove_consistency(books: Evidence, older: int, newer: int, on_leaves: OnLeav
     }
 
 
-def _event(books: Evidence, sequence: int) -> StoredEvent:
+def _event(books: Books, sequence: int) -> StoredEvent:
     event = books.event(sequence)
     if event is None:
-        raise ConfigurationError(f"pool {books.pool} has no event {sequence}")
+        raise ConfigurationError(f"pool {books.pool} has no event {sequence} here{_ELSEWHERE}")
     return event
 
 
-def _including(books: Evidence, sequence: int, at: int | None) -> SignedCheckpoint:
+def _including(books: Books, sequence: int, at: int | None) -> SignedCheckpoint:
     signed = next(books.checkpoints(sequence if at is None else at), None)
     if at is not None and (signed is None or signed.sequence != at):
         raise ConfigurationError(f"pool {books.pool} has no checkpoint at event {at}")
@@ -169,7 +199,7 @@ def _including(books: Evidence, sequence: int, at: int | None) -> SignedCheckpoi
 
 
 def _included(
-    books: Evidence, signed: SignedCheckpoint, made: Sequence[_Made], on_leaves: OnLeaves
+    books: Books, signed: SignedCheckpoint, made: Sequence[_Made], on_leaves: OnLeaves
 ) -> list[Proof]:
     """Each event with its path to the root of a checkpoint, in one pass over the leaves."""
     checkpoint = decode_checkpoint(signed.body)
@@ -192,7 +222,7 @@ def _included(
     ]
 
 
-def _leaves(books: Evidence, size: int, on_leaves: OnLeaves) -> Iterator[bytes]:
+def _leaves(books: Books, size: int, on_leaves: OnLeaves) -> Iterator[bytes]:
     expected = 0
     for sequence, leaf in books.leaves(size):
         expected += 1
@@ -206,41 +236,39 @@ def _leaves(books: Evidence, size: int, on_leaves: OnLeaves) -> Iterator[bytes]:
             return
         expected += 1
     raise LedgerError(
-        f"event {expected} of pool {books.pool} is not in these books: what retention took away"
-        " is in the archive; else run `clearing verify`"
+        f"event {expected} of pool {books.pool} is not in these books{_ELSEWHERE}; else run"
+        " `clearing verify`"
     )
 
 
-def _hold(books: Evidence, checkpoint: Checkpoint, found: bytes) -> None:
+def _hold(books: Books, checkpoint: Checkpoint, found: bytes) -> None:
     if checkpoint.pool != books.pool:
         raise BooksDiffer(f"a checkpoint of {checkpoint.pool} stands in the books of {books.pool}")
     if found != checkpoint.root:
         raise _differs(books, checkpoint.sequence, "Merkle root", checkpoint.root, found)
 
 
-def _differs(
-    books: Evidence, sequence: int, what: str, expected: bytes, found: bytes
-) -> BooksDiffer:
+def _differs(books: Books, sequence: int, what: str, expected: bytes, found: bytes) -> BooksDiffer:
     return BooksDiffer(
         f"pool {books.pool}, event {sequence}: {what} should be {expected.hex()}, found"
         f" {found.hex()}: the books were altered, run `clearing verify`"
     )
 
 
-def _published(books: Evidence, signed: SignedCheckpoint) -> Proof:
+def _published(books: Books, signed: SignedCheckpoint) -> Proof:
     """A checkpoint as it is published."""
     line = checkpoint_line(signed.body, signed.signature, books.scales())
     return dict(json.loads(line))
 
 
-def _opened_by(books: Evidence, posting: Posting) -> Iterator[_Made]:
+def _opened_by(books: Books, posting: Posting) -> Iterator[_Made]:
     """The events that opened a posting's account and commodity."""
     firsts = {known.commodity: account for known, account in books.commodities()}
     for account in (posting.account, firsts[posting.commodity]):
         yield next(made for made in _candidates(books, account) if account in made.opened)
 
 
-def _candidates(books: Evidence, account: int) -> Iterator[_Made]:
+def _candidates(books: Books, account: int) -> Iterator[_Made]:
     """Events that may have opened an account, the likely first.
 
     As a rule it is that of its first posting. One that had nothing to post yet stands beside
@@ -255,11 +283,12 @@ def _candidates(books: Evidence, account: int) -> Iterator[_Made]:
         if first is not None:
             yield _made(books, _event(books, first))
     raise LedgerError(
-        f"pool {books.pool}: no event is found that opened account {account}: run `clearing verify`"
+        f"pool {books.pool}: no event here opened account {account}{_ELSEWHERE}; else run"
+        " `clearing verify`"
     )
 
 
-def _made(books: Evidence, event: StoredEvent) -> _Made:
+def _made(books: Books, event: StoredEvent) -> _Made:
     """An event's canonical parts, from its rows.
 
     Raises:
@@ -280,7 +309,7 @@ def _made(books: Evidence, event: StoredEvent) -> _Made:
     raise _differs(books, event.sequence, "leaf", worked, event.leaf)
 
 
-def _openings(books: Evidence, sequence: int, postings: Sequence[Posting]) -> Iterator[range]:
+def _openings(books: Books, sequence: int, postings: Sequence[Posting]) -> Iterator[range]:
     """The accounts that an event may have opened, the likely ones first.
 
     Those of first postings, and what lies between them. But an account may be opened with nothing

@@ -9,15 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from ledger.assembly import database
-from ledger.audit.inclusion import OnLeaves, prove_consistency, prove_event, prove_posting
+from ledger.audit.archived_evidence import ArchivedEvidence
+from ledger.audit.inclusion import Books, OnLeaves, prove_consistency, prove_event, prove_posting
 from ledger.cli.options import DatabaseUrl, Quiet, progress, say
 from ledger.cli.proving import prove
 from ledger.errors import ConfigurationError
-from ledger.store.evidence import Evidence, evidence
+from ledger.store.evidence import evidence
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The file for whoever asked.")]
 Pool = Annotated[
     str | None, typer.Option("--pool", help="Its pool; needed where there are several.")
+]
+FromArchive = Annotated[
+    Path | None,
+    typer.Option("--archive", metavar="DIR", help="Prove from an archive, without a database."),
 ]
 At = Annotated[
     int | None,
@@ -38,6 +43,7 @@ def event(
     checkpoint: At = None,
     is_id: Annotated[bool, typer.Option("--id", help="The digits are an event id.")] = False,
     pool: Pool = None,
+    archive: FromArchive = None,
     database_url: DatabaseUrl = None,
     quiet: Quiet = False,
 ) -> None:
@@ -48,7 +54,7 @@ def event(
 
     Example: clearing prove event deposit-17 --out deposit-17.json
     """
-    with evidence_of(database_url, pool) as books, counted(quiet=quiet) as told:
+    with evidence_of(database_url, archive, pool) as books, counted(quiet=quiet) as told:
         sequence = _sequence(books, named, is_id=is_id)
         _hand_out(prove_event(books, sequence, checkpoint, told), out)
 
@@ -60,6 +66,7 @@ def posting(
     out: Out,
     checkpoint: At = None,
     pool: Pool = None,
+    archive: FromArchive = None,
     database_url: DatabaseUrl = None,
     quiet: Quiet = False,
 ) -> None:
@@ -70,7 +77,7 @@ def posting(
     sequence, _, line = address.partition(".")
     if not (_is_number(sequence) and _is_number(line)):
         raise ConfigurationError(f"expected SEQUENCE.LINE like 120.2, found {address!r}")
-    with evidence_of(database_url, pool) as books, counted(quiet=quiet) as told:
+    with evidence_of(database_url, archive, pool) as books, counted(quiet=quiet) as told:
         _hand_out(prove_posting(books, int(sequence), int(line), checkpoint, told), out)
 
 
@@ -79,6 +86,7 @@ def consistency(
     newer: Annotated[int, typer.Argument(metavar="B", min=1, help="Of a later one.")],
     out: Out,
     pool: Pool = None,
+    archive: FromArchive = None,
     database_url: DatabaseUrl = None,
     quiet: Quiet = False,
 ) -> None:
@@ -86,13 +94,18 @@ def consistency(
 
     Example: clearing prove consistency 100000 200000 --out growth.json
     """
-    with evidence_of(database_url, pool) as books, counted(quiet=quiet) as told:
+    with evidence_of(database_url, archive, pool) as books, counted(quiet=quiet) as told:
         _hand_out(prove_consistency(books, older, newer, told), out)
 
 
 @contextmanager
-def evidence_of(database_url: str | None, pool: str | None) -> Iterator[Evidence]:
-    """Rows of one pool."""
+def evidence_of(
+    database_url: str | None, archive: Path | None, pool: str | None
+) -> Iterator[Books]:
+    """Rows of one pool, from an archive where one is named."""
+    if archive is not None:
+        yield ArchivedEvidence(archive, pool)
+        return
     with database(database_url) as url, evidence(url, pool) as books:
         yield books
 
@@ -106,7 +119,7 @@ def counted(*, quiet: bool) -> Iterator[OnLeaves]:
         yield advance
 
 
-def _sequence(books: Evidence, named: str, *, is_id: bool) -> int:
+def _sequence(books: Books, named: str, *, is_id: bool) -> int:
     if _is_number(named) and not is_id:
         return int(named)
     sequence = books.sequence_of(named)

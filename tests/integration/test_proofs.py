@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ledger.audit.archived_evidence import ArchivedEvidence
 from ledger.audit.inclusion import prove_consistency, prove_event, prove_posting
 from ledger.audit.sealing import Sealer, append_copies, seal_heads
 from ledger.audit.signing import Signer
@@ -142,6 +143,39 @@ def test_every_pair_of_checkpoints_is_consistent(books: Evidence, published: lis
             proof = prove_consistency(books, older, newer, ignored)
             said = check(json.loads(json.dumps(proof)), published)
             assert said.startswith(f"the {older} events of pool main are the first of its {newer}")
+
+
+def test_an_archive_proves_what_the_books_prove(
+    url: str, books: Evidence, published: list[Json], tmp_path: Path
+) -> None:
+    clearing("export", "--out", str(tmp_path / "archive"), "--quiet", database_url=url)
+    archive = ArchivedEvidence(tmp_path / "archive", None)
+    for sequence in range(1, head(published) + 1, 13):
+        proof = prove_event(archive, sequence, None, ignored)
+        assert proof == prove_event(books, sequence, None, ignored)
+        for line in range(1, len(books.postings(sequence)) + 1):
+            proof = prove_posting(archive, sequence, line, None, ignored)
+            assert proof == prove_posting(books, sequence, line, None, ignored)
+    older, newer = published[0]["sequence"], published[-1]["sequence"]
+    growth = prove_consistency(archive, older, newer, ignored)
+    assert growth == prove_consistency(books, older, newer, ignored)
+    stored = next(e for n in range(20, 60) if (e := books.event(n)) and e.rejection is None)
+    assert stored.event_id is not None
+    assert archive.sequence_of(stored.event_id) == books.sequence_of(stored.event_id)
+    assert archive.sequence_of("nobody") is None
+
+
+def test_the_commands_prove_from_an_archive_alone(database_url: str, tmp_path: Path) -> None:
+    clearing("ingest", str(FIRST), database_url=database_url)
+    archive, out = str(tmp_path / "archive"), tmp_path / "event"
+    clearing("export", "--out", archive, "--quiet", database_url=database_url)
+    nowhere = "postgresql://nobody@localhost:1/nothing"
+    words = ("prove", "event", "dep-1", "--archive", archive, "--out", str(out))
+    clearing(*words, database_url=nowhere)
+    proof = json.loads(out.read_text())
+    assert "deposit dep-1" in check(proof, [proof["checkpoint"]])
+    done = clearing(*words, "--pool", "other", database_url=nowhere, code=1)
+    assert "this archive has main" in str(done.exception)
 
 
 def test_what_cannot_be_proved_is_said(books: Evidence, published: list[Json]) -> None:

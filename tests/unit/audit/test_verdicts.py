@@ -1,4 +1,4 @@
-"""The checker reads a signed verdict: whose it is, what it says, whether its heads are published."""
+"""The checker reads a signed verdict: whose it is, what it says, which heads it is about."""
 
 import json
 from collections.abc import Callable
