@@ -6,7 +6,7 @@ from typing import NamedTuple
 from consumers import clients
 from consumers.faults import translated
 from consumers.settings import RunSettings
-from consumers.topics import DEAD_LETTERS, RECORDS, name, roles
+from consumers.topics import CHECKPOINTS, DEAD_LETTERS, RECORDS, name, roles
 
 RECORD_BYTES_MAX = 16 * 1024 * 1024
 """Largest message of the topic of records: a record may list thousands of accounts."""
@@ -52,12 +52,12 @@ def create_topics(
 
     Args:
         partitions: Of each source topic and of the records, fixed for their life. The dead letters
-            have one.
+            and the checkpoints have one.
         replication_factor: -1: the broker's default.
     """
-    dead_letters = name(settings.prefix, DEAD_LETTERS)
+    single = {name(settings.prefix, role): 1 for role in (DEAD_LETTERS, CHECKPOINTS)}
     records = name(settings.prefix, RECORDS)
-    wanted = dict.fromkeys([*roles(settings.prefix), records], partitions) | {dead_letters: 1}
+    wanted = dict.fromkeys([*roles(settings.prefix), records], partitions) | single
     there = describe(settings, list(wanted)).partitions
     larger = {records: {"max.message.bytes": str(RECORD_BYTES_MAX)}}
     missing = {

@@ -27,8 +27,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from typing import NamedTuple
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import NamedTuple, Protocol
 
 from consumers.records import Outgoing, RecordsTopic, Topic, message, partition_of
 from consumers.run import backoff_s, stopped_by_signals
@@ -50,7 +50,7 @@ class Published:
     """What was done so far.
 
     Attributes:
-        records: Sent and acknowledged, since the start.
+        records, checkpoints: Sent and acknowledged, since the start.
         behind: Events of the log that are not followed yet, as of the last look.
         failures: Of database or broker, in a row; 0 after a chunk or a check.
     """
@@ -58,8 +58,29 @@ class Published:
     def __init__(self) -> None:
         """Start at nothing."""
         self.records = 0
+        self.checkpoints = 0
         self.behind = 0
         self.failures = 0
+
+
+class Seals(Protocol):
+    """Who publishes checkpoints."""
+
+    def send_new(self) -> int:
+        """Send what came since; returns how many."""
+
+    def check(self) -> None:
+        """Raise `SourceChanged` when the topic is another one now."""
+
+
+class _NoSeals:
+    """Publishes none."""
+
+    def send_new(self) -> int:
+        return 0
+
+    def check(self) -> None:
+        pass
 
 
 class _Pool:
@@ -126,6 +147,7 @@ def publish(
     stop: threading.Event | None = None,
     on_chunk: Callable[[Published], object] = lambda _: None,
     open_topic: Callable[[RunSettings], Topic] = RecordsTopic,
+    open_seals: Callable[[Feed], AbstractContextManager[Seals]] = lambda _: nullcontext(_NoSeals()),
 ) -> Published:
     """Publish until told to stop: `stop` set, SIGTERM or SIGINT; or, to drain, up to the heads.
 
@@ -137,6 +159,7 @@ def publish(
         stop: Set by the caller to end after the chunk at hand.
         on_chunk: Called after each chunk, and when idle.
         open_topic: Makes a new connection to the topic.
+        open_seals: Makes a publisher of checkpoints; none are published otherwise.
 
     Raises:
         ConfigurationError: The topic does not exist, or the start would skip records.
@@ -150,9 +173,13 @@ def publish(
     with stopped_by_signals(stop):
         while not stop.is_set():
             try:
-                with closing(open_feed()) as feed, closing(open_topic(settings)) as topic:
+                with (
+                    closing(open_feed()) as feed,
+                    closing(open_topic(settings)) as topic,
+                    open_seals(feed) as seals,
+                ):
                     life = Publisher(feed, topic, only=only, start=start)
-                    _live(life, settings, stop, done, on_chunk)
+                    _live(life, seals, settings, stop, done, on_chunk)
                 break
             except LedgerError as fault:
                 done.failures += 1
@@ -169,6 +196,7 @@ def publish(
 
 def _live(
     life: "Publisher",
+    seals: Seals,
     settings: RunSettings,
     stop: threading.Event,
     done: Published,
@@ -178,6 +206,7 @@ def _live(
     checked = time.monotonic()
     life.look()
     while not stop.is_set():
+        done.checkpoints += seals.send_new()
         sent = life.send_chunk()
         done.records += sent
         done.behind = life.behind
@@ -190,6 +219,7 @@ def _live(
             stop.wait(_IDLE_S)
         if time.monotonic() - checked > settings.sources_check_ms / 1000:
             life.check()
+            seals.check()
             done.failures = 0  # all is well, if only there were something to send
             checked = time.monotonic()
         if not settings.drain:

@@ -124,20 +124,24 @@ def message(
 
 
 class RecordsTopic:
-    """The topic on a broker, with a producer of its own.
+    """The topic on a broker, or another of its kind, with a producer of its own.
 
     The producer is idempotent, waits for all replicas and has one batch a partition on its way, so
     what reaches a partition is always a first part of what was sent to it.
     """
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, role: str = RECORDS) -> None:
         """Look at the topic, and connect.
+
+        Args:
+            settings: The broker.
+            role: Last part of the topic's name.
 
         Raises:
             ConfigurationError: It does not exist.
         """
         self._settings = settings
-        self.name = name(settings.prefix, RECORDS)
+        self.name = name(settings.prefix, role)
         self.topic_id, self.partitions = self._described()
         self._producer = clients.producer(settings)
         self._reader: KafkaConsumer | None = None
@@ -266,8 +270,9 @@ class RecordsTopic:
         except errors.MessageSizeTooLargeError as fault:
             where = {key: text.decode() for key, text in sent.headers}
             raise BrokerError(
-                f"record {where['kind']} of pool {where['pool']}, sequence {where['sequence']},"
-                f" line {where['line']} has {len(sent.value)} bytes, more than {self.name} or its"
+                f"record {where.get('kind')} of pool {where['pool']}, sequence {where['sequence']},"
+                f" line {where.get('line')} has {len(sent.value)} bytes, more than {self.name} or"
+                " its"
                 f" client takes: nothing of the pool after it is published. Raise"
                 " `max.message.bytes` of the topic, up to 16 MiB, and start again"
             ) from fault

@@ -16,6 +16,9 @@ DEAD_LETTERS = "dead-letters"
 RECORDS = "records"
 """Where the records of the ledger go; not a source, but partitioned as the sources are."""
 
+CHECKPOINTS = "checkpoints"
+"""Where signed checkpoints go; not a source, one partition."""
+
 
 class Topic(NamedTuple):
     """A source topic.

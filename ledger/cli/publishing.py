@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.checkpoints import publishing
 from consumers.publisher import Published
 from consumers.publisher import publish as follow
 from ledger.assembly import database
@@ -42,6 +43,8 @@ def publish(
 ) -> None:
     """Publish every record of the books to the topic of records, until stopped (SIGTERM, Ctrl-C).
 
+    And every checkpoint to the topic of checkpoints.
+
     At least once, in order within a pool; readers know repetitions by pool, sequence and line.
     Where to go on is found on the topic itself, so it may be killed at any moment.
 
@@ -58,9 +61,16 @@ def publish(
             only=pool,
             start=start,
             on_chunk=shown.chunk,
+            open_seals=lambda feed: publishing(chosen, feed, pool),
         )
     if as_json:
-        say_json({"published": done.records, "behind": done.behind})
+        say_json(
+            {
+                "published": done.records,
+                "checkpoints": done.checkpoints,
+                "behind": done.behind,
+            }
+        )
     else:
         say(_counts(done))
 

@@ -10,10 +10,13 @@ Rules of this file:
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, Self, cast
 
 import psycopg
 
+from ledger.ports import SignedCheckpoint
+from ledger.store import checkpoints
 from ledger.store.faults import translated
 from ledger.store.migrate import require_current
 
@@ -27,6 +30,12 @@ _SESSION = """
 _HEADS = """
     SELECT shard, name, next_sequence - 1
       FROM ledger.shard WHERE left(name, 1) <> '@' ORDER BY name"""
+_SEALED = """
+    SELECT shard, name, newest.sequence FROM ledger.shard
+     CROSS JOIN LATERAL (SELECT sequence FROM ledger.checkpoint
+                          WHERE checkpoint.shard = shard.shard
+                          ORDER BY sequence DESC LIMIT 1) AS newest
+     ORDER BY name"""
 _FIRST_HELD = """
     SELECT sequence FROM ledger.event
      WHERE shard = %s AND sequence >= %s ORDER BY sequence LIMIT 1"""
@@ -155,6 +164,27 @@ class PostgresFeed:
                 if size >= bytes_max:
                     break
         return page
+
+    def sealed(self) -> Sequence[tuple[int, str, int]]:
+        """Number, name and newest checkpoint's sequence of each shard that has one."""
+        with translated():
+            return self._connection.execute(_SEALED).fetchall()
+
+    def checkpoint(self, shard: int, sequence: int) -> SignedCheckpoint | None:
+        """One checkpoint, or None."""
+        with translated():
+            return next(checkpoints.between(self._connection, shard, sequence, sequence), None)
+
+    def checkpoints(self, shard: int, after: int, count_max: int) -> Sequence[SignedCheckpoint]:
+        """The next checkpoints of a shard, in order."""
+        with translated():
+            made = checkpoints.between(self._connection, shard, after + 1, 2**63 - 1)
+            return list(islice(made, count_max))
+
+    def scales(self, shard: int) -> dict[str, int]:
+        """Decimals of the assets of a shard."""
+        with translated():
+            return checkpoints.scales(self._connection, shard)
 
     def close(self) -> None:
         """Give the connection back."""
