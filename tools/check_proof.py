@@ -207,73 +207,106 @@ def published(content: Json) -> Published:
 
 
 class Reader:
-    """Canonical bytes, taken from the front: big-endian, texts behind their length."""
+    """Canonical bytes, taken apart from the front (CB.1)."""
 
     def __init__(self, place: str, content: bytes) -> None:
         self.place = place
-        self.content = content
-        self.at = 0
+        self._content = content
+        self._at = 0
 
     def take(self, length: int) -> bytes:
-        found = self.content[self.at : self.at + length]
-        if len(found) != length:
-            raise Refused(f"{self.place}: its bytes end early, at {len(self.content)}")
-        self.at += length
-        return found
+        end = self._at + length
+        if end > len(self._content):
+            raise Refused(f"{self.place}: its {len(self._content)} bytes end early")
+        taken, self._at = self._content[self._at : end], end
+        return taken
 
-    def number(self, length: int) -> int:
-        return int.from_bytes(self.take(length), "big")
+    def number(self, length: int, *, negative: bool = False) -> int:
+        return int.from_bytes(self.take(length), "big", signed=negative)
 
     def amount(self) -> int:
-        return int.from_bytes(self.take(16), "big", signed=True)
+        return self.number(16, negative=True)
+
+    def octets(self) -> bytes:
+        return self.take(self.number(4))
 
     def text(self) -> str:
         try:
-            return self.take(self.number(4)).decode()
-        except UnicodeDecodeError:
-            raise Refused(f"{self.place}: a text that is not UTF-8") from None
+            return self.octets().decode()
+        except UnicodeDecodeError as fault:
+            raise Refused(f"{self.place}: {fault}") from None
+
+    def there(self) -> bool:
+        mark = self.number(1)
+        if mark > 1:
+            raise Refused(f"{self.place}: expected 0 or 1 before an optional field, found {mark}")
+        return mark == 1
+
+    def optional_text(self) -> str | None:
+        return self.text() if self.there() else None
+
+    def moment(self) -> int | None:
+        return self.number(8, negative=True) if self.there() else None
+
+    def version(self) -> None:
+        found = self.number(1)
+        if found != 1:
+            raise CalledWrongly(f"{self.place}: version {found}, this checker reads version 1")
+
+    def end(self) -> None:
+        if self._at != len(self._content):
+            raise Refused(f"{self.place}: {len(self._content) - self._at} bytes too many")
+
+
+def bytes_of(place: str, content: Any, name: str) -> bytes:
+    words = member(place, content, name, str)
+    if len(words) % 2 or not re.fullmatch("[0-9a-f]*", words):
+        raise Refused(f"{place}: {name} is not hexadecimal")
+    return bytes.fromhex(words)
 
 
 class Checkpoint(NamedTuple):
+    """What a checkpoint's bytes say (docs/spec/checkpoints.md); cash of participants by asset."""
+
     pool: str
     sequence: int
-    chain: str
-    root: str
+    chain: bytes
+    root: bytes
+    state_hash: bytes
+    rules: int
     participants: dict[str, int]
+    previous: bytes
+    key: bytes
+    body: bytes
 
 
-def checkpoint_of(content: Json) -> Checkpoint:
-    """What a published checkpoint says, from the bytes that were signed and not from its words."""
-    try:
-        body = bytes.fromhex(member("checkpoint", content, "body", str))
-    except ValueError:
-        raise Refused("checkpoint: body is not hex") from None
-    reader = Reader("checkpoint", body)
-    if reader.number(1) != 1:
-        raise Refused(f"checkpoint: version {body[0]}, this checker reads 1")
+def checkpoint_of(place: str, content: Any) -> Checkpoint:
+    """What a checkpoint says, from the bytes that were signed and not from its words."""
+    body = bytes_of(place, content, "body")
+    reader = Reader(f"{place}, body", body)
+    reader.version()
     pool, sequence = reader.text(), reader.number(8)
-    chain, root = reader.take(32).hex(), reader.take(32).hex()
-    reader.take(32)  # of the state
-    reader.take(8 * reader.number(1))  # pool time, where there is one
-    reader.take(2)  # version of the rules
+    chain, root, state = reader.take(32), reader.take(32), reader.take(32)
+    reader.moment()
+    rules = reader.number(2)
     participants = {}
     for _ in range(reader.number(4)):
         asset = reader.text()
         participants[asset] = reader.amount()
         reader.amount()  # custody
-    return Checkpoint(pool, sequence, chain, root, participants)
+    previous, key = reader.take(32), reader.take(32)
+    reader.end()
+    says = (pool, sequence, chain, root, state, rules, participants, previous, key)
+    return Checkpoint(*says, body)
 
 
 def hold_checkpoint(content: Json, found: Published, checkpoint: Checkpoint) -> None:
     """The books that were audited are those of a checkpoint published elsewhere."""
-    if checkpoint.chain != content["chain"]:
-        raise Refused(
-            f"chain: the checkpoint says {checkpoint.chain}, the audit {content['chain']}"
-        )
-    if content["checkpoint"] not in (None, checkpoint.root):
-        raise Refused(
-            f"checkpoint: its root is {checkpoint.root}, the audit says {content['checkpoint']}"
-        )
+    chain, root = checkpoint.chain.hex(), checkpoint.root.hex()
+    if chain != content["chain"]:
+        raise Refused(f"chain: the checkpoint says {chain}, the audit {content['chain']}")
+    if content["checkpoint"] not in (None, root):
+        raise Refused(f"checkpoint: its root is {root}, the audit says {content['checkpoint']}")
     cash = {
         column.asset: total - below
         for column, total, below in zip(found.columns, found.sums, found.negative)
@@ -293,7 +326,7 @@ def check_liabilities(content: Json, against: list[Json], _seen: Seen) -> str:
     for other in against:
         if other.get("kind") == "liabilities" and published(other).root != found.root:
             raise Refused("published: two different roots")
-    checkpoints = [checkpoint_of(other) for other in against if "kind" not in other]
+    checkpoints = [checkpoint_of("published", other) for other in against if "kind" not in other]
     fitting = [one for one in checkpoints if one[:2] == (found.pool, found.sequence)]
     if checkpoints and not fitting:
         raise Refused(
@@ -503,105 +536,31 @@ def signed(key: bytes, message: bytes, signature: bytes) -> bool:
     return same == (0, 0)
 
 
-class Bytes:
-    """Canonical bytes, taken apart from the front (CB.1)."""
-
-    def __init__(self, place: str, content: bytes) -> None:
-        self.place = place
-        self._content = content
-        self._at = 0
-
-    def take(self, length: int) -> bytes:
-        end = self._at + length
-        if end > len(self._content):
-            raise Refused(f"{self.place}: its {len(self._content)} bytes end early")
-        taken, self._at = self._content[self._at : end], end
-        return taken
-
-    def number(self, length: int, *, negative: bool = False) -> int:
-        return int.from_bytes(self.take(length), "big", signed=negative)
-
-    def octets(self) -> bytes:
-        return self.take(self.number(4))
-
-    def text(self) -> str:
-        try:
-            return self.octets().decode()
-        except UnicodeDecodeError as fault:
-            raise Refused(f"{self.place}: {fault}") from None
-
-    def there(self) -> bool:
-        mark = self.number(1)
-        if mark > 1:
-            raise Refused(f"{self.place}: expected 0 or 1 before an optional field, found {mark}")
-        return mark == 1
-
-    def optional_text(self) -> str | None:
-        return self.text() if self.there() else None
-
-    def moment(self) -> int | None:
-        return self.number(8, negative=True) if self.there() else None
-
-    def version(self) -> None:
-        found = self.number(1)
-        if found != 1:
-            raise CalledWrongly(f"{self.place}: version {found}, this checker reads version 1")
-
-    def end(self) -> None:
-        if self._at != len(self._content):
-            raise Refused(f"{self.place}: {len(self._content) - self._at} bytes too many")
-
-
-def bytes_of(place: str, content: Any, name: str) -> bytes:
-    words = member(place, content, name, str)
-    if len(words) % 2 or not re.fullmatch("[0-9a-f]*", words):
-        raise Refused(f"{place}: {name} is not hexadecimal")
-    return bytes.fromhex(words)
-
-
-class Anchor(NamedTuple):
-    """What a checkpoint's signed bytes say."""
-
-    pool: str
-    sequence: int
-    chain: bytes
-    root: bytes
-    key: bytes
-    body: bytes
-
-
-def anchor_of(place: str, content: Any) -> Anchor:
-    """A checkpoint as its bytes say it, whose words say the same and whose signature holds."""
-    body = bytes_of(place, content, "body")
-    reader = Bytes(f"{place}, body", body)
-    reader.version()
-    pool, sequence = reader.text(), reader.number(8)
-    chain, root, state = reader.take(32), reader.take(32), reader.take(32)
-    reader.moment()
-    rules = reader.number(2)
-    for _ in range(reader.number(4)):
-        reader.text()
-        reader.take(32)
-    previous, key = reader.take(32), reader.take(32)
-    reader.end()
-    says = {"pool": pool, "sequence": sequence, "rules": rules, "chain": chain.hex()}
-    says.update(root=root.hex(), state_hash=state.hex(), previous=previous.hex(), key=key.hex())
+def signed_checkpoint(place: str, content: Any) -> Checkpoint:
+    """A checkpoint whose words say what its bytes say, and whose signature holds."""
+    found = checkpoint_of(place, content)
+    says: Json = {"pool": found.pool, "sequence": found.sequence, "rules": found.rules}
+    for name in ("chain", "root", "state_hash", "previous", "key"):
+        says[name] = getattr(found, name).hex()
     for name, value in says.items():
         if content.get(name) != value or isinstance(content[name], bool):
             raise Refused(
                 f"{place}: {name} is {content.get(name)!r} in words, {value!r} in its bytes"
             )
-    if not signed(key, body, bytes_of(place, content, "signature")):
-        raise Refused(f"{place}: the signature is not that of key {key.hex()}")
-    return Anchor(pool, sequence, chain, root, key, body)
+    if not signed(found.key, found.body, bytes_of(place, content, "signature")):
+        raise Refused(f"{place}: the signature is not that of key {found.key.hex()}")
+    return found
 
 
-def published_checkpoint(place: str, content: Json, against: list[Json]) -> Anchor:
+def published_checkpoint(place: str, content: Json, against: list[Json]) -> Checkpoint:
     """The checkpoint of a file, which is one of those that were published."""
     known = [other for other in against if "body" in other]
     if not known:
         raise CalledWrongly("an event or a growth is checked against a published --checkpoint")
-    found = anchor_of(place, member("file", content, place, dict))
+    given = member("file", content, place, dict)
+    found = signed_checkpoint(place, given)
+    if content.get("pool") != found.pool:
+        raise Refused(f"pool: the file says {content.get('pool')!r}, {place} is of {found.pool}")
     of_event = (found.pool, found.sequence)
     same = [one for one in known if (one.get("pool"), one.get("sequence")) == of_event]
     for other in same:
@@ -611,6 +570,8 @@ def published_checkpoint(place: str, content: Json, against: list[Json]) -> Anch
                 f" {other.get('root')} and key {other.get('key')}, the file has root"
                 f" {found.root.hex()} and key {found.key.hex()}"
             )
+        if other != given:
+            raise Refused(f"{place}: its words differ from those published")
     if not same:
         listed = ", ".join(f"{one.get('pool')} at {one.get('sequence')}" for one in known[:5])
         raise Refused(
@@ -637,7 +598,7 @@ class Event(NamedTuple):
 
 
 def event_of(place: str, content: bytes) -> Event:
-    reader = Bytes(place, content)
+    reader = Reader(place, content)
     reader.version()
     shard, sequence = reader.text(), reader.number(8)
     cluster, _, topic = reader.text(), reader.text(), reader.text()
@@ -676,7 +637,7 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(place: str, content: bytes) -> Outcome:
-    reader = Bytes(place, content)
+    reader = Reader(place, content)
     found = Outcome({}, {}, [], [])
     for _ in range(reader.number(4)):
         number = reader.number(4)
@@ -726,7 +687,7 @@ def climbed(place: str, leaf: bytes, index: int, size: int, path: list[bytes]) -
     return found
 
 
-def included(place: str, content: Json, checkpoint: Anchor) -> tuple[Event, Outcome]:
+def included(place: str, content: Json, checkpoint: Checkpoint) -> tuple[Event, Outcome]:
     """An event and its outcome, which stand in the tree of a checkpoint."""
     event_bytes = bytes_of(place, content, "event")
     outcome_bytes = bytes_of(place, content, "outcome")
@@ -797,7 +758,7 @@ def said_words(event: Event) -> str:
     )
 
 
-def checkpoint_words(checkpoint: Anchor) -> str:
+def checkpoint_words(checkpoint: Checkpoint) -> str:
     return (
         f"checkpoint of {checkpoint.pool} after event {checkpoint.sequence}, root"
         f" {checkpoint.root.hex()}, signed by {checkpoint.key.hex()}"
@@ -877,7 +838,7 @@ def check_consistency(content: Json, against: list[Json], _seen: Seen) -> str:
     )
 
 
-def grown(older: Anchor, newer: Anchor, path: list[bytes]) -> tuple[bytes, bytes]:
+def grown(older: Checkpoint, newer: Checkpoint, path: list[bytes]) -> tuple[bytes, bytes]:
     """The roots that a consistency proof leads to (CB.10; RFC 9162, 2.1.4.2)."""
     if older.sequence == newer.sequence:
         if path:

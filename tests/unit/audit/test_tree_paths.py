@@ -49,7 +49,8 @@ def hashes(nodes: list[Node], size: int) -> list[bytes]:
 
 
 def anchor(size: int) -> object:
-    return MODULE.Anchor("main", size, b"", tree_root(LEAVES[:size]), b"", b"")
+    root = tree_root(LEAVES[:size])
+    return MODULE.Checkpoint("main", size, b"", root, b"", 2, {}, b"", b"", b"")
 
 
 @pytest.mark.parametrize("size", range(1, 34))
