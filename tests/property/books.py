@@ -80,8 +80,9 @@ class Books:
         self.calls: dict[MarginAccount, str] = {}
         self.deficits: list[Deficit] = []
         self.last_adder: dict[str, str | None] = {}
-        self.untaken: dict[str, tuple[Fraction, Fraction]] = {}
-        self.capped: dict[str, tuple[Fraction, Fraction]] = {}
+        self.untaken: dict[str, tuple[Fraction, Fraction, Fraction]] = {}
+        self.borne: dict[tuple[str, str], Fraction] = {}
+        self.liquidated: set[MarginAccount] = set()
         self.counted = {"C": 0, "F": 0, "L": 0}
         self.is_under_floor = False
         self.pool_time = 0
@@ -224,14 +225,18 @@ class Books:
 
     def release(self, owner: str, instrument: str) -> None:
         """Give back what is left of the margin of an isolated position that ended."""
-        if owner == LIQUIDATION:
-            self.untaken.pop(instrument, None)
-            if not self.held(owner, instrument):
-                self.last_adder.pop(instrument, None)
+        self.forget(owner, instrument)
         balance = self.books.get((owner, "isolated", instrument), NOTHING)
         if balance > 0:
             self.post((owner, "isolated", instrument), -balance)
             self.post((owner, "wallet", self.settlement), balance)
+
+    def forget(self, owner: str, instrument: str) -> None:
+        """What is known of a position ends with it, and when it turns."""
+        self.borne.pop((owner, instrument), None)
+        if owner == LIQUIDATION:
+            self.untaken.pop(instrument, None)
+            self.last_adder.pop(instrument, None)
 
     def fund(
         self,

@@ -17,7 +17,7 @@ BODIES: dict[str, tuple[str, ...]] = {
     "margin_breach": ("margin_instrument", "instrument", "equity", "initial_margin"),
     "isolated_shortfall": ("instrument", "required", "moved"),
     "suspect_mark": ("mark_price", "reason", "first_suspect", "confirmations", "needed"),
-    "liquidation": ("account", "margin_instrument"),
+    "liquidation": ("account", "margin_instrument", "mode"),
     "takeover": (
         "account",
         "margin_instrument",
@@ -60,7 +60,9 @@ BODIES: dict[str, tuple[str, ...]] = {
         "margin_instrument",
         "instrument",
         "deficit",
+        "gains",
         "unrealized_pnl",
+        "borne",
         "share",
     ),
     "fund_floor": ("state", "projected"),
@@ -106,7 +108,7 @@ def balances(state: State) -> dict[tuple[str, str, str], Fraction]:
 
 
 def registers(state: State) -> dict[str, object]:
-    """Calls, marks, suspects and deficits."""
+    """Calls, marks, suspects, deficits, and the losses that positions have borne."""
     one = 10**state.settlement.scale
     scales = {name: 10**terms.price_scale for name, terms in state.instruments.items()}
     return {
@@ -123,6 +125,7 @@ def registers(state: State) -> dict[str, object]:
             (f"F-{number}", deficit.liquidation_id, Fraction(deficit.left, one))
             for number, deficit in state.deficits.items()
         ],
+        "borne": {key: Fraction(amount, one) for key, amount in state.borne.items()},
         "is_under_floor": state.under_floor,
     }
 
@@ -136,6 +139,7 @@ def model_registers(model: Model) -> dict[str, object]:
         "deficits": [
             (deficit.opened_by, deficit.liquidation, deficit.left) for deficit in model.deficits
         ],
+        "borne": model.borne,
         "is_under_floor": model.is_under_floor,
     }
 

@@ -76,8 +76,10 @@ class Defaults(Deleveraging):
 
     def liquidate(self, account: MarginAccount) -> None:
         name = self.next_id("L")
-        self.tell("liquidation", name, *account)
-        cause = self.take_over_positions(name, account)
+        is_partial = self.pool.liquidation == "partial" and account not in self.liquidated
+        self.liquidated.add(account)
+        self.tell("liquidation", name, *account, "partial" if is_partial else "full")
+        cause = self.take_over_positions(name, account, is_partial=is_partial)
         for asset in self.seizable(account, self.statement(account)):
             self.seize(name, account[0], asset)
         found = self.statement(account)
@@ -85,13 +87,14 @@ class Defaults(Deleveraging):
             self.make_whole(name, account, cause, -found.equity)
         self.socialize()
 
-    def take_over_positions(self, name: str, account: MarginAccount) -> str | None:
-        """Take what the pool's mode takes; the instrument taken last."""
+    def take_over_positions(
+        self, name: str, account: MarginAccount, *, is_partial: bool
+    ) -> str | None:
+        """Take all, or in part what restores the account; the instrument taken last."""
         cause: str | None = None
         while True:
             found = self.statement(account)
             able = [position for position in found.positions if not position.is_stale]
-            is_partial = self.pool.liquidation == "partial"
             if not able or (is_partial and self.is_restored(found.equity, found.maintenance)):
                 return cause
             largest = max(position.maintenance for position in able)
@@ -205,19 +208,25 @@ class Defaults(Deleveraging):
                     self.share(deficit, instrument)
 
     def share(self, deficit: Deficit, instrument: str) -> None:
+        """By what each position has gained and has not borne yet."""
         name, loss = deficit.opened_by, deficit.left
-        gains = {
+        values = {
             owner: self.inventory_value(instrument, owner)
             for owner, _ in self.holders(instrument)
             if owner in self.people
         }
-        gains = {owner: gain for owner, gain in gains.items() if gain > 0}
+        borne = {owner: self.borne.get((owner, instrument), NOTHING) for owner in values}
+        gains = {
+            owner: value - borne[owner] for owner, value in values.items() if value > borne[owner]
+        }
         shares = self.by_largest_remainder(loss, gains, 1 / Fraction(self.one))
         for owner, part in shares.items():
             if not part:
                 continue
             account = self.margin_account(owner, instrument)
-            self.tell("socialized_loss", name, *account, instrument, loss, gains[owner], part)
+            terms = (instrument, loss, sum(gains.values()), values[owner], borne[owner], part)
+            self.tell("socialized_loss", name, *account, *terms)
+            self.borne[owner, instrument] = borne[owner] + part
             self.post(self.cash_key(account), -part)
             self.flows[owner] -= part
             self.flows[HOUSE] += part

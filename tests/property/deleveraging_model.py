@@ -54,12 +54,14 @@ class Deleveraging(Margin):
             self.deleverage_one(losing[0][2])
 
     def is_open(self, instrument: str) -> bool:
-        """There is an inventory, and no caps of this event have left it as it is."""
-        held = self.held(LIQUIDATION, instrument)
-        return bool(held) and self.capped.get(instrument) != (
-            held,
-            self.cost(LIQUIDATION, instrument),
-        )
+        """There is an inventory with a mark, and it was not left as it is at this mark."""
+        if not self.held(LIQUIDATION, instrument) or instrument not in self.marks:
+            return False
+        return self.untaken.get(instrument) != self.offer(instrument)
+
+    def offer(self, instrument: str) -> tuple[Fraction, Fraction, Fraction]:
+        held, cost = self.held(LIQUIDATION, instrument), self.cost(LIQUIDATION, instrument)
+        return held, cost, self.marks[instrument].price
 
     def deleverage_one(self, instrument: str) -> None:
         held = self.held(LIQUIDATION, instrument)
@@ -81,12 +83,11 @@ class Deleveraging(Margin):
         left = self.held(LIQUIDATION, instrument)
         if left != held:
             self.defaulted[LIQUIDATION, instrument] = self.number
-        what_is_left = (left, self.cost(LIQUIDATION, instrument))
-        if policy == "capped_pro_rata":
-            self.capped[instrument] = what_is_left
-        if left and self.untaken.get(instrument) != what_is_left:
-            self.untaken[instrument] = what_is_left
-            self.tell("deleveraging_untaken", instrument, *what_is_left)
+        if left:
+            known, offer = self.untaken.get(instrument), self.offer(instrument)
+            self.untaken[instrument] = offer
+            if known is None or known[:2] != offer[:2]:
+                self.tell("deleveraging_untaken", instrument, *offer[:2])
 
     def candidate(self, owner: str, instrument: str) -> Candidate:
         account = self.margin_account(owner, instrument)
@@ -213,7 +214,7 @@ class Deleveraging(Margin):
         before: int,
         shares_of: Callable[[Fraction, list[Candidate]], dict[str, Fraction]],
     ) -> None:
-        """Close shares by account id; one that fails is removed and shares are computed anew.
+        """Close shares by account id; those that fail are removed and shares computed anew.
 
         `before` were looked at already: ranks go on from there.
         """
@@ -222,33 +223,35 @@ class Deleveraging(Margin):
         while takers:
             inventory = self.inventory(instrument)
             shares = shares_of(abs(inventory.quantity), takers)
-            failing = self.first_failing(instrument, inventory, takers, shares)
-            if failing is None:
+            failing = self.failing(instrument, inventory, takers, shares)
+            if not failing:
                 for taker in takers:
                     share, rank = shares[taker.owner], ranks[taker.owner]
                     if share:
                         self.close_with(instrument, liquidation, taker, rank, share)
                 return
-            takers.remove(failing)
+            takers = [taker for taker in takers if taker not in failing]
 
-    def first_failing(
+    def failing(
         self,
         instrument: str,
         inventory: Inventory,
         takers: list[Candidate],
         shares: dict[str, Fraction],
-    ) -> Candidate | None:
+    ) -> list[Candidate]:
+        """Who would have negative equity at its share, were all shares taken in turn."""
+        found: list[Candidate] = []
         for taker in takers:
             quantity = shares[taker.owner]
             if not quantity:
                 continue
             amount = self.part_of_cost(inventory, quantity)
             if self.equity_after(instrument, taker, quantity, amount) < 0:
-                return taker
+                found.append(taker)
             sign = 1 if inventory.quantity > 0 else -1
             inventory.quantity -= sign * quantity
             inventory.cost -= amount
-        return None
+        return found
 
     def by_largest_remainder(
         self, left: Fraction, sizes: dict[str, Fraction], one: Fraction

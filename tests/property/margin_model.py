@@ -27,6 +27,11 @@ class Statement(NamedTuple):
     maintenance: Fraction
     initial: Fraction
 
+    @property
+    def required(self) -> Fraction:
+        """Under this a call is opened, and no money leaves."""
+        return max(self.initial, self.maintenance)
+
 
 def in_order(account: MarginAccount) -> tuple[bytes, bytes]:
     """Accounts by id, cross before isolated, then instruments by id."""
@@ -140,10 +145,10 @@ class Margin(Books):
     def look_at_call(self, account: MarginAccount, found: Statement) -> None:
         """Open or end the account's margin call."""
         if account in self.calls:
-            if not found.positions or found.equity >= found.initial:
+            if not found.positions or found.equity >= found.required:
                 reason = "restored" if found.positions else "no_position"
                 self.tell("margin_call_end", self.calls.pop(account), *account, reason)
-        elif found.positions and found.equity < found.initial:
+        elif found.positions and found.equity < found.required:
             self.calls[account] = self.next_id("C")
             self.tell("margin_call", self.calls[account], *account, found.equity, found.initial)
 
@@ -161,10 +166,11 @@ class Margin(Books):
             self.look_at_call(account, self.statement(account))
 
     def demand_margin(self, account: MarginAccount, leaving: Fraction) -> None:
-        """What leaves must be there, and the rest must cover initial margin (`off`: no matter)."""
+        """What leaves must be there, and the rest cover what is required (`off`: no matter)."""
         demand(self.books.get(self.cash_key(account), NOTHING) >= leaving)
         if self.pool.liquidation != "off":
-            demand(self.free_collateral(account) >= leaving)
+            found = self.statement(account)
+            demand(found.equity - leaving >= found.required)
 
     def demand_asset(self, owner: str, asset: str, leaving: Fraction) -> None:
         """The same of any asset of a wallet, asked of the books as they would be."""
@@ -172,7 +178,8 @@ class Margin(Books):
         if self.pool.liquidation != "off":
             after = self.copy()
             after.post((owner, "wallet", asset), -leaving)
-            demand(after.free_collateral((owner, None)) >= 0)
+            found = after.statement((owner, None))
+            demand(found.equity >= found.required)
 
     def add_margin(self, owner: str, instrument: str, added: Fraction, price: Fraction) -> None:
         """Move the initial margin of an isolated position's added part, as far as it is free."""

@@ -32,7 +32,7 @@ class Model(Defaults):
 
     def apply(self, event: events.Event, original: events.Event | None = None) -> None:
         """Apply an event, or raise `Refused`; nothing was changed then, but `steps`."""
-        self.steps, self.opened, self.capped = [], [], {}
+        self.steps, self.opened, self.liquidated = [], [], set()
         self.seen.clear()
         earlier, self.pool_time = self.pool_time, max(self.pool_time, event.occurred_at)
         self.number += 1
@@ -251,7 +251,9 @@ class Model(Defaults):
         known = self.modes.get(key, ("cross", None))
         leverage = None if fact.leverage is None else exact(fact.leverage)
         demand(leverage is None or leverage >= 1)
-        demand(fact.mode == known[0] or not self.held(*key))
+        if fact.mode != known[0]:
+            demand(not self.held(*key))
+            demand(not self.books.get((fact.account, "isolated", fact.instrument)))
         account = self.margin_account(*key)
         before = self.free_collateral(account)
         self.modes[key] = (fact.mode, leverage)
@@ -339,8 +341,9 @@ class Model(Defaults):
                 fund += exact(line.amount)
         demand(not any(sums.values()))
         after._demand_sound(fact)
-        for name in [name for name in after.last_adder if not after.held(LIQUIDATION, name)]:
-            after.release(LIQUIDATION, name)
+        for owner, name in {(line.owner, line.instrument or "") for line in fact.lines}:
+            if self.held(owner, name) * after.held(owner, name) <= 0:
+                after.forget(owner, name)
         after._follow_deficit(fund)
         for name, value in vars(after).items():
             setattr(self, name, value)
