@@ -3,6 +3,7 @@
 A task is small and can be sent to another process; it opens connections of its own.
 """
 
+import gc
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from ledger.store.bodies import unpacked
 
 TOLD_EVERY = 500
 """Events between two reports of progress."""
+
+
+_YOUNG_OBJECTS = 200_000
 
 
 class Task(NamedTuple):
@@ -67,9 +71,12 @@ def run_task(url: str, task: Task, on_events: Callable[[int], object]) -> Done:
     """Run a task; `on_events` is told how many events more are done."""
     began = time.monotonic()
     books = Audited.connect(url)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)  # rows are many tuples and no cycles
     try:
         return _Pass(books, task, on_events).run(began)
     finally:
+        gc.set_threshold(*thresholds)
         books.close()
 
 
