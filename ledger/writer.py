@@ -234,6 +234,9 @@ class Writer:
         if rejection is None:
             if arrival.from_kafka:
                 draft.settle_on(message.partition)
+                shard = self._shards[draft.shard.name]
+                if shard.partition is None:  # the rest of this batch is held to it as well
+                    self._shards[shard.name] = shard._replace(partition=message.partition)
             taken = draft.identity(event.event_id)
             if taken is None:
                 original = self._original(draft, event)

@@ -2,6 +2,7 @@
 
 Rules of this file:
 
+* An account is opened by its first posting, never by a look.
 * Only `post` changes a balance; it counts the account's postings and keeps the running balance.
 * Nothing of an entry is final before `close`. `unwind` takes the whole entry back, accounts and
   commodities opened by it included, so that a refused event leaves no trace.
@@ -123,6 +124,11 @@ class Journal:
         holding = self._holders_of[account]
         if holding is not None:
             _follow(holding, account, balance)
+
+    def post_to(self, key: AccountKey, scale: int, amount: int, purpose: int) -> None:
+        """Post to an account that is opened by this where it is missing; zero opens none."""
+        if amount:
+            self.post(self.account(*key, scale), amount, purpose)
 
     def record(self, kind: str, subject: str, body: dict[str, object]) -> None:
         """Keep a decided fact beside the postings of this entry."""

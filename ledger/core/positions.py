@@ -31,6 +31,7 @@ from ledger.core.accounts import (
     SUSPENSE,
     VARIATION,
     WALLET,
+    AccountKey,
 )
 from ledger.core.defaults.fund import Cause, receive
 from ledger.core.instruments import Terms
@@ -87,15 +88,15 @@ def change_position(state: State, terms: Terms, owner: str, change: Change) -> i
     """
     journal, asset = state.journal, state.settlement
     position = journal.account(owner, POSITION, terms.instrument, None, terms.quantity_scale)
-    variation = journal.account(owner, VARIATION, terms.instrument, asset.asset, asset.scale)
-    held, cost = journal.balances[position], journal.balances[variation]
+    variation = AccountKey(owner, VARIATION, terms.instrument, asset.asset)
+    held, cost = journal.balances[position], journal.balance(*variation)
     journal.post(position, change.quantity, change.purpose)
-    journal.post(variation, change.cash, change.purpose)
+    journal.post_to(variation, asset.scale, change.cash, change.purpose)
     realized = 0
     if held and (held > 0) != (change.quantity > 0):
         realized = realized_pnl(terms, held, cost, change)
         if realized:
-            journal.post(variation, -realized, Purpose.REALIZED)
+            journal.post_to(variation, asset.scale, -realized, Purpose.REALIZED)
             pay(state, owner, terms.instrument, realized, Purpose.REALIZED, change.cause)
     if held * (held + change.quantity) <= 0:
         state.drop(state.borne, (owner, terms.instrument))  # flat, or another position now

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.codec.states import state_hash
 from ledger.core.machine import RULES_VERSIONS
-from tests.property.leveraged import Market
+from tests.property import moods
 from tests.property.model import Model, Refused
 from tests.unit.desk import Desk, wire
 
@@ -26,7 +26,7 @@ BATCH = 7
 def told() -> list[str]:
     """A leveraged history as messages: funding, defaults, deleveraging, settlements."""
     model = Model()
-    market = Market(SEED, model)
+    market = moods.market(SEED, model)
     messages = []
     for number in range(EVENTS):
         beginning = market.beginning() if not number else []

@@ -176,3 +176,12 @@ def test_a_revoked_partition_is_given_up_and_its_state_kept() -> None:
     snapshot = desk.log.latest_snapshot(desk.shard().shard)
     assert snapshot is not None
     assert snapshot.sequence == 4
+
+
+def test_a_pool_keeps_to_the_partition_of_its_first_message_within_a_batch_too() -> None:
+    desk = Desk(partitions=(0, 1))
+    first = desk.message(BEGINNING[0], REFERENCE)
+    elsewhere = desk.message(BEGINNING[1], REFERENCE, partition=1)
+    desk.writer.take([first, elsewhere])
+    assert desk.fates("main") == [("r1", None)]
+    assert desk.fates("@unrouted/1") == [("r2", "wrong_partition")]

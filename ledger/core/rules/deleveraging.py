@@ -16,7 +16,7 @@ Source: docs/spec/deleveraging.md.
 from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION
+from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION, AccountKey
 from ledger.core.defaults.fund import fund_floor, insurance
 from ledger.core.defaults.inventory import (
     ended_unclosed,
@@ -249,11 +249,9 @@ def _post(
     taker, terms = part.taker, part.taker.held.terms
     signed = -part.quantity if taker.held.quantity > 0 else part.quantity
     position = journal.account(LIQUIDATION, POSITION, instrument, None, terms.quantity_scale)
-    variation = journal.account(
-        LIQUIDATION, VARIATION, instrument, settlement.asset, settlement.scale
-    )
+    variation = AccountKey(LIQUIDATION, VARIATION, instrument, settlement.asset)
     journal.post(position, -signed, Purpose.DELEVERAGING)
-    journal.post(variation, -part.amount, Purpose.DELEVERAGING)
+    journal.post_to(variation, settlement.scale, -part.amount, Purpose.DELEVERAGING)
     change = Change(signed, part.amount, None, Purpose.DELEVERAGING)
     account = taker.found.account
     realized = change_position(state, terms, account, change)

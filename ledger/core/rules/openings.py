@@ -10,7 +10,15 @@ reduces it like a trade, and realizes.
 """
 
 from ledger.core import events
-from ledger.core.accounts import CUSTODY, HOUSE, POSITION, SUSPENSE, VARIATION, WALLET
+from ledger.core.accounts import (
+    CUSTODY,
+    HOUSE,
+    POSITION,
+    SUSPENSE,
+    VARIATION,
+    WALLET,
+    AccountKey,
+)
 from ledger.core.checks import (
     asset_terms,
     first_of,
@@ -71,11 +79,11 @@ def opening_position(state: State, fact: events.OpeningPosition) -> Rejection | 
 def _against_house(state: State, terms: Terms, quantity: int, cash: int) -> None:
     journal, asset = state.journal, state.settlement
     position = journal.account(HOUSE, POSITION, terms.instrument, None, terms.quantity_scale)
-    variation = journal.account(HOUSE, VARIATION, terms.instrument, asset.asset, asset.scale)
+    variation = AccountKey(HOUSE, VARIATION, terms.instrument, asset.asset)
     journal.post(position, quantity, Purpose.OPENING)
-    journal.post(variation, cash, Purpose.OPENING)
-    left = journal.balances[variation]
+    journal.post_to(variation, asset.scale, cash, Purpose.OPENING)
+    left = journal.balance(*variation)
     if left and not journal.balances[position]:
-        suspense = journal.account(HOUSE, SUSPENSE, None, asset.asset, asset.scale)
-        journal.post(variation, -left, Purpose.OPENING)
-        journal.post(suspense, left, Purpose.OPENING)
+        suspense = AccountKey(HOUSE, SUSPENSE, None, asset.asset)
+        journal.post_to(variation, asset.scale, -left, Purpose.OPENING)
+        journal.post_to(suspense, asset.scale, left, Purpose.OPENING)

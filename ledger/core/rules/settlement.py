@@ -13,11 +13,10 @@ Source: docs/spec/settlement-and-expiry.md.
 """
 
 from ledger.core import events
-from ledger.core.accounts import HOUSE, ROUNDING, VARIATION
+from ledger.core.accounts import HOUSE, ROUNDING, VARIATION, AccountKey
 from ledger.core.checks import in_units, live_instrument, out_of_band
 from ledger.core.defaults.fund import Cause
 from ledger.core.defaults.inventory import ended_unclosed, inventory_liquidation, inventory_of
-from ledger.core.instruments import Terms
 from ledger.core.marks import set_mark
 from ledger.core.outcome import Purpose, Rejection
 from ledger.core.positions import pay, return_isolated
@@ -42,46 +41,40 @@ def set_price(
 
 def settle(state: State, instrument: str) -> None:
     """Pay out the variation of every open position at the mark; the positions stay."""
-    journal, terms = state.journal, state.instruments[instrument]
+    journal, asset, terms = state.journal, state.settlement, state.instruments[instrument]
     price = state.marks[instrument].price
     cause = Cause("settlement", inventory_liquidation(state, instrument), instrument)
     for owner, position in sorted(journal.holders.get(instrument, {}).items()):
-        variation = _variation(state, terms, owner)
+        variation = AccountKey(owner, VARIATION, instrument, asset.asset)
         value = terms.value(journal.balances[position], price)
-        gain = journal.balances[variation] + value
-        journal.post(variation, -gain, Purpose.SETTLEMENT)
+        gain = journal.balance(*variation) + value
+        journal.post_to(variation, asset.scale, -gain, Purpose.SETTLEMENT)
         pay(state, owner, instrument, gain, Purpose.SETTLEMENT, cause)
 
 
 def expire(state: State, instrument: str) -> None:
     """Close every open position at the mark; the instrument ends."""
-    journal, terms = state.journal, state.instruments[instrument]
+    journal, asset, terms = state.journal, state.settlement, state.instruments[instrument]
     price = state.marks[instrument].price
     cause = Cause("expiry", inventory_liquidation(state, instrument), instrument)
     inventory, cost = inventory_of(state, instrument)
     left = 0
     for owner, position in sorted(journal.holders.get(instrument, {}).items()):
-        variation = _variation(state, terms, owner)
+        variation = AccountKey(owner, VARIATION, instrument, asset.asset)
         held = journal.balances[position]
         value = terms.value(held, price)
         journal.post(position, -held, Purpose.EXPIRY)
-        journal.post(variation, value, Purpose.EXPIRY)
-        gain = journal.balances[variation]
-        journal.post(variation, -gain, Purpose.REALIZED)
+        journal.post_to(variation, asset.scale, value, Purpose.EXPIRY)
+        gain = journal.balance(*variation)
+        journal.post_to(variation, asset.scale, -gain, Purpose.REALIZED)
         pay(state, owner, instrument, gain, Purpose.REALIZED, cause)
         return_isolated(state, owner, instrument)
         state.drop(state.borne, (owner, instrument))
         left -= value
     if left:
-        asset = state.settlement
         rounding = journal.account(HOUSE, ROUNDING, None, asset.asset, asset.scale)
         journal.post(rounding, left, Purpose.ROUNDING)
     if inventory:
         ended_unclosed(state, instrument, inventory, cost, "expiry")
     state.drop(state.suspects, instrument)
     state.put(state.instruments, instrument, terms._replace(is_expired=True))
-
-
-def _variation(state: State, terms: Terms, owner: str) -> int:
-    asset = state.settlement
-    return state.journal.account(owner, VARIATION, terms.instrument, asset.asset, asset.scale)
