@@ -98,8 +98,8 @@ def change_position(state: State, terms: Terms, owner: str, change: Change) -> i
         if realized:
             journal.post_to(variation, asset.scale, -realized, Purpose.REALIZED)
             pay(state, owner, terms.instrument, realized, Purpose.REALIZED, change.cause)
-    if held * (held + change.quantity) <= 0:
-        state.drop(state.borne, (owner, terms.instrument))  # flat, or another position now
+    if state.borne:
+        forget_borne(state, owner, terms.instrument, change.quantity)
     if (owner, terms.instrument) in state.modes:
         _settle_isolated(state, terms, owner, held, change)
     return realized
@@ -121,6 +121,13 @@ def realized_pnl(terms: Terms, held: int, cost: int, change: Change) -> int:
     if change.price is None:
         return half_even(change.cash * size, changed) + cost
     return terms.value(held, change.price) + cost
+
+
+def forget_borne(state: State, owner: str, instrument: str, change: int) -> None:
+    """Forget what a position has borne when a change, just posted, made it flat or another one."""
+    now = state.journal.balance(owner, POSITION, instrument, None)
+    if now * (now - change) <= 0:
+        state.drop(state.borne, (owner, instrument))
 
 
 def return_isolated(state: State, owner: str, instrument: str) -> None:

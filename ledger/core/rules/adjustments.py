@@ -35,6 +35,7 @@ from ledger.core.defaults import inventory
 from ledger.core.defaults.fund import adjusted
 from ledger.core.margin.statements import CROSS
 from ledger.core.outcome import Purpose, Rejection
+from ledger.core.positions import forget_borne
 from ledger.core.rejections import Code
 from ledger.core.state import State
 
@@ -58,12 +59,16 @@ def adjustment(state: State, fact: events.Adjustment) -> Rejection | None:
         for kind in (INSURANCE, DEFICIT)
     }
     adjusted(state, moved[INSURANCE], moved[DEFICIT])
-    turned: dict[str, int] = {}
+    moved_contracts: dict[tuple[str, str], int] = {}
     for key, _, amount in lines:
-        if key.owner == LIQUIDATION and key.kind == POSITION and key.instrument is not None:
-            turned[key.instrument] = turned.get(key.instrument, 0) + amount
-    for instrument, change in turned.items():
-        inventory.adjusted(state, instrument, change)
+        if key.kind == POSITION and key.instrument is not None:
+            held = (key.owner, key.instrument)
+            moved_contracts[held] = moved_contracts.get(held, 0) + amount
+    for (owner, instrument), change in moved_contracts.items():
+        if owner == LIQUIDATION:
+            inventory.adjusted(state, instrument, change)
+        else:
+            forget_borne(state, owner, instrument, change)
     return None
 
 
