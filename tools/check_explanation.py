@@ -198,6 +198,10 @@ class Account:
                 total += held.contract.initial(notional, held.leverage, self.scale)
         return total
 
+    def required(self) -> Fraction:
+        """A call is open under the larger of initial and maintenance margin."""
+        return max(self.initial(), self.maintenance())
+
 
 class Check:
     """The figures of one explanation, each worked here and held against the file."""
@@ -427,8 +431,8 @@ class Check:
             "maintenance_margin",
         ):
             self.copy(f"{here}/{key}", f"{here}/statement/{key}")
-        under = bool(account.positions) and account.equity() < account.initial()
-        self.hold("=under", under, "equity is under initial margin")
+        under = bool(account.positions) and account.equity() < account.required()
+        self.hold("=under", under, "equity is under what is required")
         self.in_books(here + "/statement")
 
     def drawn_up(self, here: str) -> Account:
@@ -447,8 +451,8 @@ class Check:
                 self.copy(f"{here}/{key}", f"records/{index}/body/{key}")
         self.expect(here + "/reason", "restored" if account.positions else "no_position")
         if account.positions:
-            enough = account.equity() >= account.initial()
-            self.hold("=restored", enough, "equity is not under initial margin")
+            enough = account.equity() >= account.required()
+            self.hold("=restored", enough, "equity is not under what is required")
 
     def margin_breach(self, here: str) -> None:
         account = self.drawn_up(here)
@@ -524,7 +528,8 @@ class Check:
         )
         for key in ("account", "margin_instrument"):
             self.copy(f"{here}/{key}", f"{here}/statement/{key}")
-        self.copy(here + "/mode", "terms/pool/liquidation")
+        partial = self.pool["liquidation"] == "partial" and not self.again(body)
+        self.expect(here + "/mode", "partial" if partial else "full")
         self.copy(here + "/penalty_rate", "terms/pool/penalty_rate")
         self.copy(here + "/partial_buffer", "terms/pool/partial_buffer")
         self.copy(here + "/rules", "rules")
@@ -550,13 +555,19 @@ class Check:
             if record["address"].split(".")[0] == sequence:
                 self.movement(f"records/{index}/body", record["subject"])
 
+    def again(self, body: Json) -> bool:
+        """The account was liquidated before in the same event: then it is taken whole."""
+        key = {name: body[name] for name in ("account", "margin_instrument")}
+        asked = self.inputs["asked"]
+        return any(index < asked for index in self.find("liquidation", **key))
+
     def takeovers(self, account: Account, records: list[Any], body: Json) -> None:
         done = 0
         since: Json = {}
         while True:
             fresh = [held for held in account.positions.values() if not held.stale]
             buffer = figure(self.pool["partial_buffer"])
-            partial = self.pool["liquidation"] == "partial"
+            partial = body["mode"] == "partial"
             restored = account.equity() >= account.maintenance() * (1 + buffer)
             if not fresh or (partial and restored):
                 break
@@ -580,7 +591,8 @@ class Check:
         self.expect(here + "/position", held.quantity)
         self.expect(here + "/equity", account.equity())
         self.expect(here + "/maintenance_margin", account.maintenance())
-        quantity = self.expect(here + "/quantity", self.quantity_taken(account, held))
+        chosen = self.quantity_taken(account, held, partial=body["mode"] == "partial")
+        quantity = self.expect(here + "/quantity", chosen)
         share, penalty, value = self.terms_of(account, held, quantity)
         worth = held.worth(quantity)
         self.expect(here + "/value_at_mark", down(worth, scale))
@@ -619,8 +631,8 @@ class Check:
         penalty = min(share, up(rate * notional, self.scale))
         return share, penalty, down(held.worth(quantity), self.scale) - penalty
 
-    def quantity_taken(self, account: Account, held: Position) -> Fraction:
-        """All of it, or in a partial pool the smallest part found by bisection."""
+    def quantity_taken(self, account: Account, held: Position, *, partial: bool) -> Fraction:
+        """All of it, or in partial mode the smallest part found by bisection."""
         size = held.quantity
         sign = 1 if size > 0 else -1
         buffer = figure(self.pool["partial_buffer"])
@@ -636,7 +648,7 @@ class Check:
             return bool(equity >= needed * (1 + buffer))
 
         low, high = 1, int(abs(size) / held.contract.unit)
-        if self.pool["liquidation"] == "full" or not enough(high):
+        if not partial or not enough(high):
             return size
         while low < high:
             middle = (low + high) // 2
@@ -955,13 +967,13 @@ class Check:
         unit: Fraction,
         loss: Fraction | None,
     ) -> tuple[Any, ...]:
-        """Shares among a group; one that cannot bear its share is left out and all is anew."""
+        """Shares among a group; all that cannot bear theirs are left out and all is anew."""
         while group and left:
             if loss is None:
                 shares = by_size(group, left, unit)
             else:
                 shares = under_caps(group, left, loss, unit)
-            now, cost, failing = left, rest, None
+            now, cost = left, rest
             amounts = []
             for place, one in enumerate(group):
                 amount = ZERO
@@ -969,17 +981,15 @@ class Check:
                     amount = half_even(cost * shares[place] / now, self.scale)
                     now, cost = now - shares[place], cost - amount
                     if self.after(one, shares[place], amount, each) < 0:
-                        failing = one
-                        break
+                        one["reason"] = "negative_after"
                 amounts.append(amount)
-            if failing is None:
+            if all(one["reason"] is None for one in group):
                 for place, one in enumerate(group):
                     one["taken"], one["amount"] = shares[place], amounts[place]
                     one["before"] = (left, rest)
                     left, rest = left - shares[place], rest - amounts[place]
                 return left, rest
-            failing["reason"] = "negative_after"
-            group = [one for one in group if one is not failing]
+            group = [one for one in group if one["reason"] is None]
         return left, rest
 
     def part(
@@ -1137,7 +1147,13 @@ class Check:
         ]
         deficit = self.number(places[0] + "/deficit")
         gains = self.number(places[0] + "/gains")
-        each = [self.number(place + "/unrealized_pnl") for place in places]
+        each = [
+            self.expect(
+                f"={place}/gain",
+                self.number(place + "/unrealized_pnl") - self.number(place + "/borne"),
+            )
+            for place in places
+        ]
         self.hold("=gains_enough", sum(each, ZERO) <= gains, "the profits are among the gains")
         shared = min(deficit, gains)
         self.worked["=shared"] = shared

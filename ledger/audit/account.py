@@ -136,3 +136,7 @@ class MarginAccount:
     def initial(self) -> Figure:
         """Sum of the positions' initial margin."""
         return sum((held.initial(self.scale) for held in self.holdings.values()), ZERO)
+
+    def required(self) -> Figure:
+        """What keeps calls away: initial margin, or maintenance margin where that is more."""
+        return max(self.initial(), self.maintenance())

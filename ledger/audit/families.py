@@ -65,6 +65,12 @@ def _of_liquidation(lookups: Lookups, root: FoundRecord) -> list[FoundRecord]:
         for record in lookups.records_in(root.sequence, ("liquidation_round",))
         if record.body["round"] == root.body["round"]
     ]
+    key = (root.body["account"], root.body["margin_instrument"])
+    found += [
+        record
+        for record in lookups.records_in(root.sequence, ("liquidation",))
+        if record < root and (record.body["account"], record.body["margin_instrument"]) == key
+    ]
     later = lookups.records_of(("close_out", "unclosed"), root.subject)
     found += later
     for sequence in sorted({root.sequence, *(record.sequence for record in later)}):

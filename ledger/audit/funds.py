@@ -237,12 +237,12 @@ def socialized_loss(sheet: Worksheet, asked: int) -> None:
     sheet.heading(f"How the deficit of {subject} was shared")
     unit = sheet.at("terms/pool/settlement_asset")
     scale = sheet.at("terms/pool/scale")
-    gains = [sheet.figure(f"{place}/unrealized_pnl") for place in places]
+    gains = [_gain(sheet, place, unit) for place in places]
     deficit = sheet.figure(f"{places[0]}/deficit")
     total = sheet.figure(f"{places[0]}/gains")
     sheet.claim(
         "=gains_enough",
-        "the profits recorded are among them",
+        "the gains recorded are among them",
         "sum <= gains",
         {},
         holds=sum(gains, ZERO) <= total,
@@ -251,7 +251,7 @@ def socialized_loss(sheet: Worksheet, asked: int) -> None:
     sheet.keep("=shared", shared)
     sheet.keep("=gains", total)
     shares = _shares(gains, total, shared, scale)
-    for place, share in zip(places, shares, strict=True):
+    for place, gain, share in zip(places, gains, shares, strict=True):
         account = sheet.at(f"{place}/account")
         sheet.work(
             f"{place}/deficit",
@@ -263,7 +263,7 @@ def socialized_loss(sheet: Worksheet, asked: int) -> None:
         )
         sheet.work(
             f"{place}/gains",
-            f"{account}: profits to share among",
+            f"{account}: gains to share among",
             "the same for all",
             {},
             total,
@@ -272,18 +272,33 @@ def socialized_loss(sheet: Worksheet, asked: int) -> None:
         sheet.work(
             f"{place}/share",
             f"{account}: share",
-            "shared * unrealized_pnl / gains, by largest remainder",
-            {"shared": "=shared", "unrealized_pnl": f"{place}/unrealized_pnl", "gains": "=gains"},
+            "shared * gain / gains, by largest remainder",
+            {"shared": "=shared", "gain": f"={place}/gain", "gains": "=gains"},
             share,
             unit,
         )
         sheet.claim(
             f"={place}/bound",
             f"{account}: no more than its gain",
-            "share <= unrealized_pnl",
-            {key: f"{place}/{key}" for key in ("share", "unrealized_pnl")},
-            holds=share <= sheet.figure(f"{place}/unrealized_pnl"),
+            "share <= gain",
+            {"share": f"{place}/share", "gain": f"={place}/gain"},
+            holds=share <= gain,
         )
+
+
+def _gain(sheet: Worksheet, place: str, unit: str) -> Figure:
+    """What a position may still bear: its gain, less what it has borne since it was last flat."""
+    keys = ("unrealized_pnl", "borne")
+    gain = sheet.figure(f"{place}/unrealized_pnl") - sheet.figure(f"{place}/borne")
+    sheet.work(
+        f"={place}/gain",
+        f"{sheet.at(f'{place}/account')}: gain that has borne nothing yet",
+        "unrealized_pnl - borne",
+        {key: f"{place}/{key}" for key in keys},
+        gain,
+        unit,
+    )
+    return gain
 
 
 def _shares(gains: Sequence[Figure], total: Figure, shared: Figure, scale: int) -> list[Figure]:

@@ -30,14 +30,14 @@ def liquidation(sheet: Worksheet, asked: int) -> None:
     )
     for key in ("account", "margin_instrument"):
         sheet.carry(f"{here}/{key}", key.replace("_", " "), f"{here}/statement/{key}")
-    sheet.carry(f"{here}/mode", "mode of the pool", "terms/pool/liquidation")
+    mode = _mode(sheet, here, asked)
     for key in ("penalty_rate", "partial_buffer"):
         sheet.carry(f"{here}/{key}", key.replace("_", " "), f"terms/pool/{key}")
     sheet.carry(f"{here}/rules", "version of the rules", "rules")
     statement_cut(sheet, f"{here}/statement")
     round_order(sheet, here, body)
     terms = Terms(
-        sheet.at("terms/pool/liquidation"),
+        mode,
         sheet.figure("terms/pool/penalty_rate"),
         sheet.figure("terms/pool/partial_buffer"),
     )
@@ -49,6 +49,26 @@ def liquidation(sheet: Worksheet, asked: int) -> None:
     for place in of["liquidation_end"]:
         _end(sheet, account, place)
     aftermath(sheet, asked)
+
+
+def _mode(sheet: Worksheet, here: str, asked: int) -> str:
+    """How much is taken: as the pool says, but all of it the second time within one event."""
+    body, records = sheet.at(here), sheet.at("records")
+    key = (body["account"], body["margin_instrument"])
+    earlier = [
+        record["subject"]
+        for record in records[:asked]
+        if record["kind"] == "liquidation"
+        and (record["body"]["account"], record["body"]["margin_instrument"]) == key
+    ]
+    mode = str(sheet.at("terms/pool/liquidation"))
+    if not earlier or mode == "full":
+        sheet.carry(f"{here}/mode", "mode of the pool", "terms/pool/liquidation")
+        return mode
+    told = f"all: it was liquidated before in this event, as {earlier[0]}"
+    given = {"liquidation": "terms/pool/liquidation"}
+    sheet.work(f"{here}/mode", "how much is taken", told, given, "full")
+    return "full"
 
 
 def places_of(sheet: Worksheet, subject: str) -> list[str]:

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.audit.account import ZERO
+from ledger.audit.account import ZERO, MarginAccount
 from ledger.audit.arithmetic import Figure, initial, number, tier_number
 from ledger.audit.liquidations import statement_cut
 from ledger.audit.statements import statement_steps
 from ledger.audit.worksheet import Worksheet
+
+REQUIRED = "equity {} max(initial_margin, maintenance_margin)"
+"""When a call opens, and when it ends."""
 
 
 def margin_call(sheet: Worksheet, asked: int) -> None:
@@ -17,13 +20,13 @@ def margin_call(sheet: Worksheet, asked: int) -> None:
     account = statement_steps(sheet, f"{here}/statement")
     for key in ("account", "margin_instrument", "equity", "initial_margin", "maintenance_margin"):
         sheet.carry(f"{here}/{key}", key.replace("_", " "), f"{here}/statement/{key}")
-    given = {key: f"{here}/{key}" for key in ("equity", "initial_margin")}
+    given = {key: f"{here}/{key}" for key in ("equity", "initial_margin", "maintenance_margin")}
     sheet.claim(
         "=under",
-        "equity is under initial margin",
-        "equity < initial_margin",
+        "equity is under what is required",
+        REQUIRED.format("<"),
         given,
-        holds=account.equity() < account.initial() and bool(account.holdings),
+        holds=account.equity() < account.required() and bool(account.holdings),
     )
     statement_cut(sheet, f"{here}/statement")
 
@@ -31,7 +34,8 @@ def margin_call(sheet: Worksheet, asked: int) -> None:
 def margin_call_end(sheet: Worksheet, asked: int) -> None:
     """Explain the end of a call; its statement is drawn up from the books."""
     here = f"records/{asked}/body"
-    if not _drawn_up(sheet, here):
+    account = _drawn_up(sheet, here)
+    if account is None:
         return
     body = sheet.at(here)
     for index, record in enumerate(sheet.at("records")):
@@ -39,27 +43,29 @@ def margin_call_end(sheet: Worksheet, asked: int) -> None:
             for key in ("account", "margin_instrument"):
                 sheet.carry(f"{here}/{key}", key.replace("_", " "), f"records/{index}/body/{key}")
     open_ = bool(sheet.at("statement/positions"))
+    given = {key: f"{here}/{key}" for key in ("equity", "initial_margin")}
+    given["maintenance_margin"] = "statement/maintenance_margin"
     sheet.work(
         f"{here}/reason",
         "why the call ends",
-        "no position is left" if not open_ else "equity >= initial_margin",
-        {key: f"{here}/{key}" for key in ("equity", "initial_margin")},
+        REQUIRED.format(">=") if open_ else "no position is left",
+        given,
         "restored" if open_ else "no_position",
     )
     if open_:
         sheet.claim(
             "=restored",
             "equity is enough again",
-            "equity >= initial_margin",
-            {key: f"{here}/{key}" for key in ("equity", "initial_margin")},
-            holds=number(body["equity"]) >= number(body["initial_margin"]),
+            REQUIRED.format(">="),
+            given,
+            holds=number(body["equity"]) >= account.required(),
         )
 
 
 def margin_breach(sheet: Worksheet, asked: int) -> None:
     """Explain a breach of initial margin by a trade."""
     here = f"records/{asked}/body"
-    if not _drawn_up(sheet, here):
+    if _drawn_up(sheet, here) is None:
         return
     given = {key: f"{here}/{key}" for key in ("equity", "initial_margin")}
     missing = sheet.figure(f"{here}/initial_margin") - sheet.figure(f"{here}/equity")
@@ -75,11 +81,11 @@ def margin_breach(sheet: Worksheet, asked: int) -> None:
     sheet.carry(f"{here}/instrument", "traded", "source/instrument")
 
 
-def _drawn_up(sheet: Worksheet, here: str) -> bool:
+def _drawn_up(sheet: Worksheet, here: str) -> MarginAccount | None:
     sheet.heading("The account, drawn up from the books")
     if sheet.inputs.get("statement") is None:
         sheet.claim("=statement", "the account stands in the books", "", {}, holds=False)
-        return False
+        return None
     account = statement_steps(sheet, "statement")
     unit = sheet.at("terms/pool/settlement_asset")
     sheet.work(
@@ -94,7 +100,7 @@ def _drawn_up(sheet: Worksheet, here: str) -> bool:
         unit,
     )
     statement_cut(sheet, "statement")
-    return True
+    return account
 
 
 def isolated_shortfall(sheet: Worksheet, asked: int) -> None:

@@ -9,7 +9,8 @@
 A ranked policy closes whole positions, the highest score first (ties by account id); the other two
 share contracts out by largest remainder. A part of `k` takes `half_even(cost * k / |q|)` of what is
 left of the inventory's cost, the last part all of it. Nobody takes a part that would leave its
-account negative.
+account negative: a ranked policy goes on to the next; of shares, all who cannot bear theirs are
+left out together, and the shares are computed anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -167,20 +168,17 @@ def _shared(inventory: Inventory, group: Sequence[Candidate], left: Left, *, cap
     while able:
         shares = _capped(inventory, able) if capped else _by_contracts(inventory, able, left)
         trial = Left(inventory._replace(quantity=left.quantity, cost=left.cost))
-        failing = None
         for one, contracts in zip(able, shares, strict=True):
             amount = trial.take(contracts) if contracts else ZERO
             if contracts and one.equity_after(inventory, contracts, amount) < 0:
-                failing = one
-                break
-        if failing is None:
+                one.reason = "negative_after"
+        if all(one.reason is None for one in able):
             for one, contracts in zip(able, shares, strict=True):
                 if contracts:
                     one.contracts_left, one.cost_left = left.quantity, left.cost
                     one.taken, one.amount = contracts, left.take(contracts)
             return
-        failing.reason = "negative_after"
-        able.remove(failing)
+        able = [one for one in able if one.reason is None]
 
 
 def _by_contracts(inventory: Inventory, able: Sequence[Candidate], left: Left) -> list[Figure]:
