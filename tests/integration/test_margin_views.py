@@ -77,7 +77,7 @@ def position_rows(state: State, found: Statement) -> Iterator[Row]:
             natural(held.quantity, terms.quantity_scale),
             natural(held.cost, scale),
             price,
-            None if price is None else natural(abs(held.value), scale),
+            None if price is None else natural(half_even(held.numerator, held.denominator), scale),
             natural(held.cost + held.value, scale),
             natural(held.maintenance, scale),
             None if root is None else natural(root, terms.price_scale),

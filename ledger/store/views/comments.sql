@@ -86,6 +86,8 @@ DECLARE
         "margin.unrealized_pnl": "Sum over its positions, each rounded down.",
         "margin.initial_margin": "Sum over its positions of notional by the tier''s rate or 1/leverage, each up.",
         "margin.maintenance_margin": "Sum over its positions of what the tier says, each up.",
+        "positions.notional": "Absolute value at the mark, half-even, in the settlement asset.",
+        "realized_pnl.realized_pnl": "Profit of the closed part, without fees. Variation that a periodic settlement paid out before is not in it.",
         "positions.unrealized_pnl": "Cost plus value at the mark, rounded down; zero without a mark.",
         "insurance_fund.amount": "Signed.",
         "insurance_fund.balance": "Of the fund afterwards; never negative.",

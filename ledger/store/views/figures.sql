@@ -51,14 +51,14 @@ $$;
 CREATE AGGREGATE ledger.sum_fraction(numerator numeric, denominator numeric) (
     SFUNC = ledger.add_fraction, STYPE = numeric[], INITCOND = '{0,1}', PARALLEL = SAFE
 );
--- Average entry price, derived from cost; null where that is not positive.
+-- Average entry price, derived from cost, half-even; null where that is not positive.
 CREATE FUNCTION ledger.entry_price(type text, multiplier numeric, quantity numeric, cost numeric)
 RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN quantity = 0 OR cost = 0 OR sign(quantity) = sign(cost) * CASE type WHEN 'linear' THEN 1 ELSE -1 END
             THEN NULL
-            WHEN type = 'linear' THEN trim_scale(round(-cost / (quantity * multiplier), 18))
-            ELSE trim_scale(round(quantity * multiplier / cost, 18)) END;
+            WHEN type = 'linear' THEN ledger.decimal_of(abs(cost), abs(quantity) * multiplier, 18)
+            ELSE ledger.decimal_of(abs(quantity) * multiplier, abs(cost), 18) END;
 
 -- The content of an accepted event; refused bytes may be anything, and are never looked into.
 -- `json`, not `jsonb`: it takes every escape that Python takes, and unpacks only what is asked for.

@@ -257,7 +257,8 @@ SELECT l.pool, l.owner AS account, l.instrument,
             WHEN l.margin_instrument IS NULL THEN 'cross' ELSE 'isolated' END AS margin_mode,
        l.quantity, ledger.entry_price(l.type, l.multiplier, l.quantity, l.cost) AS entry_price, l.cost,
        trim_scale(l.mark_price) AS mark_price,
-       CASE WHEN l.mark_price IS NOT NULL THEN abs(l.value) END AS notional,
+       CASE WHEN l.mark_price IS NOT NULL THEN ledger.decimal_of(l.numerator, l.denominator, l.scale) END
+       AS notional,
        trim_scale(l.cost + l.value) AS unrealized_pnl,
        CASE WHEN l.owner NOT LIKE '@%' THEN l.maintenance END AS maintenance_margin,
        CASE WHEN l.owner NOT LIKE '@%' AND l.mark_price IS NOT NULL
