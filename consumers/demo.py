@@ -32,7 +32,7 @@ from consumers.sources import Sources
 from consumers.topics import DEAD_LETTERS, name, roles
 from ledger.demo.records import Published
 from ledger.errors import BrokerUnavailable
-from ledger.ports import Log
+from ledger.ports import Log, Seal
 from ledger.store.feed import Feed
 from ledger.writer import Writer
 
@@ -58,7 +58,11 @@ class Clearing:
     """
 
     def __init__(
-        self, settings: RunSettings, open_log: Callable[[], Log], open_feed: Callable[[], Feed]
+        self,
+        settings: RunSettings,
+        open_log: Callable[[], Log],
+        open_feed: Callable[[], Feed],
+        seal: Seal | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -66,10 +70,12 @@ class Clearing:
             settings: Of the broker; topics that are missing are made.
             open_log: Makes the writer's connection to the books.
             open_feed: Makes the publisher's.
+            seal: Makes a checkpoint of the books that a day ends with; None: none is made.
         """
         self._settings = settings._replace(drain=True)
         self._open_log = open_log
         self._open_feed = open_feed
+        self._seal = seal
         self._stack = ExitStack()
         self.cleared = Cleared()
 
@@ -134,7 +140,8 @@ class Clearing:
             stack.callback(self._letters.close)
         self._log = self._open_log()
         stack.callback(self._log.close)
-        self._writer = Writer(self._log, roles=roles(settings.prefix), take_over=True)
+        known = roles(settings.prefix)
+        self._writer = Writer(self._log, roles=known, take_over=True, seal=self._seal)
         self._loop = Loop(
             settings, self._consumer, Sources(settings), self._writer, on_taken=self._taken
         )

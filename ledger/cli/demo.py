@@ -16,6 +16,8 @@ from consumers.demo import Clearing
 from consumers.embedded import EmbeddedBroker
 from consumers.settings import RunSettings
 from ledger import settings
+from ledger.audit.sealing import Sealer
+from ledger.audit.signing import signer
 from ledger.cli.demo_page import Day, as_json_page, is_good, tell
 from ledger.cli.options import AsJson, DatabaseUrl, Kafka, Quiet, notes, progress, say_json
 from ledger.demo.days import Days, Played, require_same
@@ -176,6 +178,7 @@ def _play(broker: RunSettings, url: str, played: Played, *, quiet: bool) -> Day:
             broker,
             lambda: PostgresLog.connect(url, "clearing demo"),
             lambda: PostgresFeed.connect(url, "clearing demo"),
+            Sealer(signer()),
         ) as clearing,
         progress(quiet=quiet) as bar,
     ):
