@@ -68,7 +68,8 @@ def _moved(market: Market) -> tuple[events.AdjustmentLine, ...]:
         market.model.holders(name) or [(market.person(), Fraction(-2))]
     )
     target = market.person()
-    quantity = to_scale(held, market.model.listed[name].quantity_scale)
+    times = market.chance.choice((1, 1, 2))  # twice: it turns
+    quantity = to_scale(held * times, market.model.listed[name].quantity_scale)
     cost = to_scale(market.model.cost(owner, name) or Fraction(70), market.model.pool.scale)
     lines = []
     for whose, sign in ((owner, -1), (target, 1)):

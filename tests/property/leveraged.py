@@ -254,7 +254,7 @@ class Market:
         scale = self.model.scales[asset]
         most = self.model.books.get((person, "wallet", asset), NOTHING)
         if asset == "USD":
-            most = min(most, self.model.free_collateral((person, None)))
+            most = min(most, self.model.removable((person, None)))
         amount = to_scale(most, scale)
         unit = self.chance.choice((0, 0, 0, 1))
         amount = fixed(max(1, int(exact(amount) * 10**scale) + unit), scale)
@@ -293,7 +293,7 @@ class Market:
         is_in = self.chance.random() < 0.5
         source = (owner, None if is_in else instrument)
         balance = self.model.books.get(self.model.cash_key(source), NOTHING)
-        most = max(min(balance, self.model.free_collateral(source)), NOTHING)
+        most = max(min(balance, self.model.removable(source)), NOTHING)
         units = int(most * self.model.one) + self.chance.choice((0, 0, 1))
         scale = self.model.pool.scale
         amount = fixed(max(1, units // self.chance.choice((1, 1, 2))), scale)

@@ -17,8 +17,11 @@ SHAPES = (
 
 
 def tiers(chance: random.Random) -> tuple[events.Tier, ...]:
-    """One to three tiers, with borders near the sizes that are traded."""
-    initial, maintenance = chance.choice(((2, 1), (10, 5), (20, 4), (40, 30)))
+    """One to three tiers, with borders near the sizes that are traded.
+
+    Some ask less to begin with than to go on.
+    """
+    initial, maintenance = chance.choice(((2, 1), (10, 5), (20, 4), (40, 30), (4, 7)))
     caps = [*chance.choice(BORDERS)[: chance.randint(0, 2)], None]
     found: list[events.Tier] = []
     hundredths = chance.choice((0, 0, 0, 500))

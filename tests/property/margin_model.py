@@ -132,6 +132,11 @@ class Margin(Books):
         found = self.statement(account)
         return found.equity - found.initial
 
+    def removable(self, account: MarginAccount) -> Fraction:
+        """What may leave for all that margin asks."""
+        found = self.statement(account)
+        return found.equity - found.required
+
     def margin_accounts(self) -> list[MarginAccount]:
         """Every cross account, and every isolated pair with a position or a balance."""
         found: set[MarginAccount] = {(person, None) for person in self.people}
@@ -169,8 +174,7 @@ class Margin(Books):
         """What leaves must be there, and the rest cover what is required (`off`: no matter)."""
         demand(self.books.get(self.cash_key(account), NOTHING) >= leaving)
         if self.pool.liquidation != "off":
-            found = self.statement(account)
-            demand(found.equity - leaving >= found.required)
+            demand(self.removable(account) >= leaving)
 
     def demand_asset(self, owner: str, asset: str, leaving: Fraction) -> None:
         """The same of any asset of a wallet, asked of the books as they would be."""
@@ -178,8 +182,7 @@ class Margin(Books):
         if self.pool.liquidation != "off":
             after = self.copy()
             after.post((owner, "wallet", asset), -leaving)
-            found = after.statement((owner, None))
-            demand(found.equity >= found.required)
+            demand(after.removable((owner, None)) >= 0)
 
     def add_margin(self, owner: str, instrument: str, added: Fraction, price: Fraction) -> None:
         """Move the initial margin of an isolated position's added part, as far as it is free."""
