@@ -115,24 +115,8 @@ def verify(
     anchors, digest = _anchors(scope.anchors)
     books = Audited.connect(url)
     try:
-        heads = _chosen(books.heads(), scope)
-        trusted, found = trusted_keys(books.keys(), scope.trust)
-        said = "rows of a pool that these books do not have"
-        for table, shard in books.unowned():
-            found.append(Finding("", 0, 2, table, "shard", "a known shard", str(shard), said))
-        tasks: list[Task] = []
-        pools = []
-        for head in heads:
-            file = str(scope.anchors)
-            signed, wrong = CheckpointCheck(books, head, trusted, anchors, file).run()
-            found += wrong
-            planned = list(_planned(books, head, scope, signed))
-            tasks += planned
-            pools.append(_pool(head, len(signed), planned))
-        missing = {pool for pool, _ in anchors} - {head.shard.name for head in books.heads()}
-        for pool in sorted(missing) if scope.pool is None else ():
-            said = f"{scope.anchors} has checkpoints of this pool"
-            found.append(Finding(pool, 1, 2, "shard", "name", pool, "nothing", said))
+        with books.at_one_moment():
+            tasks, pools, trusted, found = _begun(books, scope, anchors)
     finally:
         books.close()
     on_plan(sum(task.last - task.first + 1 for task in tasks))
@@ -146,6 +130,31 @@ def verify(
         pools,
         sorted(set(found), key=_order),
     )
+
+
+def _begun(
+    books: Audited, scope: Scope, anchors: Anchors
+) -> tuple[list[Task], list[dict[str, Any]], set[bytes], list[Finding]]:
+    """What is quick, and what is to be done."""
+    trusted, found = trusted_keys(books.keys(), scope.trust)
+    said = "rows of a pool that these books do not have"
+    for table, shard in books.unowned():
+        found.append(Finding("", 0, 2, table, "shard", "a known shard", str(shard), said))
+    heads = books.heads()
+    tasks: list[Task] = []
+    pools = []
+    for head in _chosen(heads, scope):
+        file = str(scope.anchors)
+        signed, wrong = CheckpointCheck(books, head, trusted, anchors, file).run()
+        found += wrong
+        planned = list(_planned(books, head, scope, signed))
+        tasks += planned
+        pools.append(_pool(head, len(signed), planned))
+    missing = {pool for pool, _ in anchors} - {head.shard.name for head in heads}
+    for pool in sorted(missing) if scope.pool is None else ():
+        said = f"{scope.anchors} has checkpoints of this pool"
+        found.append(Finding(pool, 1, 2, "shard", "name", pool, "nothing", said))
+    return tasks, pools, trusted, found
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
@@ -200,9 +209,12 @@ def _planned(books: Audited, head: Head, scope: Scope, signed: list[Any]) -> Ite
         after = _kept(books, head, first, last - 1)
         decided_from = (before[-1] if before else after[0] if after else last) + 1
 
+    accounts = max((one.account for one in books.accounts(shard.shard)), default=0)
+    commodities = max((one.commodity for one in books.commodities(shard.shard)), default=0)
+
     def task(checks: tuple[str, ...], first: int, last: int) -> Task:
         met = [one for one in signed if first <= one.checkpoint.sequence <= last]
-        return Task(shard, checks, first, last, held_from, met)
+        return Task(shard, checks, first, last, held_from, accounts, commodities, met)
 
     whole = first == 1
     together = tuple(

@@ -162,6 +162,11 @@ class FoldCheck:
         for number in range(1, last + 1):
             if number not in self._registries.commodities:
                 self.found.add(0, "commodity", "commodity", number, None, "numbers have no gaps")
+        held_by_some = set(self._registries.commodity_of.values())
+        for number in self._registries.commodities:
+            if number not in held_by_some:
+                said = "no account holds it"
+                self.found.add(0, "commodity", "commodity", "an account of it", number, said)
 
     def _fold(self, at: int, line: int, posting: Posting) -> None:
         """Hold a posting against its account; what differs is put into words apart, for speed."""

@@ -36,6 +36,7 @@ class Task(NamedTuple):
         checks: `chain`, `tree`, `fold`, `rederive`.
         first, last: Sequences, inclusive.
         held_from: The first event that these books hold; those before it were detached.
+        accounts, commodities: The largest numbers of the registries when verification began.
         signed: Checkpoints to be met.
     """
 
@@ -44,6 +45,8 @@ class Task(NamedTuple):
     first: int
     last: int
     held_from: int
+    accounts: int
+    commodities: int
     signed: list[Signed]
 
     @property
@@ -98,7 +101,10 @@ class _Pass:
         self._remarks: list[str] = []
         self._own = Findings(task.shard.name)
         number = task.shard.shard
-        self._registries = Registries(books.accounts(number), books.commodities(number))
+        self._registries = Registries(
+            [one for one in books.accounts(number) if one.account <= task.accounts],
+            [one for one in books.commodities(number) if one.commodity <= task.commodities],
+        )
         self._chain = self._chain_check() if "chain" in task.checks else None
         self._tree = self._tree_check() if "tree" in task.checks else None
         self._fold = self._fold_check() if "fold" in task.checks else None

@@ -9,6 +9,7 @@ Rules of this file:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import psycopg
@@ -154,6 +155,13 @@ class Audited:
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Everything read in the block stands as it was at its beginning, whoever writes."""
+        with translated(), self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
 
     def heads(self) -> list[Head]:
         """All shards by name."""

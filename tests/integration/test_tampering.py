@@ -338,6 +338,32 @@ def test_a_row_taken_out_is_found(copied: str, table: str) -> None:
     assert (first.pool, first.sequence, first.table) == ("main", at, table), first.line()
 
 
+NEXT_ACCOUNT = "(SELECT max(account) + 1 FROM ledger.account WHERE shard = 1)"
+NEXT_COMMODITY = "(SELECT max(commodity) + 1 FROM ledger.commodity WHERE shard = 1)"
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("account", "(1, 900, 'mallory', 'wallet', NULL, 'USD')"),
+        ("account", f"(1, {NEXT_ACCOUNT}, 'mallory', 'wallet', NULL, 'USD')"),
+        ("commodity", f"(1, {NEXT_COMMODITY}, 'MALLORY', NULL, 2)"),
+        ("event_identity", "(1, 70, 'mallory', sha256('x'))"),
+        ("record", f"(1, 1, {HEAD_AND_MORE}, 'mark', 'x', '{{}}')"),
+        ("record", "(1, 99, 70, 'mark', 'x', '{}')"),
+        ("posting", "(1, 1, 70, 5000, 98, 1, 1, 5, 5), (1, 2, 70, 5001, 99, 1, 1, -5, -5)"),
+        ("checkpoint", "(1, 70, 'x', sha256('x'), sha256('x') || sha256('y'))"),
+        ("snapshot", "(1, 2, 70, 'x')"),
+        ("signing_key", "(now(), sha256('x'), sha256('y'), 'z')"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["fold", "all"])
+def test_a_row_slipped_in_is_found(copied: str, mode: str, table: str, statement: str) -> None:
+    altered(copied, f"INSERT INTO ledger.{table} VALUES {statement}")
+    found = verify(copied, Scope(mode, "main")).found
+    assert any(one.table in {table, "shard"} for one in found), found
+
+
 def test_two_events_that_changed_places_are_found(copied: str) -> None:
     altered(
         copied,

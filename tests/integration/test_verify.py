@@ -10,13 +10,17 @@ from typer.testing import CliRunner, Result
 
 from ledger.audit import verify as module
 from ledger.audit.report import signed_bytes
+from ledger.audit.sealing import Sealer
 from ledger.audit.signing import holds, make_key
 from ledger.audit.verify import MODES, Scope, verify
 from ledger.cli import app
 from ledger.errors import ConfigurationError
+from ledger.ports import Message, Source
 from ledger.store import embedded
+from ledger.store.log import PostgresLog
+from ledger.writer import Writer
 from tests.integration.sealed_books import NEW, OLD, write
-from tests.integration.varied_books import fresh
+from tests.integration.varied_books import DEPOSIT, fresh, said
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,8 @@ def test_a_chain_may_be_taken_up_anywhere(books: str, first: int) -> None:
 def test_several_processes_find_the_same(books: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHARED_EVENTS_MIN", 1)
     monkeypatch.setattr(module, "_RANGE_EVENTS_MIN", 70)
-    planned, done = [], []
+    planned: list[int] = []
+    done: list[int] = []
     verdict = verify(books, Scope(pool="main", workers=2), planned.append, done.append)
     assert verdict.is_good
     assert sum(done) == planned[0]
@@ -71,6 +76,40 @@ def test_several_processes_find_the_same(books: str, monkeypatch: pytest.MonkeyP
         ["rederive"], ["tree"], ["fold"], ["chain"], ["chain"],
     ]  # fmt: skip
     assert all(one["seconds"] is not None for one in passes)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_writer_at_work_disturbs_nothing(
+    postgres: embedded.Embedded, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """What is written after a verification began is not looked at."""
+    monkeypatch.setattr(module, "SHARED_EVENTS_MIN", 1)
+    with fresh(postgres, "written_meanwhile") as url:
+        write(url)
+
+        def go_on(_: int) -> None:
+            log = PostgresLog.connect(url, "test")
+            writer = Writer(log, seal=Sealer(NEW))
+            account: dict[str, object] = {
+                "kind": "account",
+                "account": "newcomer",
+                "margin_mode": "cross",
+            }
+            asset: dict[str, object] = {"kind": "asset", "asset": "NEW", "scale": 2, "haircut": "0"}
+            deposit: dict[str, object] = {**DEPOSIT, "account": "newcomer", "asset": "NEW"}
+            messages = [
+                Message(
+                    Source("file", "later", "later"),
+                    *(0, number, 0, None),
+                    json.dumps(said(f"later-{number}", content, pool="main")).encode(),
+                )
+                for number, content in enumerate((account, asset, deposit))
+            ]
+            assert writer.take(messages).applied == 3
+            writer.close()
+
+        assert verify(url, Scope(workers=workers), go_on).found == []
+        assert verify(url, Scope()).found == []
 
 
 def test_a_report_is_signed_by_the_auditor(books: str, tmp_path: Path) -> None:
