@@ -209,6 +209,16 @@ def liquidation() -> Tree:
     return found
 
 
+def liquidated_twice() -> Tree:
+    """The liquidation of a `partial` pool whose account was liquidated before in that event."""
+    dossier = liquidation()
+    dossier["terms"]["pool"]["liquidation"] = "partial"
+    earlier = {"account": "anna", "margin_instrument": None}
+    dossier["records"].insert(0, record(1, "liquidation", "L-0", **earlier))
+    dossier["asked"] = 2
+    return dossier
+
+
 def deleveraging() -> Tree:
     """The inventory of `liquidation` at a mark of 85, by the order of bitmex.
 
@@ -397,7 +407,31 @@ def funding() -> Tree:
     return found
 
 
+def socialized_loss() -> Tree:
+    """A deficit of 30: ben has gained 50 and borne 10 of them, cleo 20 and nothing.
+
+    40 and 20 may bear yet, together 60: ben 30 * 40/60 = 20, cleo 10.
+    """
+    shares = {"instrument": "LIN", "margin_instrument": None, "deficit": "30.00", "gains": "60.00"}
+    figures = [("ben", "50.00", "10.00", "20.00"), ("cleo", "20.00", "0.00", "10.00")]
+    records = [
+        record(
+            line,
+            "socialized_loss",
+            "F-2",
+            account=name,
+            unrealized_pnl=gain,
+            borne=borne,
+            share=share,
+            **shares,
+        )
+        for line, (name, gain, borne, share) in enumerate(figures, start=4)
+    ]
+    return inputs("95.00", records, 0, 4)
+
+
 DOSSIERS = {
+    "socialized_loss": socialized_loss,
     "liquidation": liquidation,
     "deleveraging": deleveraging,
     "margin_call": margin_call,

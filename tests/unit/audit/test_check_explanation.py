@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.audit.dossiers import DOSSIERS, explanation
+from tests.unit.audit.dossiers import DOSSIERS, Tree, explanation, liquidated_twice
 
 CHECKER = Path(__file__).resolve().parents[3] / "tools" / "check_explanation.py"
 
@@ -33,7 +33,11 @@ COMPLAINT = loaded().complaint
 
 def exported(kind: str) -> dict[str, Any]:
     """An explanation as it is written to a file."""
-    told: dict[str, Any] = json.loads(json.dumps(explanation(kind, DOSSIERS[kind]()).as_json()))
+    return written(kind, DOSSIERS[kind]())
+
+
+def written(kind: str, dossier: Tree) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(json.dumps(explanation(kind, dossier).as_json()))
     return told
 
 
@@ -134,6 +138,14 @@ def test_the_first_figure_that_differs_is_named_with_both_values() -> None:
     told["inputs"]["records"][2]["body"]["penalty"] = "4.56"
     found = COMPLAINT(sealed(told))
     assert found == "records/2/body/penalty: expected 4.55, found 4.56"
+
+
+def test_a_second_liquidation_in_the_event_takes_the_account_whole() -> None:
+    assert COMPLAINT(written("liquidation", liquidated_twice())) is None
+    first = liquidated_twice()
+    first["records"][0]["body"]["account"] = "ben"
+    complaint = COMPLAINT(written("liquidation", first))
+    assert complaint == "records/2/body/mode: expected partial, found full"
 
 
 def test_a_forged_mark_is_found_by_the_figures_that_it_would_lead_to() -> None:

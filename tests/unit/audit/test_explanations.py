@@ -10,7 +10,7 @@ from ledger.audit.explain import EXPLAINERS
 from ledger.audit.layout import lines
 from ledger.audit.policies import largest_remainder
 from ledger.codec.records import BODIES
-from tests.unit.audit.dossiers import DOSSIERS, Tree, explanation
+from tests.unit.audit.dossiers import DOSSIERS, Tree, explanation, liquidated_twice
 
 
 @pytest.mark.parametrize("kind", DOSSIERS)
@@ -92,6 +92,23 @@ def test_a_takeover_that_is_missing_is_found() -> None:
     dossier = DOSSIERS["liquidation"]()
     del dossier["records"][2]
     assert "=takeovers" in disagreeing("liquidation", dossier)
+
+
+def test_an_account_liquidated_again_in_the_event_is_taken_whole() -> None:
+    assert disagreeing("liquidation", liquidated_twice()) == []
+    other = liquidated_twice()
+    other["records"][0]["body"]["margin_instrument"] = "LIN"
+    assert "records/2/body/mode" in disagreeing("liquidation", other)
+    again = liquidated_twice()
+    again["records"][2]["body"]["mode"] = "partial"
+    assert disagreeing("liquidation", again) == ["records/2/body/mode"]
+
+
+@pytest.mark.parametrize("place", ["unrealized_pnl", "borne", "share", "gains", "deficit"])
+def test_a_shared_loss_that_was_doctored_is_found(place: str) -> None:
+    dossier = DOSSIERS["socialized_loss"]()
+    put(dossier, f"records/0/body/{place}", "24.00")
+    assert disagreeing("socialized_loss", dossier)
 
 
 def test_the_text_says_why_and_that_all_agrees() -> None:
