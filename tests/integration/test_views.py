@@ -191,7 +191,7 @@ def test_margin_sums_what_stands_behind_positions(reports: psycopg.Connection) -
         *(Decimal("-0.69"), Decimal("-0.75"), Decimal("-1.44"), Decimal("0.6"), Decimal("0.3")),
         *(Decimal("-2.04"), None, None),
     )
-    rows = [
+    rows: list[tuple[object, ...]] = [
         ("main", "alice", None, "cross", *alice, []),
         ("main", "bob", None, "cross", *bob, []),
     ]

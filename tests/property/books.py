@@ -61,7 +61,8 @@ class Books:
     """The registers of one pool, and the only places where balances change."""
 
     def __init__(self) -> None:
-        self.pool = events.Pool("", 0, "off", *[Fixed(0, 0)] * 3, "bitmex", "open")
+        zero = Fixed(0, 0)
+        self.pool = events.Pool("", 0, "off", zero, zero, zero, "bitmex", "open")
         self.scales: dict[str, int] = {}
         self.haircuts: dict[str, Fraction] = {}
         self.asset_prices: dict[str, Fraction] = {}
@@ -105,7 +106,8 @@ class Books:
     @property
     def one(self) -> int:
         """Smallest units in a whole unit of the settlement asset."""
-        return 10**self.pool.scale
+        one: int = 10**self.pool.scale
+        return one
 
     def near(self, amount: Fraction) -> Fraction:
         return Fraction(round(amount * self.one), self.one)

@@ -107,7 +107,7 @@ class Deleveraging(Margin):
                 score = (1 + gain) * leverage
             case "pro_rata":
                 score = abs(quantity)
-            case "capped_pro_rata":
+            case _:
                 score = upnl
         return Candidate(owner, account, quantity, upnl, score)
 

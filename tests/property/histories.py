@@ -41,12 +41,12 @@ def pool_terms(scale: int, number: int) -> events.Pool:
     return events.Pool(
         "USD",
         scale,
-        ("off", "full", "partial")[number % 3],  # type: ignore[arg-type]
+        ("off", "full", "partial")[number % 3],
         (Fixed(0, 0), Fixed(5, 3), Fixed(1, 0))[number % 4 % 3],
         (Fixed(0, 0), Fixed(1, 1))[number // 3 % 2],
         (Fixed(0, 0), Fixed(1000, 0))[number // 6 % 2],
         POLICIES[number % 5],  # type: ignore[arg-type]
-        ("open", "socialize")[number // 2 % 2],  # type: ignore[arg-type]
+        ("open", "socialize")[number // 2 % 2],
     )
 
 

@@ -78,9 +78,10 @@ def test_an_inventory_under_water_is_closed_at_its_cost_against_the_other_side()
     # Ben, short at 1000, closes at 910.80 and realizes 89.20; the fund keeps its 50.
     model = played(FULL, PUT_IN, INSURED, bought(), at(9200), at(8000))
     # Score: 200/1000 of profit on cost, times 800/1200 of leverage: 0.133333333333333333.
-    part = ("ben", "LIN", "L-1", 10, Fraction(-9108, 10), 1, Fraction(133333333333333333, 10**18))
-    part += (Fraction(9108, 100), Fraction(892, 10), True, Fraction(10892, 10))
-    assert steps(model, "deleveraged") == [part]
+    score = Fraction(133333333333333333, 10**18)
+    taken = ("ben", "LIN", "L-1", 10, Fraction(-9108, 10), 1, score)
+    left = (Fraction(9108, 100), Fraction(892, 10), True, Fraction(10892, 10))
+    assert steps(model, "deleveraged") == [(*taken, *left)]
     assert cents(model, "ben", "wallet", "USD") == 108920
     assert cents(model, HOUSE, "insurance", "USD") == 5000
     assert not model.held(LIQUIDATION, "LIN")
@@ -152,7 +153,7 @@ def test_a_suspect_price_is_kept_until_it_is_confirmed() -> None:
     model = played(FULL, *prices, at(9901), terms=terms)  # 9.99% from 110.01, 0.99% from 100
     assert (model.marks["LIN"].price, model.suspects) == (Fraction(9901, 100), {})
     model = played(FULL, *prices, at(11600), terms=terms)
-    assert model.marks["LIN"][:2] == (116, "confirmed")
+    assert model.marks["LIN"][:2] == (Fraction(116), "confirmed")
 
 
 def test_a_stale_mark_protects_a_position_from_being_taken() -> None:

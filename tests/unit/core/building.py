@@ -117,7 +117,7 @@ def margined_books() -> State:
     for name, amount in (("anna", "300"), ("ben", "300"), ("cleo", "10")):
         apply(state, event("deposit", account=name, asset="USD", amount=amount))
     for name in ("ISO", "FLAT"):
-        mode = {"account": "anna", "instrument": name, "mode": "isolated"}
+        mode: dict[str, Any] = {"account": "anna", "instrument": name, "mode": "isolated"}
         apply(state, event("position_mode", **mode))
     apply(state, event("price", instrument="LIN", mark_price="100"))
     apply(state, T1)

@@ -78,7 +78,7 @@ def into_isolated(instrument: str, *, account: str = "anna", amount: str = "1") 
 
 
 def mode(chosen: str, *, instrument: str, leverage: str | None = None) -> Event:
-    fields = {"account": "anna", "instrument": instrument, "leverage": leverage}
+    fields: dict[str, Any] = {"account": "anna", "instrument": instrument, "leverage": leverage}
     return event("position_mode", mode=chosen, **fields)
 
 
