@@ -158,7 +158,7 @@ def test_a_schedule_that_asks_more_to_go_on_calls_first() -> None:
 
 
 def test_a_mode_stays_while_its_margin_account_holds_something() -> None:
-    # Isolated margin 100; sold at 85.00 for a loss of 150: -50 is left of it, nobody makes it whole.
+    # Isolated margin 100; sold at 85.00 for a loss of 150: -50 stays.
     off = FULL._replace(liquidation="off")
     chosen = events.PositionMode("anna", "LIN", "isolated", None)
     beginning = PUT_IN, RICH, chosen, bought(), sold("cleo", "anna", 10, 8500)
