@@ -32,6 +32,7 @@ from ledger.writer import Writer
 from tests.conftest import url_of
 from tests.property.model import Model, Refused
 from tests.property.moods import market as market_of
+from tests.scenarios.examples import example as example_of
 from tests.unit.desk import wire
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,6 +238,22 @@ def shown_on_the_page() -> list[tuple[str, str]]:
     blocks = re.findall(r"```\n\$ clearing (explain [^\n]*)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert blocks
     return blocks
+
+
+@pytest.mark.parametrize("name", ["CF10", "CF11", "LQ21", "AD6", "AD15"])
+def test_every_record_of_a_worked_example_agrees_twice(database_url: str, name: str) -> None:
+    messages = [
+        json.dumps({"pool": "main", **json.loads(step.message)}).encode()
+        for step in example_of(name).steps
+    ]
+    written(PostgresLog.connect(database_url, "test", leaf_events=1000), messages)
+    explained_here = addresses(database_url, "main")
+    assert len(explained_here) > 10
+    with looking_up(database_url, "main") as lookups:
+        for address, kind in explained_here:
+            found = explanation(lookups, address)
+            assert found.agrees, (address, kind)
+            assert COMPLAINT(json.loads(json.dumps(found.as_json()))) is None, (address, kind)
 
 
 def test_the_page_shows_what_the_command_prints(example: str) -> None:

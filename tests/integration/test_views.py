@@ -158,6 +158,22 @@ def test_positions_derive_entry_price_and_value(reports: psycopg.Connection) -> 
     ]
 
 
+def test_entry_prices_are_rounded_once_and_half_even(database_url: str) -> None:
+    prices = {
+        "'linear', 1, 2e18, -5": "2e-18",  # a tie goes to the even digit
+        "'linear', 1, -2e18, 3": "2e-18",
+        "'linear', 1, -3, 2": "0.666666666666666667",
+        "'linear', 1, 3, -1e20": "33333333333333333333.333333333333333333",
+        "'inverse', 1, 3, 7": "0.428571428571428571",
+        "'inverse', 1, -5, -2e18": "2e-18",
+        "'linear', 1, 3, 1": None,
+    }
+    with psycopg.connect(database_url) as connection:
+        for given, price in prices.items():
+            found = _rows(connection, f"SELECT ledger.entry_price({given})")
+            assert found == [(None if price is None else Decimal(price),)], given
+
+
 def test_balances_at_an_event_are_those_of_that_time(reports: psycopg.Connection) -> None:
     query = "SELECT kind, balance, sequence FROM reporting.balances_at('main', {}) WHERE account ="
     expected = [
