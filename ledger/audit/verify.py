@@ -112,7 +112,7 @@ def verify(
         ConfigurationError: There is no such pool, or the range is not in it, or the anchors cannot
             be read.
     """
-    anchors, digest = _anchors(scope.anchors)
+    anchors, digest = anchors_of(scope.anchors)
     books = Audited.connect(url)
     try:
         with books.at_one_moment():
@@ -163,7 +163,12 @@ def _order(finding: Finding) -> tuple[object, ...]:
     return (pool, sequence == 0, sequence, rank, *rest)
 
 
-def _anchors(path: Path | None) -> tuple[Anchors, str | None]:
+def anchors_of(path: Path | None) -> tuple[Anchors, str | None]:
+    """Checkpoints kept elsewhere, and SHA-256 of their file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or contradicts itself.
+    """
     if path is None:
         return {}, None
     try:

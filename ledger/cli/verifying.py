@@ -7,8 +7,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.progress import TaskID
 
 from ledger.assembly import database
+from ledger.audit.archive_verdict import archive_verdict
 from ledger.audit.report import report
 from ledger.audit.signing import Signer
 from ledger.audit.verify import MODES, Scope, Verdict
@@ -35,6 +37,10 @@ def verify(
         bool, typer.Option("--from-snapshot", help="Begin behind the newest kept state.")
     ] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    archive: Annotated[
+        Path | None,
+        typer.Option("--archive", metavar="DIR", help="Verify an archive, not a database."),
+    ] = None,
     anchors: Annotated[
         Path | None,
         typer.Option("--anchors", metavar="FILE", help="Checkpoints kept elsewhere."),
@@ -57,7 +63,7 @@ def verify(
 
     quick: checkpoints, keys, sums. chain: every hash. fold: postings to balances. rederive: every
     event decided again. Needs no more than the role clearing_auditor. Exit code 1: something is
-    wrong; the first pool, event, table and field is named, with what was expected.
+    wrong; the first is named, with what was expected. --archive: files alone, not decided again.
 
     Example: clearing verify --mode all --anchors anchors.jsonl --report verdict.json
     """
@@ -67,15 +73,13 @@ def verify(
     scope = Scope(mode, pool, first, last, from_snapshot, workers, anchors, keys)
     signer = None if sign_with is None else Signer.of_file(sign_with)
     began = datetime.now(UTC)
-    with database(database_url) as url:
-        verdict = _watched(url, scope, quiet=quiet)
-    found = report(verdict, began, datetime.now(UTC), _plain(url), signer)
-    if out is not None:
-        _write(out, found)
-    if as_json:
-        say(json.dumps(found))
+    if archive is None:
+        with database(database_url) as url:
+            verdict, books = _watched(url, scope, quiet=quiet), _plain(url)
     else:
-        _show(verdict)
+        _refuse_of_database(scope, database_url)
+        verdict, books = _watched_archive(archive, scope, quiet=quiet), str(archive)
+    _tell(verdict, report(verdict, began, datetime.now(UTC), books, signer), out, as_json=as_json)
     if not verdict.is_good:
         raise typer.Exit(1)
 
@@ -89,6 +93,42 @@ def _watched(url: str, scope: Scope, *, quiet: bool) -> Verdict:
             lambda total: bar.update(task, total=total),
             lambda count: bar.advance(task, count),
         )
+
+
+def _refuse_of_database(scope: Scope, database_url: str | None) -> None:
+    """Refuse options that an archive, which is verified as a whole, has no use for."""
+    given = {
+        "--database-url": database_url is not None,
+        f"--mode {scope.mode}": scope.mode != "all",
+        "--from": scope.first is not None,
+        "--to": scope.last is not None,
+        "--from-snapshot": scope.from_snapshot,
+        "--workers": scope.workers > 1,
+    }
+    wrong = [option for option, is_given in given.items() if is_given]
+    if wrong:
+        raise ConfigurationError(f"--archive DIR is verified as a whole, without {wrong[0]}")
+
+
+def _watched_archive(directory: Path, scope: Scope, *, quiet: bool) -> Verdict:
+    with progress(quiet=quiet) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def moved(pool: str, done: int, last: int) -> None:
+            if pool not in tasks:
+                tasks[pool] = bar.add_task(pool, total=last)
+            bar.update(tasks[pool], completed=done)
+
+        return archive_verdict(directory, scope, moved)
+
+
+def _tell(verdict: Verdict, found: dict[str, object], out: Path | None, *, as_json: bool) -> None:
+    if out is not None:
+        _write(out, found)
+    if as_json:
+        say(json.dumps(found))
+    else:
+        _show(verdict)
 
 
 def _write(path: Path, found: dict[str, object]) -> None:

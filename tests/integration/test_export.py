@@ -326,6 +326,29 @@ def test_the_commands_export_check_and_replay(
     assert isinstance(none.exception, ConfigurationError)
 
 
+def test_an_archive_is_verified_as_a_database_is(copy: Path, tmp_path: Path) -> None:
+    run, words = CliRunner().invoke, ["verify", "--archive", str(copy)]
+    out = tmp_path / "verdict.json"
+    good = run(app, [*words, "--report", str(out)])
+    assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "good: nothing is wrong (archive)")
+    told = json.loads(out.read_text())
+    assert (told["verdict"], told["mode"], told["books"]) == ("good", "archive", str(copy))
+    (main,) = [one for one in told["pools"] if one["pool"] == "main"]
+    assert main["chain"] == load(copy).pools["main"].chain.hex()
+    assert main["passes"][0]["checks"] == ["chain", "tree", "fold"]
+    (file,) = [file for file in load(copy).pools["late"].parts[0].files if file.table == "posting"]
+    (copy / file.path).write_bytes(b"PAR1")
+    bad = run(app, [*words, "--json"])
+    assert bad.exit_code == 1
+    told = json.loads(bad.stdout)
+    assert (told["verdict"], told["first"]["field"]) == ("bad", file.path)
+    assert [one["pool"] for one in told["pools"] if not one["passes"]] == ["late"]
+    for option in (["--database-url", "postgresql:///books"], ["--from", "2"], ["--mode", "fold"]):
+        wrong = run(app, [*words, *option])
+        assert isinstance(wrong.exception, ConfigurationError)
+        assert option[0] in str(wrong.exception)
+
+
 def test_without_pyarrow_the_message_says_what_to_install(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
