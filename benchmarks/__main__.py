@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import core, pipeline, raw_copy, ticks, traffic
+from benchmarks import core, hashing, pipeline, raw_copy, ticks, traffic
 from consumers.embedded import EmbeddedBroker
 from ledger.store import embedded
 from ledger.store.migrate import migrate
@@ -56,6 +56,9 @@ def _figures(trades: int, sizes: tuple[int, ...], folder: Path) -> dict[str, dic
     _say("core: ticks over open positions, examinations, a cascade")
     figures["ticks"] = ticks.measured(sizes)
     _say("\n".join(ticks.table(figures["ticks"])))
+    _say("hashing: leaf, chain and tree of a trade")
+    figures["hashing"] = hashing.measured()
+    _say("\n".join(hashing.table(figures["hashing"])))
     server = embedded.start(folder / "postgres")
     try:
         target = _database(server.url, "raw_copy")

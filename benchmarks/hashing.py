@@ -8,7 +8,7 @@ comparison, deciding it. Seconds of the processor.
 import gc
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ledger.audit.signing import Signer
 from ledger.codec.canonical import GENESIS, chain_hash, event_bytes, leaf_hash, outcome_bytes
@@ -80,6 +80,15 @@ def measured(trades: int = TRADES) -> dict[str, float]:
         "postings": round(sum(len(one.postings) for one in outcomes) / trades, 2),
         "sign_us": round(_signed_us(), 1),
     }
+
+
+def table(figures: Mapping[str, float]) -> Iterator[str]:
+    """The figures as a line for people."""
+    yield (
+        f"proof of a trade of {figures['postings']:.0f} postings: {figures['hash_us']:.1f} us,"
+        f" beside {figures['decide_us']:.1f} us to decide it; a signature"
+        f" {figures['sign_us']:.1f} us a checkpoint"
+    )
 
 
 def _hashed_us(events: Sequence[StoredEvent], outcomes: Sequence[Outcome]) -> float:
