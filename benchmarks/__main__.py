@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import core, hashing, pipeline, raw_copy, ticks, traffic
+from benchmarks import as_of, core, hashing, pipeline, raw_copy, ticks, traffic
 from consumers.embedded import EmbeddedBroker
 from ledger.store import embedded
 from ledger.store.migrate import migrate
@@ -29,14 +29,16 @@ def main() -> int:
     """Measure, print, keep. Exit code 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--trades", type=int, default=100_000, help="trades through the pipeline")
-    parser.add_argument(
-        "--quick", action="store_true", help="a fifth of the trades, up to 100,000 open positions"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer trades and positions, no as_of")
     asked = parser.parse_args()
     trades = asked.trades // 5 if asked.quick else asked.trades
     with tempfile.TemporaryDirectory(prefix="clearing-bench-") as folder:
         sizes = ticks.POSITIONS[:-1] if asked.quick else ticks.POSITIONS
         figures = _figures(trades, sizes, Path(folder))
+    if not asked.quick:
+        _say("as of: balances and margin of the past")
+        figures["as_of"] = as_of.measured()
+        _say("\n".join(as_of.table(figures["as_of"])))
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
