@@ -21,6 +21,7 @@ _LEFT_OUT = "..."
 _VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
     (re.compile(r"\b[0-9a-f]{32,}\b"), "HASH"),
+    (re.compile(r"\bleaf \d+ of\b"), "leaf N of"),
     (re.compile(r'"seconds": [0-9.]+'), '"seconds": N'),
     (re.compile(r'"ledger": "[^"]*"'), '"ledger": VERSION'),
 )

@@ -37,7 +37,7 @@ from tests.unit.desk import wire
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKER = ROOT / "tools" / "check_explanation.py"
-EXAMPLE = ROOT / "docs" / "examples" / "default.jsonl"
+EXAMPLE = ROOT / "docs" / "examples" / "explained.jsonl"
 PAGE = ROOT / "docs" / "operating" / "explain.md"
 SEEDS = range(200, 208)
 EVENTS = 60

@@ -24,29 +24,13 @@ from ledger.store.evidence import Evidence, evidence
 from ledger.store.log import PostgresLog
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
-from tests.integration.test_commands import FIRST, clearing, written
+from tests.integration.test_commands import FIRST, clearing
 from tests.integration.varied_books import fresh
 from tests.unit.audit.sum_trees import CHECKER, checker
 
 MODULE = checker()
 Json = dict[str, Any]
 SEED = 5
-SMALL: Json = {
-    "kind": "instrument",
-    "type": "linear",
-    "multiplier": "0.00001",
-    "price_scale": 2,
-    "quantity_scale": 0,
-    "expiry": None,
-    "tiers": [
-        {
-            "notional_cap": None,
-            "initial_rate": "0.1",
-            "maintenance_rate": "0.05",
-            "maintenance_amount": "0",
-        }
-    ],
-}
 SIGNER = Signer(b"\x17" * 32)
 
 
@@ -430,38 +414,6 @@ def test_nothing_is_proved_without_a_published_checkpoint(
             proof,
             [each for each in published if each["sequence"] != proof["checkpoint"]["sequence"]],
         )
-
-
-def test_an_account_opened_with_nothing_to_post_is_found_where_it_was_opened(
-    database_url: str, tmp_path: Path
-) -> None:
-    """Contracts worth a tenth of the smallest unit cost nothing, so `variation` has no posting."""
-    terms = {**SMALL, "instrument": "SMALL"}
-    said = {"kind": "trade", "instrument": "SMALL", "buyer_fee": "0", "seller_fee": "0"}
-    trades = [
-        {"price": "0.01", "buyer": "alice", "seller": "bob"},
-        {"price": "5000", "buyer": "bob", "seller": "alice"},
-    ]
-    events: list[Json] = [terms, *({**said, "quantity": "1", **trade} for trade in trades)]
-    common = {"pool": "main", "occurred_at": "2026-02-01T00:00:00Z"}
-    path = written(
-        tmp_path / "small",
-        *({"event_id": f"s-{n}", **common, **event} for n, event in enumerate(events)),
-    )
-    clearing("ingest", str(FIRST), database_url=database_url)
-    clearing("ingest", path, database_url=database_url)
-    anchors = tmp_path / "published"
-    clearing("checkpoint", "--out", str(anchors), database_url=database_url)
-    published = [json.loads(line) for line in anchors.read_text().splitlines()]
-    with evidence(database_url, None) as books:
-        last = head(published)
-        assert len(books.postings(last - 1)) == 2
-        check(prove_event(books, last - 1, None, ignored), published)
-        for line, posting in enumerate(books.postings(last), start=1):
-            proof = prove_posting(books, last, line, None, ignored)
-            if posting.account_sequence == 1:
-                assert [each["sequence"] for each in proof["registry"]][-1] == last - 1
-            check(proof, published)
 
 
 def altered(url: str, statement: str) -> None:

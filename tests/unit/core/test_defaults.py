@@ -264,3 +264,16 @@ HUGE = "1" + "0" * 40
 def test_of_several_refusals_the_first_in_precedence_is_given(kind: str, fields: Body) -> None:
     state = books("anna")
     assert refused(state, kind, instrument="LIN", **fields) == "too_many_decimals"
+
+
+def test_an_account_is_opened_by_its_first_posting_alone() -> None:
+    """A thousandth of a contract at 0.01 costs nothing, so no account of costs is needed yet."""
+    small: Body = {"quantity_scale": 3}
+    state = books("anna", "ben", instruments=small, liquidation="off")
+    outcome = traded(state, "anna", "ben", "0.01", quantity="0.001")
+    assert [(opened.owner, opened.kind) for opened in outcome.opened] == [
+        ("anna", "position"),
+        ("ben", "position"),
+    ]
+    outcome = traded(state, "anna", "ben", "100", quantity="1")
+    assert [opened.kind for opened in outcome.opened] == ["variation", "variation"]
