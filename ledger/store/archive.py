@@ -14,8 +14,8 @@ from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.ports import Offset, Shard, SignedCheckpoint, SigningKey, Source, StoredEvent
 from ledger.store import checkpoints, reading
 from ledger.store.bodies import unpacked
+from ledger.store.connecting import connected
 from ledger.store.faults import translated
-from ledger.store.migrate import require_current
 
 _SHARDS = """
     SELECT shard, name, partition, epoch, next_sequence, next_account,
@@ -49,6 +49,10 @@ class Heads(NamedTuple):
 EVENTS_STREAMED = 100
 """Events are streamed in chunks of so many: at 1 MiB a message, 100 MiB."""
 
+_SESSION = """
+    SET ROLE clearing_auditor;
+    SET timezone = 'UTC';
+    SET default_transaction_read_only = on"""
 _MOMENTS = frozenset({"occurred_at", "pool_time"})
 
 
@@ -67,20 +71,7 @@ class StoredBooks:
             SchemaMismatch: The database is not migrated to this version.
             StoreUnavailable: It cannot be reached.
         """
-        with translated():
-            connection = psycopg.connect(
-                url, autocommit=True, application_name=application, connect_timeout=10
-            )
-            try:
-                require_current(connection)
-                connection.execute(
-                    "SET ROLE clearing_auditor; SET timezone = 'UTC';"
-                    " SET default_transaction_read_only = on"
-                )
-            except BaseException:
-                connection.close()
-                raise
-        return cls(connection)
+        return cls(connected(url, application, _SESSION))
 
     @property
     def connection(self) -> psycopg.Connection:

@@ -17,8 +17,8 @@ import psycopg
 
 from ledger.ports import SignedCheckpoint
 from ledger.store import checkpoints
+from ledger.store.connecting import connected
 from ledger.store.faults import translated
-from ledger.store.migrate import require_current
 
 _STREAMED_ROWS = 20
 _SESSION = """
@@ -118,17 +118,7 @@ class PostgresFeed:
             SchemaMismatch: The database is not migrated to this version.
             StoreUnavailable: It cannot be reached.
         """
-        with translated():
-            connection = psycopg.connect(
-                url, autocommit=True, application_name=application, connect_timeout=10
-            )
-            try:
-                require_current(connection)
-                connection.execute(_SESSION)
-            except BaseException:
-                connection.close()
-                raise
-        return cls(connection)
+        return cls(connected(url, application, _SESSION))
 
     def heads(self) -> Sequence[Head]:
         """The pools by name."""

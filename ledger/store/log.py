@@ -33,8 +33,8 @@ from ledger.ports import (
 from ledger.store import checkpoints, copying, reading
 from ledger.store.batches import require_whole
 from ledger.store.bodies import packed, unpacked
+from ledger.store.connecting import connected
 from ledger.store.faults import translated
-from ledger.store.migrate import require_current
 
 LEAF_EVENTS = 1_000_000
 """Sequences of one partition."""
@@ -86,17 +86,7 @@ class PostgresLog:
             SchemaMismatch: The database is not migrated to this version.
             StoreUnavailable: It cannot be reached.
         """
-        with translated():
-            connection = psycopg.connect(
-                url, autocommit=True, application_name=application, connect_timeout=10
-            )
-            try:
-                require_current(connection)
-                connection.execute(_SESSION)
-            except BaseException:
-                connection.close()
-                raise
-        return cls(connection, leaf_events=leaf_events)
+        return cls(connected(url, application, _SESSION), leaf_events=leaf_events)
 
     @property
     def connection(self) -> psycopg.Connection:
