@@ -14,6 +14,7 @@ import secrets
 import stat
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Self
 
 from cryptography.exceptions import InvalidSignature
@@ -119,7 +120,7 @@ def home_key() -> Path:
 
 
 def make_key(path: Path) -> Signer:
-    """A new key in a new file.
+    """A new key in a new file, which is never seen half written.
 
     Raises:
         ConfigurationError: The file is there, or cannot be written.
@@ -127,8 +128,11 @@ def make_key(path: Path) -> Signer:
     seed = secrets.token_bytes(SEED_LENGTH)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - made with its mode
+        with NamedTemporaryFile("w", dir=path.parent, prefix=".key-") as file:  # mode 0600
             file.write(seed.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            path.hardlink_to(file.name)  # whole or not at all, and never over another
     except FileExistsError:
         raise ConfigurationError(f"{path} is there: a key is never overwritten") from None
     except OSError as fault:
