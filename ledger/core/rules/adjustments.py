@@ -135,7 +135,6 @@ def _unsound(state: State, lines: list[tuple[AccountKey, int, int]]) -> Iterator
     after: dict[AccountKey, int] = {}
     for key, _, amount in lines:
         after[key] = after.get(key, state.journal.balance(*key)) + amount
-    asset = state.settlement.asset
     for key, balance in after.items():
         if key.kind == HOLD and balance != state.journal.balance(*key):
             yield rejected(
@@ -146,31 +145,32 @@ def _unsound(state: State, lines: list[tuple[AccountKey, int, int]]) -> Iterator
             debt = unpriced_debt(state, state.assets[key.asset], key.owner, change)
             if debt is not None:
                 yield debt
-        if key.kind in (ISOLATED, POSITION) and not key.owner.startswith("@"):
-            sides = [
-                AccountKey(key.owner, POSITION, key.instrument, None),
-                AccountKey(key.owner, ISOLATED, key.instrument, asset),
-            ]
-            position, margin = (after.get(side, state.journal.balance(*side)) for side in sides)
-            if margin and not position:
-                yield rejected(
-                    Code.ISOLATED_WITHOUT_POSITION,
-                    f"{key.owner} would have isolated margin {margin} in {key.instrument} "
-                    "without a position",
-                )
-        if key.kind in (POSITION, VARIATION):
-            sides = [
-                AccountKey(key.owner, POSITION, key.instrument, None),
-                AccountKey(key.owner, VARIATION, key.instrument, asset),
-            ]
-            position, variation = (after.get(side, state.journal.balance(*side)) for side in sides)
-            if variation and not position:
-                yield rejected(
-                    Code.VARIATION_WITHOUT_POSITION,
-                    f"{key.owner} would have variation {variation} in {key.instrument} "
-                    "without a position",
-                )
+        if key.kind in KINDS_OF_INSTRUMENT:
+            yield from _left_without_position(state, key, after)
         if key.kind == INSURANCE and balance < 0:
             yield rejected(Code.INSURANCE_NEGATIVE, f"insurance would be {balance}")
         if key.kind == DEFICIT and balance > 0:
             yield rejected(Code.DEFICIT_POSITIVE, f"deficit would be {balance}")
+
+
+_NEEDING_A_POSITION = (
+    (VARIATION, Code.VARIATION_WITHOUT_POSITION, "variation"),
+    (ISOLATED, Code.ISOLATED_WITHOUT_POSITION, "isolated margin"),
+)
+
+
+def _left_without_position(
+    state: State, touched: AccountKey, after: dict[AccountKey, int]
+) -> Iterator[Rejection]:
+    """What would be left on the touched owner's instrument without a position in it."""
+    owner, instrument = touched.owner, touched.instrument
+    position = AccountKey(owner, POSITION, instrument, None)
+    if after.get(position, state.journal.balance(*position)):
+        return
+    for kind, code, words in _NEEDING_A_POSITION:
+        account = AccountKey(owner, kind, instrument, state.settlement.asset)
+        left = after.get(account, state.journal.balance(*account))
+        if left:
+            yield rejected(
+                code, f"{owner} would have {words} {left} in {instrument} without a position"
+            )
