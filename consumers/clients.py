@@ -1,6 +1,8 @@
 """Kafka clients as this project sets them up: consumer, producer, admin."""
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from contextlib import suppress
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from consumers.faults import translated
@@ -14,6 +16,9 @@ REQUEST_BYTES_MAX = 16 * 1024 * 1024
 POLL_RECORDS_MAX = 20_000
 """Of one poll. Large, so that one poll empties the fetches of *all* topics: the merge by time needs
 to see each of them."""
+
+_SENDER_ENDS_S = 5.0
+"""Longest wait for a producer's thread that was told to end; it looks up within milliseconds."""
 
 
 def consumer(settings: RunSettings) -> KafkaConsumer:
@@ -58,6 +63,23 @@ def producer(settings: RunSettings) -> KafkaProducer:
             metrics_enabled=False,
             **_security(settings),
         )
+
+
+def retire(producer: KafkaProducer, timeout_s: float) -> None:
+    """Close a producer for certain: its thread has ended and its socket is closed.
+
+    `KafkaProducer.close` raises when its flush runs out of time; thread and socket go on then.
+
+    Args:
+        producer: Not used afterwards; what it did not deliver in time is given up.
+        timeout_s: For what was sent and is not acknowledged yet; 0 gives it up at once.
+    """
+    with suppress(errors.KafkaError):
+        producer.close(timeout=timeout_s)
+    producer._closed = True  # noqa: SLF001 - no public way, as the two lines below
+    sender = producer._sender  # noqa: SLF001
+    sender.force_close()
+    sender.join(_SENDER_ENDS_S)
 
 
 def admin(settings: RunSettings) -> KafkaAdminClient:

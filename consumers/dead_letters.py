@@ -79,7 +79,7 @@ class DeadLetters:
 
     def close(self) -> None:
         """Give the connection back."""
-        self._producer.close(timeout=1)
+        clients.retire(self._producer, 1)
 
     def _send(self, letter: Refused, value: bytes) -> Future:
         message = letter.message

@@ -131,7 +131,7 @@ class Clearing:
         create_topics(settings, 1)
         dead_letters = name(settings.prefix, DEAD_LETTERS) in describe(settings).partitions
         self._producer = clients.producer(settings)
-        stack.callback(self._producer.close, timeout=2)
+        stack.callback(clients.retire, self._producer, 2)
         consumer = clients.consumer(settings)
         stack.callback(consumer.close, timeout_ms=2_000)
         self._consumer = _WholeSlots(consumer)

@@ -84,7 +84,7 @@ def send(
     failures: list[Exception] = []
     with ExitStack() as stack, translated(doing):
         producer = clients.producer(settings)
-        stack.callback(producer.close, timeout=2)
+        stack.callback(clients.retire, producer, 2)
         for message in messages:
             producer.send(
                 name(settings.prefix, message.role),

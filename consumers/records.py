@@ -11,7 +11,7 @@ too, which is the publisher's own (`consumers.publisher`).
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
@@ -200,10 +200,7 @@ class RecordsTopic:
         """Stop at once: what is not acknowledged by now is sent again by whoever comes next."""
         if self._reader is not None:
             self._reader.close(timeout_ms=1_000)
-        with suppress(errors.KafkaError):
-            self._producer.close(timeout=0)
-        # A close whose flush ran out of time has left the sender at work.
-        self._producer._sender.force_close()  # noqa: SLF001 - no public way
+        clients.retire(self._producer, 0)
 
     def _described(self) -> tuple[str, int]:
         found = describe(self._settings, [self.name])

@@ -202,7 +202,7 @@ class Desk:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._producer.close()
+        clients.retire(self._producer, 10)
 
 
 def _read(reader: KafkaConsumer, place: TopicPartition) -> Iterable[Letter]:
