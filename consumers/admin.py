@@ -1,7 +1,9 @@
 """Topics of a cluster: make them, and describe what is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+
+from kafka import KafkaAdminClient
 
 from consumers import clients
 from consumers.faults import translated
@@ -26,10 +28,15 @@ class Described(NamedTuple):
     partitions: Mapping[str, int]
 
 
-def describe(settings: RunSettings, topics: Sequence[str] | None = None) -> Described:
+def describe(
+    settings: RunSettings,
+    topics: Sequence[str] | None = None,
+    *,
+    connect: Callable[[RunSettings], KafkaAdminClient] = clients.admin,
+) -> Described:
     """Ids and partition counts of these topics; None: of the source topics and the dead letters."""
     names = topics or [*roles(settings.prefix), name(settings.prefix, DEAD_LETTERS)]
-    client = clients.admin(settings)
+    client = connect(settings)
     try:
         with translated(f"describing topics at {settings.bootstrap_servers}"):
             cluster = client.describe_cluster()["cluster_id"]

@@ -109,6 +109,7 @@ class Loop:
         *,
         on_assigned: Callable[[Iterable[int]], object] = lambda _: None,
         on_taken: Callable[[Outcome], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set up, and assign or subscribe; nothing is read yet.
 
@@ -119,6 +120,7 @@ class Loop:
             writer: Thrown away after any exception from here.
             on_assigned: Called with partitions once they are owned, before any batch of theirs.
             on_taken: Called after each commit, before the next batch.
+            clock: Seconds, never going back.
         """
         self._settings = settings
         self._consumer = consumer
@@ -126,13 +128,14 @@ class Loop:
         self._writer = writer
         self._on_assigned = on_assigned
         self._on_taken = on_taken
+        self._clock = clock
         self._merges: dict[int, Merge] = {}
         self._readings: dict[TopicPartition, _Reading] = {}
         self._rank = {source.topic: rank for rank, source in enumerate(sources.by_rank)}
         self._batch: list[Message] = []
         self._batch_began = 0.0
         self._confirmed = True
-        self._committed = time.monotonic()
+        self._committed = self._clock()
         self._listener = _Listener(consumer)
         sources.watch(consumer)
         self._begin()
@@ -205,9 +208,9 @@ class Loop:
     def _poll_ms(self) -> int:
         """How long to wait for messages: until something else is to be done."""
         if self._batch:
-            age = (time.monotonic() - self._batch_began) * 1000
+            age = (self._clock() - self._batch_began) * 1000
             return max(0, int(self._settings.batch_age_max_ms - age))
-        now = time.monotonic() * 1000
+        now = self._clock() * 1000
         wait = _IDLE_MS
         for merge in self._merges.values():
             left = merge.wait_left_ms(now)
@@ -219,7 +222,7 @@ class Loop:
 
     def _full(self) -> bool:
         """Whether a buffer is long, and need not wait for another topic to get shorter."""
-        now = time.monotonic() * 1000
+        now = self._clock() * 1000
         return any(
             not merge.wait_left_ms(now)
             and any(
@@ -261,7 +264,7 @@ class Loop:
 
     def _write(self) -> None:
         """Fill the batch from the merges, and commit it if it is full, old, or all there is."""
-        now = time.monotonic()
+        now = self._clock()
         limit = self._settings.batch_events_max
         for merge in self._merges.values():
             if len(self._batch) < limit:
@@ -280,7 +283,7 @@ class Loop:
             self._on_taken(self._writer.take(batch))
 
     def _look_after(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._sources.check()
         if self._settings.group is not None and now - self._committed >= _GROUP_COMMIT_S:
             self._committed = now

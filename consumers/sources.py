@@ -12,10 +12,10 @@ only seen by its end offset.
 
 import logging
 import time
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers import clients
 from consumers.admin import Described, describe
@@ -38,6 +38,14 @@ _ACCEPT = (
 logger = logging.getLogger(__name__)
 
 
+class Broker(Protocol):
+    """Makes clients of a broker; the module `consumers.clients` does, and so does a simulation."""
+
+    def consumer(self, settings: RunSettings) -> KafkaConsumer: ...
+
+    def admin(self, settings: RunSettings) -> KafkaAdminClient: ...
+
+
 class Sources:
     """The five topics of a cluster, by identity.
 
@@ -46,18 +54,31 @@ class Sources:
         partitions: How many each of them has.
     """
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        broker: Broker = clients,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Ask the broker.
+
+        Args:
+            settings: Where it is, and the names of the topics.
+            broker: Makes the clients.
+            clock: Seconds, never going back.
 
         Raises:
             ConfigurationError: A topic is missing, or the counts of partitions differ.
         """
-        found = describe(settings)
+        found = describe(settings, connect=broker.admin)
         self.partitions = _partitions(settings, found)
         self.by_rank = tuple(
             Source(found.cluster, found.topic_ids[topic], topic) for topic in roles(settings.prefix)
         )
         self._settings = settings
+        self._broker = broker
+        self._clock = clock
         self._accept = settings.accept_changed_topics
         self._cluster: Any = None
         self._connections: Any = None
@@ -118,7 +139,7 @@ class Sources:
         The embedded broker lists the first offset of the last batch as the end; its fetches know
         better. Apache Kafka says the same twice.
         """
-        reader = clients.consumer(self._settings._replace(group=None))
+        reader = self._broker.consumer(self._settings._replace(group=None))
         try:
             with translated(f"looking for the end of {place.topic}"):
                 reader.assign([place])
@@ -177,7 +198,7 @@ class Sources:
                 )
 
     def _note_missing(self, source: Source) -> None:
-        now = time.monotonic()
+        now = self._clock()
         since = self._missing_since.setdefault(source.topic, now)
         if since == now:
             logger.warning("topic %s is missing from the broker's metadata", source.topic)
