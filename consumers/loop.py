@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from consumers.faults import translated
+from consumers.lag import Lag, LoopObserver, Place, Unwatched
 from consumers.merge import Merge
 from consumers.settings import RunSettings
 from consumers.sources import Sources
@@ -110,6 +111,7 @@ class Loop:
         on_assigned: Callable[[Iterable[int]], object] = lambda _: None,
         on_taken: Callable[[Outcome], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        observer: LoopObserver | None = None,
     ) -> None:
         """Set up, and assign or subscribe; nothing is read yet.
 
@@ -121,6 +123,7 @@ class Loop:
             on_assigned: Called with partitions once they are owned, before any batch of theirs.
             on_taken: Called after each commit, before the next batch.
             clock: Seconds, never going back.
+            observer: Told how the work goes.
         """
         self._settings = settings
         self._consumer = consumer
@@ -129,6 +132,7 @@ class Loop:
         self._on_assigned = on_assigned
         self._on_taken = on_taken
         self._clock = clock
+        self._observer: LoopObserver = observer or Unwatched()
         self._merges: dict[int, Merge] = {}
         self._readings: dict[TopicPartition, _Reading] = {}
         self._rank = {source.topic: rank for rank, source in enumerate(sources.by_rank)}
@@ -150,14 +154,32 @@ class Loop:
         while not stopping():
             with translated(f"reading from {self._settings.bootstrap_servers}"):
                 polled = {} if self._full() else self._consumer.poll(self._poll_ms())
+            self._observer.lap("poll")
             if self._listener.notices:
                 self._rebalance()
             else:
                 self._absorb(polled)
             self._write()
             self._look_after()
+            self._observer.turned(self.lags)
             if self._settings.drain and self._drained():
                 return
+
+    def lags(self) -> dict[Place, Lag]:
+        """What the topics hold that the books do not; asked between turns."""
+        begun: dict[Place, list[int]] = {}
+        for message in self._batch:
+            place = (message.source.topic, message.partition)
+            begun.setdefault(place, []).append(message.timestamp_ms)
+        found = {}
+        for (topic, number), reading in self._readings.items():
+            rank, merge = self._rank[topic], self._merges[number]
+            drafted = begun.get((topic, number), [])
+            end = self._consumer.highwater(TopicPartition(topic, number)) or reading.next_offset
+            messages = len(drafted) + merge.buffered(rank) + max(0, end - reading.next_offset)
+            oldest = drafted[0] if drafted else merge.oldest_ms(rank)
+            found[topic, number] = Lag(messages, oldest)
+        return found
 
     def _begin(self) -> None:
         topics = [source.topic for source in self._sources.by_rank]
@@ -194,7 +216,8 @@ class Loop:
             if place in assigned:
                 self._consumer.seek(place, start)
                 self._consumer.resume(place)
-        logger.info("reading partitions %s", numbers)
+        by_rank = self._sources.by_rank
+        self._observer.assigned({(by_rank[r].topic, n): at for (r, n), at in starts.items()})
 
     def _release(self, numbers: Sequence[int]) -> None:
         self._batch = [message for message in self._batch if message.partition not in numbers]
@@ -203,7 +226,7 @@ class Loop:
         for place in [place for place in self._readings if place.partition in numbers]:
             del self._readings[place]
         self._writer.revoke(numbers)
-        logger.info("released partitions %s", numbers)
+        self._observer.released(numbers)
 
     def _poll_ms(self) -> int:
         """How long to wait for messages: until something else is to be done."""
@@ -276,11 +299,14 @@ class Loop:
         full = len(self._batch) >= limit
         old = (now - self._batch_began) * 1000 >= self._settings.batch_age_max_ms
         if full or old or not any(merge.behind() for merge in self._merges.values()):
+            self._observer.lap("merge")
             if not self._confirmed:
                 self._sources.confirm()
                 self._confirmed = True
+            self._observer.lap("confirm")
             batch, self._batch = self._batch, []
             self._on_taken(self._writer.take(batch))
+            self._observer.lap("dead_letters")
 
     def _look_after(self) -> None:
         now = self._clock()

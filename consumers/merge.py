@@ -52,6 +52,11 @@ class Merge:
         lane = self._lanes[rank]
         return len(lane.messages) - lane.head
 
+    def oldest_ms(self, rank: int) -> int | None:
+        """Timestamp of the first message of a topic that waits here; None: none does."""
+        lane = self._lanes[rank]
+        return lane.messages[lane.head].timestamp_ms if lane.rest else None
+
     def any_buffered(self) -> bool:
         """Whether any topic has messages here."""
         return any(lane.rest for lane in self._lanes)

@@ -17,7 +17,6 @@ Rules of this file:
 Bounded: memory holds the states of its shards and one batch. Event ids are never kept in memory.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -39,13 +38,12 @@ from ledger.core.machine import RULES_VERSION, decide
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
+from ledger.observing import Observer, Unobserved
 from ledger.ports import Log, Message, Seal, Shard, Snapshot, Source, StoredEvent
 from ledger.recovery import event_of, restore
 
 SNAPSHOT_EVENTS = 100_000
 """Events after which a shard's state is kept again."""
-
-logger = logging.getLogger(__name__)
 
 
 class Taken(NamedTuple):
@@ -69,6 +67,7 @@ class Writer:
         snapshot_events: int = SNAPSHOT_EVENTS,
         seal: Seal | None = None,
         rules: int = RULES_VERSION,
+        observer: Observer | None = None,
     ) -> None:
         """Own nothing yet.
 
@@ -80,6 +79,7 @@ class Writer:
             snapshot_events: Events after which a shard's state is kept again.
             seal: Makes a checkpoint whenever a state is kept; None: none are made.
             rules: Version of the rules that decide.
+            observer: Told how the work goes.
 
         Raises:
             ConfigurationError: These books do not know the key that would sign.
@@ -92,6 +92,7 @@ class Writer:
         if seal is not None:
             seal.prepare(log)
         self.rules = rules
+        self._observer: Observer = observer or Unobserved()
         self._shards: dict[str, Shard] = {}
         self._states: dict[str, State] = {}
         self._snapshots: dict[str, int] = {}
@@ -123,6 +124,11 @@ class Writer:
                 smallest[where] = min(offset, smallest.get(where, offset))
         return smallest
 
+    @property
+    def shards(self) -> Mapping[str, Shard]:
+        """The heads of the shards owned, by name, as they are committed."""
+        return self._shards
+
     def state(self, pool: str) -> State:
         """The state of a pool in memory; it is owned and loaded where it was not."""
         return self._states[self._shard(pool, None).name]
@@ -134,7 +140,9 @@ class Writer:
             FenceLost: Another writer owns a shard now; nothing was written.
             StoreError: The log failed; this writer must be thrown away.
         """
-        return self._write([Arrival(message, decode(message.value)) for message in messages])
+        arrivals = [Arrival(message, decode(message.value)) for message in messages]
+        self._observer.lap("decode")
+        return self._write(arrivals)
 
     def redrive(self, refused: Sequence[tuple[str, StoredEvent]]) -> Taken:
         """Submit refused messages again, each as a new sequence that names the old one.
@@ -171,14 +179,17 @@ class Writer:
         drafts: dict[str, Draft] = {}
         self._directory = None
         self._look_up(arrivals, drafts)
+        self._observer.lap("look_up")
         refused: list[Refused] = []
         for arrival in arrivals:
             refusal = self._apply(arrival, drafts)
             if refusal is not None:
                 refused.append(refusal)
         self._move_offsets(arrivals, drafts)
+        self._observer.lap("decide")
         if drafts:
             self._log.append([draft.finished() for draft in drafts.values()])
+        self._observer.lap("commit")
         applied = duplicates = 0
         for name, draft in drafts.items():
             applied += len(draft.accepted)
@@ -186,6 +197,7 @@ class Writer:
             self._shards[name] = draft.committed()
             self._offsets[name].update(draft.offsets)
             self._keep_state(name, at_least=self._snapshot_events)
+        self._observer.lap("keep")
         return Taken(applied, duplicates, len(refused), refused)
 
     def _look_up(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
@@ -363,6 +375,7 @@ class Writer:
 
     def _own(self, shard: Shard) -> Shard:
         owned = self._log.acquire(shard.shard, take_over=self._take_over)
+        self._observer.owning(owned.name, owned.epoch)
         self._states[owned.name], self._snapshots[owned.name] = restore(self._log, owned)
         self._offsets[owned.name] = {
             (offset.source, offset.partition): offset.next_offset
@@ -370,9 +383,7 @@ class Writer:
             if offset.shard == owned.shard
         }
         self._shards[owned.name] = owned
-        logger.info(
-            "own %s from sequence %d, epoch %d", owned.name, owned.next_sequence, owned.epoch
-        )
+        self._observer.owned(owned.name, owned.next_sequence - 1, self._snapshots[owned.name])
         return owned
 
     def _keep_state(self, name: str, *, at_least: int) -> None:

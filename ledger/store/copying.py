@@ -11,6 +11,7 @@ import psycopg
 
 from ledger.codec.records import encode_body
 from ledger.errors import FenceLost
+from ledger.observing import Observer
 from ledger.ports import ShardBatch, Source, StoredEvent
 
 POSTGRES_EPOCH = 946_684_800_000_000
@@ -42,7 +43,10 @@ _OFFSETS = """
 
 
 def write(
-    connection: psycopg.Connection, batch: Sequence[ShardBatch], sources: Mapping[Source, int]
+    connection: psycopg.Connection,
+    batch: Sequence[ShardBatch],
+    sources: Mapping[Source, int],
+    observer: Observer,
 ) -> None:
     """Write a batch in one transaction.
 
@@ -50,6 +54,7 @@ def write(
         connection: In autocommit, acting as `clearing_writer`.
         batch: One entry a shard.
         sources: Numbers of all the sources that the batch names.
+        observer: Told when everything is written, and only the commit is left.
 
     Raises:
         FenceLost: A shard's head is not the expected one; nothing was written.
@@ -61,6 +66,7 @@ def write(
         _write_registries(cursor, batch)
         _write_events(cursor, batch, sources)
         _write_outcomes(cursor, batch)
+        observer.lap("write")
 
 
 def _write_registries(cursor: psycopg.Cursor, batch: Sequence[ShardBatch]) -> None:

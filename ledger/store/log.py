@@ -19,6 +19,7 @@ import psycopg
 
 from ledger.core.outcome import OpenedAccount, Posting, Record
 from ledger.errors import ShardBusy, StoreError
+from ledger.observing import Observer, Unobserved
 from ledger.ports import (
     Identity,
     Offset,
@@ -66,27 +67,43 @@ _HOLDER = """
 class PostgresLog:
     """The books in PostgreSQL."""
 
-    def __init__(self, connection: psycopg.Connection, *, leaf_events: int = LEAF_EVENTS) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        *,
+        leaf_events: int = LEAF_EVENTS,
+        observer: Observer | None = None,
+    ) -> None:
         """Use a connection that `connect` prepared."""
+        self._observer: Observer = observer or Unobserved()
         self._connection = connection
         self._leaf_events = leaf_events
         self._leaves_end: dict[int, int] = {}
         self._sources: dict[Source, int] = {}
 
     @classmethod
-    def connect(cls, url: str, application: str, *, leaf_events: int = LEAF_EVENTS) -> Self:
+    def connect(
+        cls,
+        url: str,
+        application: str,
+        *,
+        leaf_events: int = LEAF_EVENTS,
+        observer: Observer | None = None,
+    ) -> Self:
         """Connect and act as `clearing_writer`.
 
         Args:
             url: `postgresql://...`, sockets included.
             application: Shown to whoever finds a shard busy.
             leaf_events: Sequences of one partition.
+            observer: Told how the work goes.
 
         Raises:
             SchemaMismatch: The database is not migrated to this version.
             StoreUnavailable: It cannot be reached.
         """
-        return cls(connected(url, application, _SESSION), leaf_events=leaf_events)
+        connection = connected(url, application, _SESSION)
+        return cls(connection, leaf_events=leaf_events, observer=observer)
 
     @property
     def connection(self) -> psycopg.Connection:
@@ -158,7 +175,7 @@ class PostgresLog:
                 self._open_ahead(part)
             self._register({event.source for part in batch for event in part.events})
             self._register({source for part in batch for source, _, _ in part.offsets})
-            copying.write(self._connection, batch, self._sources)
+            copying.write(self._connection, batch, self._sources, self._observer)
 
     def event(self, shard: int, sequence: int) -> StoredEvent | None:
         """One event, or None."""
