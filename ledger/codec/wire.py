@@ -7,7 +7,7 @@ known accounts) is the rules' affair.
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from ledger.codec.fields import (
     Count,
@@ -89,7 +89,9 @@ class Instrument(Envelope):
     price_scale: Scale
     quantity_scale: Scale
     expiry: Time | None
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=100, strict=False)]
+    tiers: Annotated[
+        tuple[Tier, ...], Field(min_length=1, max_length=100, strict=False), FailFast()
+    ]
     price_band: Positive | None = None
     price_max_age: Seconds | None = None
     price_confirmations: Count = 3
@@ -101,7 +103,9 @@ class RiskTiers(Envelope):
     fact = events.RiskTiers
     kind: Literal["risk_tiers"]
     instrument: Identifier
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=100, strict=False)]
+    tiers: Annotated[
+        tuple[Tier, ...], Field(min_length=1, max_length=100, strict=False), FailFast()
+    ]
 
 
 class Account(Envelope):
@@ -111,7 +115,7 @@ class Account(Envelope):
     kind: Literal["account"]
     account: Identifier
     margin_mode: Literal["cross"] = "cross"
-    tags: Annotated[tuple[Identifier, ...], Field(max_length=100, strict=False)] = ()
+    tags: Annotated[tuple[Identifier, ...], Field(max_length=100, strict=False), FailFast()] = ()
 
 
 class PositionMode(Envelope):
@@ -251,7 +255,11 @@ class Adjustment(Envelope):
 
     fact = events.Adjustment
     kind: Literal["adjustment"]
-    lines: Annotated[tuple[AdjustmentLine, ...], Field(min_length=2, max_length=1000, strict=False)]
+    lines: Annotated[
+        tuple[AdjustmentLine, ...],
+        Field(min_length=2, max_length=1000, strict=False),
+        FailFast(),
+    ]
     reason: Text
     made_by: Identifier
     checked_by: Identifier
