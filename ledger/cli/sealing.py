@@ -13,6 +13,7 @@ from ledger.codec.checkpoints import decode_checkpoint
 from ledger.errors import ConfigurationError
 from ledger.ports import SigningKey
 from ledger.settings import signing_key
+from ledger.store.auditing import Audited
 from ledger.store.log import PostgresLog
 
 keys = typer.Typer(
@@ -72,11 +73,11 @@ def show(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     Example: clearing key show
     """
     with database(database_url) as url:
-        log = PostgresLog.connect(url, "clearing key")
+        books = Audited.connect(url)
         try:
-            known = log.signing_keys()
+            known = books.keys()
         finally:
-            log.close()
+            books.close()
     rows = [
         {
             "key": one.key.hex(),

@@ -12,7 +12,8 @@ def connected(url: str, application: str, session: str) -> psycopg.Connection:
     Args:
         url: `postgresql://...`, sockets included.
         application: Shown to whoever looks at the server's activity.
-        session: Statements that set the role and the bounds of all that follows.
+        session: Statements that set the role and the bounds of all that follows. The role comes
+            first, so that a login which does not inherit its rights can do all the rest.
 
     Raises:
         SchemaMismatch: The database is not migrated to this version.
@@ -23,8 +24,8 @@ def connected(url: str, application: str, session: str) -> psycopg.Connection:
             url, autocommit=True, application_name=application, connect_timeout=10
         )
         try:
-            require_current(connection)
             connection.execute(session.encode())
+            require_current(connection)
         except BaseException:
             connection.close()
             raise

@@ -1,5 +1,6 @@
 """What the driver raises, as faults of the ledger: the one place that translates."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,7 @@ import psycopg
 import sqlalchemy.exc
 from psycopg import errors
 
-from ledger.errors import ConfigurationError, StoreError, StoreUnavailable
+from ledger.errors import ConfigurationError, SchemaMismatch, StoreError, StoreUnavailable
 
 _LATER = (
     psycopg.OperationalError,
@@ -18,6 +19,7 @@ _LATER = (
     errors.DeadlockDetected,
     errors.IdleInTransactionSessionTimeout,
 )
+_NO_ROLE = re.compile(r'role "clearing_\w+" does not exist')
 
 
 @contextmanager
@@ -40,6 +42,8 @@ def _fault(fault: psycopg.Error) -> StoreError | ConfigurationError:
         return ConfigurationError(f"not a database URL: {words}")
     if isinstance(fault, _LATER) or (fault.sqlstate or "").startswith(("08", "57P")):
         return StoreUnavailable(words)
+    if isinstance(fault, errors.InvalidParameterValue) and _NO_ROLE.search(words):
+        return SchemaMismatch(f"{words}: this cluster was never migrated, run `clearing migrate`")
     if isinstance(fault, errors.InsufficientPrivilege):
         return StoreError(
             f"{words}: connect as a superuser, or as a role that was granted"

@@ -1,6 +1,7 @@
 -- Who may do what. Partitions carry no grants: everybody goes through the parent.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger, reporting FROM PUBLIC;
 REVOKE ALL ON SCHEMA ledger, reporting FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; -- of functions made later, too
 
 GRANT USAGE ON SCHEMA ledger TO clearing_writer, clearing_auditor, clearing_retention;
 GRANT USAGE ON SCHEMA reporting TO clearing_reader, clearing_auditor;
@@ -26,4 +27,4 @@ GRANT EXECUTE ON FUNCTION ledger.natural_units(numeric, integer),
     ledger.floor_quotient(numeric, numeric),
     ledger.entry_price(text, numeric, numeric, numeric), ledger.content(bytea, text),
     ledger.account_at(integer, integer, bigint)
-    TO clearing_reader, clearing_auditor, clearing_writer;
+    TO clearing_reader, clearing_auditor;

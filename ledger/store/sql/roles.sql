@@ -19,7 +19,14 @@ BEGIN
         END IF;
     END LOOP;
     IF NOT pg_has_role(current_user, 'clearing_owner', 'SET') THEN
-        EXECUTE format('GRANT clearing_owner TO %I WITH INHERIT TRUE, SET TRUE', current_user);
+        BEGIN
+            EXECUTE format('GRANT clearing_owner TO %I WITH INHERIT TRUE, SET TRUE', current_user);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE EXCEPTION '% may not act as clearing_owner, which another login made', current_user
+                USING ERRCODE = 'invalid_role_specification',
+                      HINT = format('As that login or a superuser: GRANT clearing_owner TO %I'
+                                    ' WITH INHERIT TRUE, SET TRUE', current_user);
+        END;
     END IF;
 END
 $$;
