@@ -179,7 +179,7 @@ class State:
         self.uncovered.clear()
         self.liquidated.clear()
         self.journal.unwind()
-        self.watch.event_undone()
+        self.watch.event_undone(self)
 
 
 _ABSENT = object()
