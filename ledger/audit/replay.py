@@ -10,6 +10,8 @@ Rules of this file:
 
 * Where a batch ends, and where the writer starts over, changes no row. Tests hold that.
 * New books that hold a part already are gone on with, if what they hold is the same.
+* Messages may come from a history apart from the log (`ledger.audit.replay_messages`): the first
+  that is not the stored one ends the replay of its shard.
 * Offsets, the count of duplicates, checkpoints and their keys are no outcome of the events; they
   are taken over at the end, when all else is the same, so that the new books can take the place of
   the old ones.
@@ -18,27 +20,22 @@ Cost: about that of writing. Bounded: the state of one shard, and one batch.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+from ledger.audit.replay_books import Books, hand_over, kept_hashes, registries_of
 from ledger.audit.replay_comparison import Difference, different_event, different_registries
-from ledger.audit.replay_decisions import Deciding, arrival_of, ids_named
+from ledger.audit.replay_decisions import Deciding, ids_named
+from ledger.audit.replay_messages import ABSENT, History, Messages, Origins
 from ledger.batch import Draft
-from ledger.codec.canonical import EncodedRecord
-from ledger.codec.checkpoints import MalformedCheckpoint, decode_checkpoint
-from ledger.codec.states import UnknownFormat, decode_state, encode_state
+from ledger.codec.states import encode_state
 from ledger.core.machine import RULES_VERSION
-from ledger.core.outcome import Commodity, OpenedAccount, Posting
-from ledger.core.state import State
 from ledger.errors import ConfigurationError
 from ledger.ports import (
     Log,
     Offset,
     Shard,
     ShardBatch,
-    SignedCheckpoint,
-    SigningKey,
     Snapshot,
     StoredEvent,
 )
@@ -50,33 +47,6 @@ STATE_EVENTS = 100_000
 
 BATCH_BYTES_MAX = 64 * 1024 * 1024
 """Raw bytes after which a batch ends, however few its events."""
-
-
-class Books(Protocol):
-    """What is replayed: a database (`ledger.store.archive`) or an archive (`ledger.audit.archive`).
-
-    Postings and records come in order of sequence and line.
-    """
-
-    def heads(self) -> Heads: ...
-
-    def events(self, shard: int, first: int, last: int) -> Iterator[StoredEvent]: ...
-
-    def postings(self, shard: int, first: int, last: int) -> Iterator[tuple[int, int, Posting]]: ...
-
-    def records(
-        self, shard: int, first: int, last: int
-    ) -> Iterator[tuple[int, int, EncodedRecord]]: ...
-
-    def accounts(self, shard: int) -> Sequence[OpenedAccount]: ...
-
-    def commodities(self, shard: int) -> Sequence[Commodity]: ...
-
-    def states(self, shard: int, first: int, last: int) -> Iterable[tuple[int, bytes]]: ...
-
-    def checkpoints(self, shard: int, first: int, last: int) -> Iterable[SignedCheckpoint]: ...
-
-    def keys(self) -> Sequence[SigningKey]: ...
 
 
 class Replayed(NamedTuple):
@@ -92,6 +62,7 @@ class Replayed(NamedTuple):
         states_equal: Every state that was kept, in snapshots and checkpoints, is the rebuilt one;
             None when there was none.
         difference: The first field that differs, or None.
+        origins: Where the messages of this run came from; None: all from the log.
     """
 
     pool: str
@@ -102,6 +73,7 @@ class Replayed(NamedTuple):
     state_hash: bytes
     states_equal: bool | None
     difference: Difference | None
+    origins: Origins | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -116,6 +88,8 @@ def replay(
     pool: str | None = None,
     batch: int = 1000,
     restart_every: int | None = None,
+    history: History | None = None,
+    stored_where_missing: bool = False,
     on_events: Callable[[str, int, int], object] = lambda *_: None,
 ) -> list[Replayed]:
     """Rebuild books and compare.
@@ -127,6 +101,8 @@ def replay(
         batch: Events of a transaction at most.
         restart_every: Events after which memory is thrown away and the writer starts over; None
             never. Every second time the state is kept before, as in an orderly stop.
+        history: Where the messages that came from topics are taken from; None: the books.
+        stored_where_missing: Take the stored bytes of what the history does not have.
         on_events: Told shard, events rebuilt and events stored after every transaction.
 
     Raises:
@@ -139,9 +115,24 @@ def replay(
         names = ", ".join(head.name for head in heads.shards) or "none"
         raise ConfigurationError(f"no shard {pool or ''} to replay; these books have {names}")
     return [
-        _Shard(books, heads, head, open_log, batch, restart_every, on_events).replayed()
+        _Shard(
+            books,
+            heads,
+            head,
+            open_log,
+            _Pace(batch, restart_every),
+            Messages(history, stored_where_missing=stored_where_missing),
+            on_events,
+        ).replayed()
         for head in chosen
     ]
+
+
+class _Pace(NamedTuple):
+    """Events of a transaction at most, and events after which the writer starts over."""
+
+    batch: int
+    restart_every: int | None
 
 
 class _Shard:
@@ -153,8 +144,8 @@ class _Shard:
         heads: Heads,
         head: Shard,
         open_log: Callable[[], Log],
-        batch: int,
-        restart_every: int | None,
+        pace: _Pace,
+        messages: Messages,
         on_events: Callable[[str, int, int], object],
     ) -> None:
         self._books = books
@@ -164,13 +155,13 @@ class _Shard:
         ]
         self._shards = {shard.name: shard for shard in heads.shards}
         self._open_log = open_log
-        self._batch = batch
-        self._restart_every = restart_every
+        self._batch, self._restart_every = pace
+        self._messages = messages
         self._on_events = on_events
         self._restarts = 0
         self._stopped = False
         self._difference: Difference | None = None
-        self._kept = self._kept_hashes()
+        self._kept = kept_hashes(books, head)
         self._states_equal: bool | None = None
         self._begin()
 
@@ -239,7 +230,8 @@ class _Shard:
             found.append(stored)
             size += len(stored.raw)
         if not found or found[0].sequence != first:
-            self._stop(first, "sequence", found[0].sequence if found else None, first)
+            at = found[0].sequence if found else None
+            self._stop(Difference(first, "sequence", at, first))
             return []
         if found[0].rules > RULES_VERSION:
             raise ConfigurationError(
@@ -253,7 +245,7 @@ class _Shard:
             return
         rules, known = events[0].rules, self._difference
         draft = Draft(self._shard, self._state, rules)
-        submitted = [(stored, arrival_of(stored)) for stored in events]
+        submitted, other = self._messages.submitted(events)
         ids = ids_named(submitted)
         if ids:
             draft.known.update(self._log.identities(self._shard.shard, ids))
@@ -265,14 +257,19 @@ class _Shard:
                 else self._deciding.submit(draft, stored, arrival, rules)
             )
             if refused is not None:
-                self._stop(expected, "event", stored.event_id, refused)
+                self._stop(Difference(expected, "event", stored.event_id, refused))
                 break
             self._compare_state(stored.sequence)
+        if other is not None:
+            self._stop(other)
         rows = draft.finished()
         if known is None:
             self._compare(rows, events)
         self._log.append([rows])
         self._shard = draft.committed()
+        if other is not None and other.field == ABSENT:
+            last = self._head.next_sequence - 1
+            self._messages.look_over(self._books.events(self._head.shard, other.sequence + 1, last))
 
     def _compare(self, rows: ShardBatch, stored: Sequence[StoredEvent]) -> None:
         if not rows.events:
@@ -298,25 +295,10 @@ class _Shard:
             self._difference = Difference(sequence, "state hash", kept.hex(), "another")
         self._states_equal = equal and self._states_equal is not False
 
-    def _kept_hashes(self) -> dict[int, bytes]:
-        """Hashes of the states that were kept, by sequence; snapshots of other formats left out."""
-        shard, last = self._head.shard, self._head.next_sequence - 1
-        found: dict[int, bytes] = {}
-        for sequence, body in self._books.states(shard, 1, last):
-            try:
-                decode_state(body)
-            except UnknownFormat:
-                continue
-            found[sequence] = hashlib.sha256(body).digest()
-        for checkpoint in self._books.checkpoints(shard, 1, last):
-            if not self._head.name.startswith("@"):
-                found[checkpoint.sequence] = _state_hash(checkpoint.body)
-        return found
-
     def _finished(self) -> Replayed:
         last = self._head.next_sequence - 1
         if self._difference is None:
-            accounts, commodities = _registries(self._state)
+            accounts, commodities = registries_of(self._state)
             number, opened = self._head.shard, self._head.next_account - 1
             self._difference = different_registries(
                 # those opened since the replay began are not of these events
@@ -327,7 +309,9 @@ class _Shard:
             )
         chain_equal = not self._stopped and self._shard.chain == self._head.chain
         if chain_equal and self._difference is None:
-            self._take_over()
+            self._shard = hand_over(
+                self._books, self._log, self._head, self._offsets, self._shard, self._state
+            )
         self._keep_state()
         return Replayed(
             self._head.name,
@@ -338,25 +322,8 @@ class _Shard:
             hashlib.sha256(encode_state(self._state)).digest(),
             self._states_equal,
             self._difference,
+            self._messages.origins(last),
         )
-
-    def _take_over(self) -> None:
-        """What the events do not lead to."""
-        draft = Draft(self._shard, self._state, RULES_VERSION)
-        draft.duplicates = self._head.duplicates - self._shard.duplicates
-        for offset in self._offsets:
-            draft.offsets[offset.source, offset.partition] = offset.next_offset
-        self._log.append([draft.finished()])
-        self._shard = draft.committed()
-        known = self._books.keys()
-        for key in known:
-            self._log.add_signing_key(key, lost=key.endorsed_by is None)
-        newest = self._log.latest_checkpoint(self._shard.shard)
-        after = 0 if newest is None else newest.sequence
-        last = self._head.next_sequence - 1
-        for checkpoint in self._books.checkpoints(self._head.shard, after + 1, last):
-            self._log.save_checkpoint(self._shard.shard, checkpoint, after)
-            after = checkpoint.sequence
 
     def _keep_state(self) -> None:
         head = self._shard.next_sequence - 1
@@ -366,23 +333,7 @@ class _Shard:
             self._log.save_snapshot(self._shard.shard, kept)
             self._kept_at = head
 
-    def _stop(self, sequence: int, field: str, stored: object, rebuilt: object) -> None:
+    def _stop(self, at: Difference) -> None:
         self._stopped = True
         if self._difference is None:
-            self._difference = Difference(sequence, field, stored, rebuilt)
-
-
-def _state_hash(body: bytes) -> bytes:
-    """The state hash in a checkpoint; of one that cannot be read, what no state has."""
-    try:
-        return decode_checkpoint(body).state_hash
-    except MalformedCheckpoint:
-        return b""
-
-
-def _registries(state: State) -> tuple[list[OpenedAccount], list[Commodity]]:
-    journal = state.journal
-    accounts = [
-        OpenedAccount(number, *key) for number, key in islice(enumerate(journal.keys), 1, None)
-    ]
-    return accounts, list(journal.commodities[1:])
+            self._difference = at

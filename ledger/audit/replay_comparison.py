@@ -1,15 +1,27 @@
-"""Rebuilt rows held against stored ones: the first field that differs, in the order of the log."""
+"""Rebuilt rows and delivered messages held against stored ones: the first field that differs."""
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+from ledger.batch import RAW_KEPT_MAX
 from ledger.codec.canonical import EncodedRecord
 from ledger.codec.records import encode_body
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
-from ledger.ports import ShardBatch, StoredEvent
+from ledger.ports import Message, ShardBatch, StoredEvent
 
 _HASHES = ("leaf", "chain")
+
+_EXCERPT_BYTES = 40
+_BEFORE_BYTES = 12
+
+
+class Place(NamedTuple):
+    """Where a message stands outside of the books."""
+
+    topic: str
+    partition: int
+    offset: int
 
 
 class Difference(NamedTuple):
@@ -20,6 +32,7 @@ class Difference(NamedTuple):
         field: What differs: a field of the event, `posting LINE`, `record LINE`, `account NUMBER`.
         stored, rebuilt: What each has; None where it has nothing.
         others: Other fields of the same event that differ.
+        place: Where `rebuilt` was found, when it is no rebuilt row but a message.
     """
 
     sequence: int
@@ -27,15 +40,38 @@ class Difference(NamedTuple):
     stored: object
     rebuilt: object
     others: tuple[str, ...] = ()
+    place: Place | None = None
 
     def __str__(self) -> str:
         """For people."""
         also = f" (and {', '.join(self.others)})" if self.others else ""
         where = f"event {self.sequence}, " if self.sequence else ""
+        there = "rebuilt"
+        if self.place is not None:
+            there = f"at {self.place.topic}/{self.place.partition}/{self.place.offset}"
         return (
             f"{where}{self.field}: stored {_shown(self.stored)},"
-            f" rebuilt {_shown(self.rebuilt)}{also}"
+            f" {there} {_shown(self.rebuilt)}{also}"
         )
+
+
+def different_message(stored: StoredEvent, message: Message) -> Difference | None:
+    """The first of key, timestamp and bytes in which a message is not the stored one."""
+    kept = message.value[:RAW_KEPT_MAX]
+    pairs: list[tuple[str, object, object]] = []
+    if message.key != stored.key:
+        pairs.append(("key", stored.key, message.key))
+    if message.timestamp_ms != stored.timestamp_ms:
+        pairs.append(("timestamp_ms", stored.timestamp_ms, message.timestamp_ms))
+    if kept != stored.raw:
+        start = max(0, _parting(stored.raw, kept) - _BEFORE_BYTES)
+        end = start + _EXCERPT_BYTES
+        pairs.append((f"raw from byte {start}", stored.raw[start:end], kept[start:end]))
+    if not pairs:
+        return None
+    others = tuple(name for name, _, _ in pairs[1:])
+    place = Place(stored.source.topic, stored.partition, stored.offset)
+    return Difference(stored.sequence, *pairs[0], others, place)
 
 
 def different_event(
@@ -110,6 +146,12 @@ def _different_lines(
                 )
             ]
     return []
+
+
+def _parting(one: bytes, other: bytes) -> int:
+    """Where two byte strings part, counted from 0."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _place(line: tuple[int, int, object]) -> tuple[int, int]:

@@ -1,21 +1,26 @@
 """Commands that rebuild the books and keep them in files: `replay`, `export`, `archive`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress, TaskID
 
+from consumers.history import KafkaHistory
 from ledger.assembly import database
 from ledger.audit.archive import Archive
 from ledger.audit.archive_check import verify_archive
 from ledger.audit.archive_detach import detach_archived
 from ledger.audit.archive_export import ROWS_PER_FILE, export
-from ledger.audit.replay import Books, Replayed, replay
+from ledger.audit.replay import Replayed, replay
+from ledger.audit.replay_books import Books
+from ledger.audit.replay_comparison import Difference
+from ledger.audit.replay_messages import History, Origins
 from ledger.audit.sealing import read_copies
-from ledger.cli.options import AsJson, DatabaseUrl, Quiet, progress, say, say_json
+from ledger.cli.kafka import kafka_settings
+from ledger.cli.options import AsJson, DatabaseUrl, Kafka, Quiet, progress, say, say_json
 from ledger.errors import ConfigurationError
 from ledger.settings import database_url
 from ledger.store.archive import StoredBooks
@@ -32,6 +37,18 @@ FromArchive = Annotated[
     Path | None,
     typer.Option("--from-archive", metavar="DIR", help="An archive to replay, from event 1."),
 ]
+FromKafka = Annotated[
+    bool,
+    typer.Option(
+        "--from-kafka", help="Take the messages from Kafka, and hold them against the stored ones."
+    ),
+]
+StoredWhereMissing = Annotated[
+    bool,
+    typer.Option(
+        "--stored-where-missing", help="Take the stored bytes of what Kafka no longer holds."
+    ),
+]
 
 
 def replay_(
@@ -40,6 +57,9 @@ def replay_(
     ],
     from_database: FromDatabase = None,
     from_archive: FromArchive = None,
+    from_kafka: FromKafka = False,
+    stored_where_missing: StoredWhereMissing = False,
+    kafka: Kafka = None,
     pool: Annotated[str | None, typer.Option("--pool", help="Only this pool or shard.")] = None,
     batch: Annotated[
         int, typer.Option("--batch", min=1, max=100_000, help="Events a transaction.")
@@ -54,7 +74,8 @@ def replay_(
     """Rebuild the books from their raw events in a fresh database, and compare every row.
 
     Each event is decided again under the rules of its time. Interrupted, the same command goes on.
-    Exit code 1 when anything differs; the first difference of each pool is named.
+    Exit code 1 when anything differs; the first difference of each pool is named. With --from-kafka
+    the books say only which messages, in what order; their bytes come from the topics.
 
     Example: clearing replay --from-archive archive --into postgresql://postgres@localhost/again
     """
@@ -62,7 +83,13 @@ def replay_(
     assert target is not None
     if from_database == into:
         raise ConfigurationError("--from-database and --into are the same database")
-    with _books(from_database, from_archive, pool) as books, progress(quiet=quiet) as bar:
+    if stored_where_missing and not from_kafka:
+        raise ConfigurationError("--stored-where-missing means something with --from-kafka alone")
+    with (
+        _books(from_database, from_archive, pool) as books,
+        _history(kafka) if from_kafka else nullcontext() as history,
+        progress(quiet=quiet) as bar,
+    ):
         migrate(target)
         found = replay(
             books,
@@ -70,13 +97,16 @@ def replay_(
             pool=pool,
             batch=batch,
             restart_every=restart_every,
+            history=history,
+            stored_where_missing=stored_where_missing,
             on_events=_shown(bar),
         )
     if as_json:
         say_json({"equal": all(one.is_equal for one in found), "pools": list(map(_plain, found))})
     else:
         for one in found:
-            say(_line(one))
+            for line in (_line(one), *_origin_lines(one.origins, one.stored)):
+                say(line)
             if one.difference is not None:
                 say(f"  first difference: {one.difference}")
     if not all(one.is_equal for one in found):
@@ -235,6 +265,12 @@ def _books(
         stored.close()
 
 
+@contextmanager
+def _history(kafka: str | None) -> Iterator[History]:
+    with KafkaHistory(kafka_settings(kafka, None)) as history:
+        yield history
+
+
 def _line(one: Replayed) -> str:
     states = {True: "states equal", False: "states differ", None: "no kept state to compare"}
     chain = "chain equal" if one.chain_equal else "chain differs"
@@ -244,8 +280,21 @@ def _line(one: Replayed) -> str:
     )
 
 
+def _origin_lines(origins: Origins | None, stored: int) -> Iterator[str]:
+    """Where the messages came from."""
+    if origins is None:
+        return
+    yield (
+        f"  {origins.history} messages from Kafka, as they are stored;"
+        f" {origins.log} that are of no topic, or were driven again, from the log"
+    )
+    for absent in origins.absent:
+        yield f"  not in Kafka: {absent}"
+    if origins.absent and origins.replayable_from is not None:
+        yield f"  Kafka has all of events {origins.replayable_from} to {stored}"
+
+
 def _plain(one: Replayed) -> dict[str, object]:
-    different = one.difference
     return {
         "pool": one.pool,
         "events": one.events,
@@ -254,15 +303,42 @@ def _plain(one: Replayed) -> dict[str, object]:
         "chain_equal": one.chain_equal,
         "state_hash": one.state_hash.hex(),
         "states_equal": one.states_equal,
-        "difference": None
-        if different is None
-        else {
-            "sequence": different.sequence,
-            "field": different.field,
-            "stored": _text(different.stored),
-            "rebuilt": _text(different.rebuilt),
-            "others": list(different.others),
-        },
+        "difference": None if one.difference is None else _plain_difference(one.difference),
+        "messages": None if one.origins is None else _plain_origins(one.origins),
+    }
+
+
+def _plain_difference(one: Difference) -> dict[str, object]:
+    return {
+        "sequence": one.sequence,
+        "field": one.field,
+        "stored": _text(one.stored),
+        "rebuilt": _text(one.rebuilt),
+        "others": list(one.others),
+        "place": None if one.place is None else one.place._asdict(),
+    }
+
+
+def _plain_origins(origins: Origins) -> dict[str, object]:
+    return {
+        "from_kafka": origins.history,
+        "from_log": origins.log,
+        "replayable_from": origins.replayable_from,
+        "not_in_kafka": [
+            {
+                "topic": one.source.topic,
+                "partition": one.partition,
+                "events": one.events,
+                "first_event": one.first_event,
+                "last_event": one.last_event,
+                "first_offset": one.first_offset,
+                "last_offset": one.last_offset,
+                "held_first": one.held.first,
+                "held_end": one.held.end,
+                "instead": one.held.instead,
+            }
+            for one in origins.absent
+        ],
     }
 
 
