@@ -13,11 +13,12 @@ class Lag(NamedTuple):
     """What one partition of a topic holds that the books do not.
 
     Attributes:
-        messages: By offsets, so markers of transactions count as well.
+        messages: By offsets, so markers of transactions count as well; None before the first fetch
+            has told where the topic ends.
         oldest_ms: Timestamp of the first of them; None where it was not fetched yet, or is none.
     """
 
-    messages: int
+    messages: int | None
     oldest_ms: int | None
 
 

@@ -175,8 +175,9 @@ class Loop:
         for (topic, number), reading in self._readings.items():
             rank, merge = self._rank[topic], self._merges[number]
             drafted = begun.get((topic, number), [])
-            end = self._consumer.highwater(TopicPartition(topic, number)) or reading.next_offset
-            messages = len(drafted) + merge.buffered(rank) + max(0, end - reading.next_offset)
+            end = self._consumer.highwater(TopicPartition(topic, number))
+            held = len(drafted) + merge.buffered(rank)
+            messages = None if end is None else held + max(0, end - reading.next_offset)
             oldest = drafted[0] if drafted else merge.oldest_ms(rank)
             found[topic, number] = Lag(messages, oldest)
         return found

@@ -23,7 +23,6 @@ Left out: an offset in the database (a publisher needs no right to write, and an
 not know that the topic was cut), and a compacted topic beside (the same).
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +33,7 @@ from consumers.records import Outgoing, RecordsTopic, Topic, message, partition_
 from consumers.run import backoff_s, stopped_by_signals
 from consumers.settings import RunSettings
 from consumers.standing import PROGRESS, START, Place, Standing, standing
+from consumers.telemetry_logs import logger
 from ledger.errors import ConfigurationError, LedgerError, SourceChanged, StoreError
 from ledger.store.feed import Feed, Head, Recorded
 
@@ -43,7 +43,7 @@ CHUNK_BYTES = 8 * 1024 * 1024
 _IDLE_S = 0.2
 """How late a new record may be seen."""
 
-logger = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Published:
@@ -187,7 +187,7 @@ def publish(
                 if not again or done.failures > settings.retries_max:
                     raise
                 pause = backoff_s(done.failures)
-                logger.warning("starting over in %.1f s: %s", pause, fault)
+                _log.warning("starting over", attempt=done.failures, pause=pause, fault=str(fault))
                 stop.wait(pause)
             if done.records:
                 start = None  # from here on the topic tells
@@ -258,7 +258,7 @@ class Publisher:
                 vouched = found.vouched.get(head.pool, START)
                 seen = found.seen.get(head.pool, set())
                 self._pools[head.pool] = _Pool(head, partition, vouched, seen)
-        logger.info("published up to %s", {p.name: p.complete for p in self._pools.values()})
+        _log.info("published up to", sequences={p.name: p.complete for p in self._pools.values()})
 
     @property
     def behind(self) -> int:

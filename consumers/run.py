@@ -8,7 +8,6 @@ These stop the run with their message.
 """
 
 import gc
-import logging
 import random
 import signal
 import threading
@@ -23,7 +22,10 @@ from consumers.dead_letters import open_letters
 from consumers.loop import Loop, Outcome
 from consumers.settings import RunSettings
 from consumers.sources import Sources
+from consumers.telemetry import Telemetry, WatchedSeal
+from consumers.telemetry_logs import logger
 from consumers.topics import DEAD_LETTERS, name, roles
+from ledger.codec.checkpoints import decode_checkpoint
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import Log, Seal
 from ledger.writer import Writer
@@ -32,7 +34,7 @@ _BACKOFF_FIRST_S = 0.2
 _BACKOFF_MAX_S = 30.0
 _YOUNG_OBJECTS = 200_000
 
-logger = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Progress:
@@ -66,6 +68,7 @@ def run(
     on_batch: Callable[[Progress], object] = lambda _: None,
     take_over: bool = True,
     seal: Seal | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Progress:
     """Consume until told to stop: `stop` set, SIGTERM or SIGINT, or drained where that was asked.
 
@@ -76,6 +79,7 @@ def run(
         on_batch: Called after each commit.
         take_over: Take shards even from a live writer; otherwise `ShardBusy` stops the run.
         seal: Makes a checkpoint whenever a state is kept; None: none are made.
+        telemetry: Logs, metrics and health; None: the logs alone.
 
     Returns:
         What was done; the books are released, and nothing is half done.
@@ -89,36 +93,54 @@ def run(
     _check(settings)
     stop = stop or threading.Event()
     progress = Progress()
-    make_writer = partial(_open, settings, open_log, take_over=take_over, seal=seal)
+    telemetry = telemetry or Telemetry()
+    watched = None if seal is None else WatchedSeal(seal, telemetry)
+    make_writer = partial(
+        _open, settings, open_log, take_over=take_over, seal=watched, telemetry=telemetry
+    )
     # A batch makes many tuples and no cycles; looking for some every 700 costs a third of the time.
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
-    with stopped_by_signals(stop):
+    telemetry.started(settings)
+    with stopped_by_signals(stop), _told(telemetry, progress):
         while not stop.is_set():
             try:
-                _consume(settings, make_writer, stop, progress, on_batch)
+                _consume(settings, make_writer, stop, progress, on_batch, telemetry)
                 break
             except LedgerError as fault:
                 progress.failures += 1
                 if not fault.retriable or progress.failures > settings.retries_max:
                     raise
                 pause = backoff_s(progress.failures)
-                logger.warning(
-                    "starting over in %.1f s, attempt %d of %d: %s",
-                    pause,
-                    progress.failures,
-                    settings.retries_max,
-                    fault,
-                )
+                telemetry.retrying(fault, progress.failures, settings.retries_max, pause)
                 stop.wait(pause)
     return progress
 
 
+@contextmanager
+def _told(telemetry: Telemetry, progress: Progress) -> Iterator[None]:
+    """Tell how the run ended, and what it did."""
+    try:
+        yield
+    except BaseException as fault:
+        telemetry.failed(fault)
+        raise
+    finally:
+        telemetry.stopped(progress.applied, progress.duplicates, progress.rejected)
+
+
 def _open(
-    settings: RunSettings, open_log: Callable[[], Log], *, take_over: bool, seal: Seal | None
+    settings: RunSettings,
+    open_log: Callable[[], Log],
+    *,
+    take_over: bool,
+    seal: Seal | None,
+    telemetry: Telemetry,
 ) -> tuple[Log, Writer]:
     log = open_log()
     try:
-        return log, Writer(log, roles=roles(settings.prefix), take_over=take_over, seal=seal)
+        return log, Writer(
+            log, roles=roles(settings.prefix), take_over=take_over, seal=seal, observer=telemetry
+        )
     except BaseException:
         log.close()
         raise
@@ -130,6 +152,7 @@ def _consume(
     stop: threading.Event,
     progress: Progress,
     on_batch: Callable[[Progress], object],
+    telemetry: Telemetry,
 ) -> None:
     """One life of consumer, writer and log."""
     dead_letters = name(settings.prefix, DEAD_LETTERS) in describe(settings).partitions
@@ -142,14 +165,17 @@ def _consume(
             stack.callback(letters.close)
         log, writer = make_writer()
         closing = stack.enter_context(_closing(log, writer))
+        telemetry.attached(writer, progress.failures)
 
         def taken(outcome: Outcome) -> None:
             progress.add(outcome)
+            telemetry.taken(outcome)
             if letters is not None and outcome.refused:
                 letters.publish(outcome.refused)
             on_batch(progress)
 
         def assigned(partitions: Iterable[int]) -> None:
+            _note_checkpoints(telemetry, log, writer)
             if letters is not None:
                 reader = clients.consumer(settings._replace(group=None))
                 try:
@@ -157,9 +183,25 @@ def _consume(
                 finally:
                     reader.close(timeout_ms=1_000)
 
-        loop = Loop(settings, consumer, sources, writer, on_assigned=assigned, on_taken=taken)
+        loop = Loop(
+            settings,
+            consumer,
+            sources,
+            writer,
+            on_assigned=assigned,
+            on_taken=taken,
+            observer=telemetry,
+        )
         loop.run(stop.is_set)
         closing.append(writer)
+
+
+def _note_checkpoints(telemetry: Telemetry, log: Log, writer: Writer) -> None:
+    for pool, shard in writer.shards.items():
+        newest = log.latest_checkpoint(shard.shard)
+        if newest is not None:
+            pool_time = decode_checkpoint(newest.body).pool_time
+            telemetry.note_checkpoint(pool, newest.sequence, pool_time)
 
 
 @contextmanager
@@ -184,7 +226,7 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
         return
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        logger.info("%s: stopping after this batch", signal.Signals(number).name)
+        _log.info("stopping after this batch", signal=signal.Signals(number).name)
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -12,6 +12,8 @@ from consumers.produce import produce as send
 from consumers.run import Progress
 from consumers.run import run as consume
 from consumers.settings import RunSettings
+from consumers.telemetry import Telemetry
+from consumers.telemetry_logs import logger, shown
 from ledger import settings
 from ledger.assembly import database
 from ledger.audit.sealing import Sealer
@@ -27,6 +29,14 @@ from ledger.cli.options import (
     say,
     say_json,
 )
+from ledger.cli.watching import (
+    LogFormat,
+    LogLevel,
+    MetricsAddress,
+    MetricsPort,
+    ReadyLag,
+    watched,
+)
 from ledger.errors import ConfigurationError
 from ledger.store.log import PostgresLog
 
@@ -34,6 +44,8 @@ SECURITY_VARIABLES = "CLEARING_KAFKA_"
 """Environment variables of this prefix go to the Kafka client: CLEARING_KAFKA_SECURITY_PROTOCOL."""
 
 PROGRESS_SECONDS = 5.0
+
+_log = logger(__name__)
 
 Partitions = Annotated[
     str | None,
@@ -66,13 +78,20 @@ def run(
         typer.Option("--accept-changed-topics", help="Read recreated topics from the beginning."),
     ] = False,
     quiet: Quiet = False,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = None,
+    metrics_port: MetricsPort = None,
+    metrics_address: MetricsAddress = "127.0.0.1",
+    ready_lag: ReadyLag = 30.0,
 ) -> None:
     """Consume the source topics and apply them to the books until stopped (SIGTERM, Ctrl-C).
 
     The database owns the offsets: a start goes on exactly where the books stopped. Kafka client
     settings are read from the environment, e.g. CLEARING_KAFKA_SECURITY_PROTOCOL=SSL.
 
-    Example: clearing run --kafka localhost:9092 --group clearing
+    Logs go to standard error; --metrics-port serves Prometheus and health checks.
+
+    Example: clearing run --kafka localhost:9092 --group clearing --metrics-port 9464
     """
     chosen = kafka_settings(kafka, topic_prefix)._replace(
         partitions=_numbers(partitions),
@@ -83,15 +102,17 @@ def run(
         drain=drain,
         accept_changed_topics=accept_changed_topics,
     )
-    shown = _Shown(quiet=quiet)
-    with database(database_url) as url:
-        done = consume(
-            chosen,
-            lambda: PostgresLog.connect(url, "clearing run"),
-            on_batch=shown.batch,
-            seal=Sealer(signer()),
-        )
-    notes.print(f"stopped cleanly after {_counts(done)}")
+    told = _Told(quiet=quiet)
+    with shown(log_level, log_format), database(database_url) as url:
+        telemetry = Telemetry(lag_max_s=ready_lag, books=url)
+        with watched(telemetry, metrics_address, metrics_port):
+            consume(
+                chosen,
+                lambda: PostgresLog.connect(url, "clearing run", observer=telemetry),
+                on_batch=told.batch,
+                seal=Sealer(signer()),
+                telemetry=telemetry,
+            )
 
 
 def produce(
@@ -139,7 +160,7 @@ def topics(
     say(f"made {', '.join(made)}" if made else "all topics are there")
 
 
-class _Shown:
+class _Told:
     """One line of progress every few seconds."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -150,11 +171,12 @@ class _Shown:
         now = time.monotonic()
         if not self._quiet and now - self._last >= PROGRESS_SECONDS:
             self._last = now
-            notes.print(_counts(done))
-
-
-def _counts(done: Progress) -> str:
-    return f"{done.applied} applied, {done.duplicates} duplicates, {done.rejected} rejected"
+            _log.info(
+                "progress",
+                applied=done.applied,
+                duplicates=done.duplicates,
+                rejected=done.rejected,
+            )
 
 
 def kafka_settings(kafka: str | None, topic_prefix: str | None) -> RunSettings:

@@ -8,6 +8,8 @@ import typer
 from consumers.checkpoints import publishing
 from consumers.publisher import Published
 from consumers.publisher import publish as follow
+from consumers.telemetry import told_settings
+from consumers.telemetry_logs import logger, shown, without_passwords
 from ledger.assembly import database
 from ledger.cli.kafka import PROGRESS_SECONDS, kafka_settings
 from ledger.cli.options import (
@@ -16,12 +18,14 @@ from ledger.cli.options import (
     Kafka,
     Quiet,
     TopicPrefix,
-    notes,
     say,
     say_json,
 )
+from ledger.cli.watching import LogFormat, LogLevel
 from ledger.errors import ConfigurationError
 from ledger.store.feed import PostgresFeed
+
+_log = logger(__name__)
 
 
 def publish(
@@ -40,6 +44,8 @@ def publish(
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = None,
 ) -> None:
     """Publish every record of the books to the topic of records, until stopped (SIGTERM, Ctrl-C).
 
@@ -53,16 +59,18 @@ def publish(
     if start is not None and pool is None:
         raise ConfigurationError("--from needs --pool: sequences are counted per pool")
     chosen = kafka_settings(kafka, topic_prefix)._replace(drain=once)
-    shown = _Shown(quiet=quiet)
-    with database(database_url) as url:
+    told = _Told(quiet=quiet)
+    with shown(log_level, log_format), database(database_url) as url:
+        _log.info("started", books=without_passwords(url), **told_settings(chosen), only=pool)
         done = follow(
             chosen,
             lambda: PostgresFeed.connect(url, "clearing publish"),
             only=pool,
             start=start,
-            on_chunk=shown.chunk,
+            on_chunk=told.chunk,
             open_seals=lambda feed: publishing(chosen, feed, pool),
         )
+        _log.info("stopped", records=done.records, checkpoints=done.checkpoints, behind=done.behind)
     if as_json:
         say_json(
             {
@@ -75,7 +83,7 @@ def publish(
         say(_counts(done))
 
 
-class _Shown:
+class _Told:
     """A line every few seconds, while something is done."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -92,7 +100,7 @@ class _Shown:
         ):
             self._last = now
             self._records = done.records
-            notes.print(_counts(done))
+            _log.info("progress", records=done.records, behind=done.behind)
 
 
 def _counts(done: Published) -> str:
