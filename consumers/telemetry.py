@@ -200,7 +200,7 @@ class Telemetry:
             "starting over",
             attempt=attempt,
             attempts=attempts,
-            pause_seconds=round(pause, 3),
+            pause=round(pause, 3),
             cause=cause,
             fault=str(fault),
         )
