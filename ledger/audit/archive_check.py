@@ -106,7 +106,7 @@ class _PoolCheck:
         registries = Registries(self._archive.accounts(number), self._archive.commodities(number))
         whole = one.first == 1
         before = one.parts[0].chain_before
-        chain = ChainCheck(one.name, registries, before, one.opened_before)
+        chain = ChainCheck(one.name, registries, before)
         fold = FoldCheck(one.name, registries, {} if whole else None, signed)
         tree = TreeCheck(one.name, signed) if whole else None
         by_sequence = {met.checkpoint.sequence: met.checkpoint.chain for met in signed}

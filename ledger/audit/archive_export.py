@@ -20,7 +20,6 @@ from ledger.codec.checkpoints import MalformedCheckpoint, decode_checkpoint
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import Shard, StoredEvent
 from ledger.store.archive import Heads, StoredBooks
-from ledger.store.auditing import Audited
 
 ROWS_PER_FILE = 100_000
 """Events of a part."""
@@ -102,8 +101,7 @@ class _Export:
                         + self._rows_per_file)  # fmt: skip
             part = self._part(head, start, up_to, before)
             if known is None:
-                opened = 0 if start == 1 else self._opened_before(head, start)
-                known = Archived(head.name, head.shard, head.partition, opened, 0, None, [], [])
+                known = Archived(head.name, head.shard, head.partition, 0, None, [], [])
             known = known._replace(parts=[*known.parts, part])
             self._pools[head.name] = known
             self._save()
@@ -148,11 +146,6 @@ class _Export:
             f"event {start - 1} of {head.name} was detached, so the chain before event {start} is"
             " not in the database: export into the archive that holds it"
         )
-
-    def _opened_before(self, head: Shard, first: int) -> int:
-        detached = (self._books.oldest(head.shard) or 1) > 1
-        audited = Audited("", self._books.connection)
-        return audited.opened_before(head.shard, first, head.next_account - 1, detached=detached)
 
     def _require_same_books(self, head: Shard, known: Archived) -> None:
         """The archive must be the beginning of these books, as far as they still hold it."""

@@ -55,7 +55,6 @@ class Archived(NamedTuple):
         name: Of the shard.
         shard: Its number in the database that was exported.
         partition: That its messages come from.
-        opened_before: Accounts opened before the first part, at least.
         registered: Last sequence when the registries below were written; less than `last` in an
             archive whose export was interrupted.
         head: None where the archive ends before the head of its moment.
@@ -66,7 +65,6 @@ class Archived(NamedTuple):
     name: str
     shard: int
     partition: int | None
-    opened_before: int
     registered: int
     head: Head | None
     registries: Sequence[File]
@@ -168,7 +166,6 @@ def _json(one: Archived) -> dict[str, Any]:
         "partition": one.partition,
         "first": one.first,
         "last": one.last,
-        "opened_before": one.opened_before,
         "registered": one.registered,
         "head": None
         if head is None
@@ -211,7 +208,6 @@ def _archived(name: str, body: dict[str, Any]) -> Archived:
         name,
         body["shard"],
         body["partition"],
-        body["opened_before"],
         body["registered"],
         None
         if head is None

@@ -87,11 +87,6 @@ class ArchivedEvidence:
         """The event with an account's first posting."""
         return self._first_postings().get(account)
 
-    def last_posted_before(self, sequence: int) -> int:
-        """The last account posted to before an event; 0 if none."""
-        firsts = self._first_postings()
-        return max((account for account, first in firsts.items() if first < sequence), default=0)
-
     def leaves(self, size: int) -> Iterator[tuple[int, bytes]]:
         """Sequence and leaf of the first events, in order."""
         for event in self._archive.events(self._shard, 1, size):

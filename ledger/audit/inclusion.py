@@ -12,7 +12,6 @@ Form of the files, which tools/check_proof.py reads: docs/spec/canonical-bytes.m
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
 from typing import Any, NamedTuple, Protocol
 
 from ledger.audit.tree_paths import (
@@ -21,6 +20,7 @@ from ledger.audit.tree_paths import (
     frontier_nodes,
     path_nodes,
 )
+from ledger.audit.verify_chain import opened_by
 from ledger.codec.canonical import EncodedRecord, event_bytes, leaf_hash, outcome_bytes
 from ledger.codec.checkpoints import Checkpoint, checkpoint_line, decode_checkpoint
 from ledger.codec.merkle import root
@@ -29,9 +29,6 @@ from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import SignedCheckpoint, StoredEvent
 
 FORMAT = 1
-
-BESIDE_MAX = 40
-"""So many accounts are looked at beside those that an event posted to first."""
 
 _ELSEWHERE = ": what retention took away is in the archive, --archive DIR"
 
@@ -60,8 +57,6 @@ class Books(Protocol):
 
     def first_posted(self, account: int) -> int | None: ...
 
-    def last_posted_before(self, sequence: int) -> int: ...
-
     def leaves(self, size: int) -> Iterator[tuple[int, bytes]]: ...
 
     def checkpoints(self, first: int) -> Iterator[SignedCheckpoint]: ...
@@ -82,7 +77,7 @@ class _Made(NamedTuple):
     event: bytes
     outcome: bytes
     leaf: bytes
-    opened: range
+    opened: Sequence[int]
 
 
 def prove_event(books: Books, sequence: int, at: int | None, on_leaves: OnLeaves) -> Proof:
@@ -262,67 +257,33 @@ def _published(books: Books, signed: SignedCheckpoint) -> Proof:
 
 
 def _opened_by(books: Books, posting: Posting) -> Iterator[_Made]:
-    """The events that opened a posting's account and commodity."""
+    """The events that opened a posting's account and commodity: those of their first postings."""
     firsts = {known.commodity: account for known, account in books.commodities()}
     for account in (posting.account, firsts[posting.commodity]):
-        yield next(made for made in _candidates(books, account) if account in made.opened)
-
-
-def _candidates(books: Books, account: int) -> Iterator[_Made]:
-    """Events that may have opened an account, the likely first.
-
-    As a rule it is that of its first posting. One that had nothing to post yet stands beside
-    accounts that the same event opened and posted to, for it numbers them in one row.
-    """
-    for step in (0, -1, 1):
-        beside = account + step
-        first = books.first_posted(beside)
-        while first is None and step and books.accounts(beside, beside):
-            beside += step
-            first = books.first_posted(beside)
-        if first is not None:
-            yield _made(books, _event(books, first))
-    raise LedgerError(
-        f"pool {books.pool}: no event here opened account {account}{_ELSEWHERE}; else run"
-        " `clearing verify`"
-    )
+        first = books.first_posted(account)
+        if first is None:
+            raise LedgerError(
+                f"pool {books.pool}: no event here opened account {account}{_ELSEWHERE}; else run"
+                " `clearing verify`"
+            )
+        yield _made(books, _event(books, first))
 
 
 def _made(books: Books, event: StoredEvent) -> _Made:
     """An event's canonical parts, from its rows.
 
     Raises:
-        BooksDiffer: No reading of the rows leads to the stored leaf.
+        BooksDiffer: They do not lead to the stored leaf.
     """
     content = event_bytes(books.pool, event)
     postings, records = books.postings(event.sequence), books.records(event.sequence)
-    worked = b""
-    for opened in _openings(books, event.sequence, postings):
-        accounts = books.accounts(opened[0], opened[-1]) if opened else []
-        known = books.commodities() if opened else []
-        commodities = [commodity for commodity, first in known if first in opened]
-        outcome = outcome_bytes(commodities, accounts, postings, records)
-        leaf = leaf_hash(content, outcome)
-        if leaf == event.leaf:
-            return _Made(event.sequence, content, outcome, leaf, opened)
-        worked = worked or leaf
-    raise _differs(books, event.sequence, "leaf", worked, event.leaf)
-
-
-def _openings(books: Books, sequence: int, postings: Sequence[Posting]) -> Iterator[range]:
-    """The accounts that an event may have opened, the likely ones first.
-
-    Those of first postings, and what lies between them. But an account may be opened with nothing
-    to post to it: then it lies beside those, and its first posting comes with a later event. The
-    stored leaf decides.
-    """
-    numbers = [posting.account for posting in postings if posting.account_sequence == 1]
-    yield range(min(numbers), max(numbers) + 1) if numbers else range(0)
-    before = books.last_posted_before(sequence)
-    yield range(0)
-    new = [number for number in numbers if number > before]
-    starts = range(before + 1, max(new) + 1 if new else before + BESIDE_MAX)
-    pasts = range(max(new) + 1 if new else before + 2, max([before, *new]) + BESIDE_MAX)
-    for start, past in product(starts, pasts):
-        if start < past:
-            yield range(start, past)
+    opened = opened_by(postings)
+    registered = books.accounts(opened[0], opened[-1]) if opened else []
+    accounts = [account for account in registered if account.account in opened]
+    known = books.commodities() if opened else []
+    commodities = [commodity for commodity, first in known if first in opened]
+    outcome = outcome_bytes(commodities, accounts, postings, records)
+    leaf = leaf_hash(content, outcome)
+    if leaf != event.leaf:
+        raise _differs(books, event.sequence, "leaf", leaf, event.leaf)
+    return _Made(event.sequence, content, outcome, leaf, opened)

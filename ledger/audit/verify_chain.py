@@ -1,9 +1,7 @@
 """Every leaf and chain hash made again from the rows; the Merkle tree made again from the leaves.
 
-Which accounts an event opened is not a column. They are numbered in order of first use, so an event
-opened at least those up to the largest number that it posts to; now and then it opens one that it
-posts nothing to (a cost that rounds to zero), so where the leaf does not match, a few more are
-tried. A leaf that matches settles it; nothing else can be found by trying.
+Which accounts an event opened is not a column: an account is opened by its first posting, and a
+commodity by the first account that holds it.
 
 Cost: about 10 us for a trade of nine postings, without reading.
 """
@@ -14,13 +12,10 @@ from typing import NamedTuple
 
 from ledger.audit.findings import Findings
 from ledger.codec import merkle
-from ledger.codec.canonical import chain_hash, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.canonical import GENESIS, chain_hash, event_bytes, leaf_hash, outcome_bytes
 from ledger.codec.checkpoints import Checkpoint
-from ledger.core.outcome import Commodity, OpenedAccount
+from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.store.auditing import Entry
-
-OPENED_TRIED_MAX = 8
-"""Accounts opened without a posting that are tried for, at either end."""
 
 _ALTERED = (
     "the event's row, its source, postings, records or opened accounts are not those that were"
@@ -37,34 +32,36 @@ class Registries:
         self.commodities = {commodity.commodity: commodity for commodity in commodities}
         held = {(one.asset, one.instrument): one.commodity for one in commodities}
         self.commodity_of: dict[int, int | None] = {}
-        self._reached = [0]
-        for number in range(1, max(self.accounts, default=0) + 1):
-            account = self.accounts.get(number)
-            if account is not None:
-                instrument = account.instrument if account.asset is None else None
-                self.commodity_of[number] = held.get((account.asset, instrument))
-            self._reached.append(max(self._reached[-1], self.commodity_of.get(number) or 0))
+        firsts: dict[int, int] = {}
+        for number, account in sorted(self.accounts.items()):
+            instrument = account.instrument if account.asset is None else None
+            commodity = held.get((account.asset, instrument))
+            self.commodity_of[number] = commodity
+            if commodity is not None:
+                firsts.setdefault(commodity, number)
+        self._opened_with = {number: commodity for commodity, number in firsts.items()}
 
     @property
     def last(self) -> int:
         """The largest number of an account."""
-        return len(self._reached) - 1
+        return max(self.accounts, default=0)
 
-    def opened(self, first: int, last: int) -> tuple[list[Commodity], list[OpenedAccount]]:
-        """What was opened with the accounts of these numbers."""
-        accounts = [self.accounts[n] for n in range(first, last + 1) if n in self.accounts]
-        before = self._reached[min(first - 1, self.last)]
-        reached = self._reached[min(max(last, first - 1), self.last)]
-        numbers = range(before + 1, reached + 1)
-        return [self.commodities[n] for n in numbers if n in self.commodities], accounts
+    def opened(self, numbers: Sequence[int]) -> tuple[list[Commodity], list[OpenedAccount]]:
+        """What was opened with the accounts of these numbers, which ascend."""
+        accounts = [self.accounts[n] for n in numbers if n in self.accounts]
+        held = sorted(self._opened_with[n] for n in numbers if n in self._opened_with)
+        return [self.commodities[n] for n in held], accounts
+
+
+def opened_by(postings: Iterable[Posting]) -> list[int]:
+    """Numbers of the accounts that have their first posting among these, ascending."""
+    return sorted({posting[0] for posting in postings if posting[1] == 1})
 
 
 class ChainCheck:
     """Leaves and chain of a range of events."""
 
-    def __init__(
-        self, pool: str, registries: Registries, before: bytes | None, opened: int
-    ) -> None:
+    def __init__(self, pool: str, registries: Registries, before: bytes | None) -> None:
         """Begin behind an event.
 
         Args:
@@ -72,24 +69,18 @@ class ChainCheck:
             registries: Of the shard.
             before: Chain after that event; zeros before the first; None: not at hand, the first
                 link is believed.
-            opened: Accounts opened by then, at least.
         """
         self.found = Findings(pool)
         self._pool = pool
         self._registries = registries
         self._chain = before
-        self._opened = opened
-        self._settled = opened == 0
+        self._opened = 0 if before == GENESIS else None
 
     def take(self, entry: Entry) -> None:
         """Check an event."""
         event = entry.event
-        leaf = self._leaf(entry)
-        if leaf is None:
-            leaf = self._made(entry, self._opened + 1, max(self._opened, _needed(entry)))
-            self._opened = max(self._opened, _needed(entry))
-            self._settled = False
-            self.found.add(event.sequence, "event", "leaf", leaf, event.leaf, _ALTERED, 1)
+        leaf = self.leaf(entry)
+        self.found.differ(event.sequence, "event", "leaf", leaf, event.leaf, _ALTERED, 1)
         if self._chain is not None:
             chain = chain_hash(self._chain, event.leaf)
             said = "this event does not follow the one that stands before it"
@@ -97,48 +88,27 @@ class ChainCheck:
         self._chain = event.chain
 
     def end(self, *, at_head: bool) -> None:
-        """Check that every account was opened by an event."""
-        left = self._registries.last - self._opened
-        if at_head and self._settled and left > 0:
-            first = self._registries.accounts.get(self._opened + 1)
-            self.found.add(
-                0,
-                "account",
-                "account",
-                f"accounts up to {self._opened}",
-                first or self._registries.last,
-                "no event opened it",
-            )
+        """Check that the last account was opened by an event, where the range tells."""
+        if at_head and self._opened is not None and self._registries.last > self._opened:
+            number = min(n for n in self._registries.accounts if n > self._opened)
+            said = f"accounts up to {self._opened}"
+            account = self._registries.accounts[number]
+            self.found.add(0, "account", "account", said, account, "no event opened it")
 
-    def _leaf(self, entry: Entry) -> bytes | None:
-        """The leaf as stored, where some opened accounts lead to it; else None."""
-        needed = _needed(entry)
-        starts = [self._opened]
-        if not self._settled:
-            starts += range(self._opened + 1, self._opened + OPENED_TRIED_MAX)
-        for start in starts:
-            least = max(start, needed)
-            for last in range(least, min(least + OPENED_TRIED_MAX, self._registries.last) + 1):
-                if self._made(entry, start + 1, last) == entry.event.leaf:
-                    if last > start:
-                        self._settled, self._opened = True, last
-                    return entry.event.leaf
-        if self._made(entry, self._opened + 1, self._opened) == entry.event.leaf:
-            return entry.event.leaf
-        return None
-
-    def _made(self, entry: Entry, first: int, last: int) -> bytes:
-        commodities, accounts = self._registries.opened(first, last)
+    def leaf(self, entry: Entry) -> bytes:
+        """The leaf that the rows lead to; empty where a number has no bytes, as no row of ours."""
+        postings = [posting for _, posting in entry.postings]
+        opened = opened_by(postings)
+        if opened:
+            self._opened = max(self._opened or 0, opened[-1])
+        commodities, accounts = self._registries.opened(opened) if opened else ([], [])
         try:
             led_to = outcome_bytes(
-                commodities,
-                accounts,
-                [posting for _, posting in entry.postings],
-                [record[1:] for record in entry.records],
+                commodities, accounts, postings, [record[1:] for record in entry.records]
             )
             return leaf_hash(event_bytes(self._pool, entry.event), led_to)
         except (struct.error, OverflowError, ValueError):
-            return b""  # a number that no row of ours can hold has no bytes
+            return b""
 
 
 class Signed(NamedTuple):
@@ -193,7 +163,3 @@ class TreeCheck:
             self.found.differ(self.size, "shard", "chain", self.chain, chain, said, 2)
         packed = merkle.packed(self.frontier)
         self.found.differ(self.size, "shard", "frontier", packed, frontier, said, 2)
-
-
-def _needed(entry: Entry) -> int:
-    return max((posting.account for _, posting in entry.postings), default=0)

@@ -14,6 +14,7 @@ from ledger.audit.findings import Finding, Findings
 from ledger.audit.verify_chain import ChainCheck, Registries, Signed, TreeCheck
 from ledger.audit.verify_fold import FoldCheck
 from ledger.audit.verify_rederive import Asked, KeptState, RederiveCheck, kept_states
+from ledger.codec.canonical import GENESIS
 from ledger.codec.merkle import HASH_LENGTH
 from ledger.codec.states import UnknownFormat, decode_state
 from ledger.core.state import State
@@ -194,18 +195,11 @@ class _Pass:
 
     def _chain_check(self) -> ChainCheck:
         task = self._task
-        before: bytes | None = bytes(HASH_LENGTH)
-        opened = 0
+        before: bytes | None = GENESIS
         if task.first > 1:
             event = self._books.event(task.shard.shard, task.first - 1)
             before = None if event is None else event.chain
-            opened = self._books.opened_before(
-                task.shard.shard,
-                task.first,
-                self._registries.last,
-                detached=task.held_from > 1,
-            )
-        return ChainCheck(task.shard.name, self._registries, before, opened)
+        return ChainCheck(task.shard.name, self._registries, before)
 
     def _tree_check(self) -> TreeCheck:
         return TreeCheck(self._task.shard.name, self._task.signed)

@@ -95,10 +95,6 @@ _OWNED = ("account", "checkpoint", "commodity", "snapshot", "source_offset")
 _UNOWNED = """
     SELECT DISTINCT held.shard FROM ledger.{} AS held
      WHERE NOT EXISTS (SELECT FROM ledger.shard WHERE shard.shard = held.shard)"""
-_FIRST_USE = """
-    SELECT sequence, account_sequence FROM ledger.posting
-     WHERE shard = %s AND account = %s ORDER BY account_sequence LIMIT 1"""
-_NEAR = 8
 _BEYOND = "SELECT max(sequence) FROM ledger.{} WHERE shard = %s AND sequence > %s"
 
 
@@ -243,42 +239,6 @@ class Audited:
         with translated():
             rows = self._rows(_BALANCES, shard, before)
             return {account: (count, int(balance)) for account, count, balance in rows}
-
-    def opened_before(self, shard: int, first: int, last: int, *, detached: bool) -> int:
-        """The largest account, of `last`, that has a posting before an event.
-
-        By bisection, as accounts are numbered in order of first use; those that were opened without
-        a posting stand a little out of order, so the neighbourhood is looked at too.
-
-        Args:
-            detached: Earlier partitions are not here: an account without a posting had some there.
-        """
-        with translated():
-            low, high = 0, last
-            while low < high:
-                middle = (low + high + 1) // 2
-                if detached:
-                    used = self._first_use(shard, middle, first) is not False
-                else:
-                    used = self._used_before(shard, middle, first, last)
-                if used:
-                    low = middle
-                else:
-                    high = middle - 1
-            near = range(min(last, low + _NEAR), low, -1)
-            return next((n for n in near if self._first_use(shard, n, first)), low)
-
-    def _used_before(self, shard: int, account: int, first: int, last: int) -> bool:
-        """Whether the account, or the next one with a posting at all, has one before the event."""
-        for number in range(account, min(account + _NEAR, last) + 1):
-            used = self._first_use(shard, number, first)
-            if used is not None:
-                return used
-        return False
-
-    def _first_use(self, shard: int, account: int, first: int) -> bool | None:
-        rows = self._rows(_FIRST_USE, shard, account)
-        return rows[0][0] < first or rows[0][1] > 1 if rows else None
 
     def beyond(self, table: str, shard: int, head: int) -> int | None:
         """The largest sequence of a table beyond the head, or None."""

@@ -32,13 +32,6 @@ _ACCOUNTS = """
 _OPENED_AT = """
     SELECT sequence FROM ledger.posting
      WHERE shard = %s AND account = %s AND account_sequence = 1"""
-_LAST_POSTED = """
-    SELECT account FROM ledger.account a
-     WHERE shard = %(shard)s AND EXISTS (
-        SELECT FROM ledger.posting p
-         WHERE p.shard = %(shard)s AND p.account = a.account AND p.account_sequence = 1
-           AND p.sequence < %(sequence)s)
-     ORDER BY account DESC LIMIT 1"""
 _COMMODITIES = """
     SELECT c.commodity, c.asset, c.instrument, c.scale, first.account
       FROM ledger.commodity c
@@ -96,12 +89,6 @@ class Evidence:
         """The event with an account's first posting."""
         row = self._connection.execute(_OPENED_AT, (self._shard, account)).fetchone()
         return None if row is None else int(row[0])
-
-    def last_posted_before(self, sequence: int) -> int:
-        """The last account posted to before an event; 0 if none. Slow: probes each one after it."""
-        named = {"shard": self._shard, "sequence": sequence}
-        row = self._connection.execute(_LAST_POSTED, named).fetchone()
-        return 0 if row is None else int(row[0])
 
     def leaves(self, size: int) -> Iterator[tuple[int, bytes]]:
         """Sequence and leaf of the first events, in order; the connection is busy meanwhile."""

@@ -17,7 +17,7 @@ from psycopg import sql
 from ledger.audit.sealing import append_copies
 from ledger.audit.signing import Signer
 from ledger.audit.verify import Scope, verify
-from ledger.audit.verify_chain import ChainCheck, Registries, _needed
+from ledger.audit.verify_chain import ChainCheck, Registries
 from ledger.codec.canonical import chain_hash
 from ledger.codec.checkpoints import body_hash, decode_checkpoint, encode_checkpoint
 from ledger.codec.merkle import grow, packed, root
@@ -289,14 +289,10 @@ def resealed(url: str, stranger: Signer | None = None) -> None:
         shard = head.shard
         registries = Registries(books.accounts(shard.shard), books.commodities(shard.shard))
         made = {one.sequence: decode_checkpoint(one.body) for one in books.checkpoints(shard.shard)}
-        check = ChainCheck(shard.name, registries, bytes(32), 0)
+        check = ChainCheck(shard.name, registries, bytes(32))
         chain, frontier, previous = bytes(32), list[bytes](), bytes(32)
         for entry in books.entries(shard.shard, 1, shard.next_sequence - 1):
-            at, leaf = entry.event.sequence, check._leaf(entry)
-            if leaf is None:
-                needed = max(check._opened, _needed(entry))
-                leaf = check._made(entry, check._opened + 1, needed)
-                check._opened = needed
+            at, leaf = entry.event.sequence, check.leaf(entry)
             chain = chain_hash(chain, leaf)
             grow(frontier, at - 1, leaf)
             changes.append((SET_EVENT, (leaf, chain, shard.shard, at)))
