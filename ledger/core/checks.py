@@ -9,7 +9,7 @@ from ledger.core.outcome import Rejection
 from ledger.core.registers import AssetTerms
 from ledger.core.rejections import Code
 from ledger.core.state import State
-from ledger.core.units import BALANCE_BOUND, RATE_SCALE, Fixed, units
+from ledger.core.units import BALANCE_BOUND, RATE_SCALE, Fixed
 
 
 def rejected(code: Code, detail: str) -> Rejection:
@@ -22,9 +22,11 @@ def first_of(found: Iterable[object]) -> Rejection | None:
 
     What is no refusal among the `found` is passed over; None where there is none.
     """
-    order = list(Code)
     refusals = [one for one in found if isinstance(one, Rejection)]
-    return min(refusals, key=lambda refusal: order.index(Code(refusal.code)), default=None)
+    if not refusals:
+        return None
+    order = list(Code)
+    return min(refusals, key=lambda refusal: order.index(Code(refusal.code)))
 
 
 def asset_terms(state: State, asset: str) -> AssetTerms | Rejection:
@@ -61,9 +63,10 @@ def unknown_account(state: State, account: str) -> Rejection | None:
 
 def in_units(number: Fixed, scale: int, name: str) -> int | Rejection:
     """`number` in smallest units; else `too_many_decimals` or `out_of_range`, naming the field."""
-    amount = units(number, scale)
-    if amount is None:
+    shift = scale - number.scale
+    if shift < 0:
         return too_many_decimals(number, scale, name)
+    amount: int = number.coefficient * 10**shift
     if not -BALANCE_BOUND < amount < BALANCE_BOUND:
         return rejected(
             Code.OUT_OF_RANGE, f"{name} is {amount} smallest units, under 10^36 allowed"

@@ -86,21 +86,26 @@ def change_position(state: State, terms: Terms, owner: str, change: Change) -> i
     Returns:
         The realized profit (positive) or loss, smallest units of the settlement asset.
     """
-    journal, asset = state.journal, state.settlement
-    position = journal.account(owner, POSITION, terms.instrument, None, terms.quantity_scale)
-    variation = AccountKey(owner, VARIATION, terms.instrument, asset.asset)
-    held, cost = journal.balances[position], journal.balance(*variation)
-    journal.post(position, change.quantity, change.purpose)
-    journal.post_to(variation, asset.scale, change.cash, change.purpose)
+    journal, asset, instrument = state.journal, state.settlement, terms.instrument
+    quantity, cash, _, purpose, cause = change
+    position = journal.account(owner, POSITION, instrument, None, terms.quantity_scale)
+    variation = journal.number(owner, VARIATION, instrument, asset.asset)
+    held, cost = journal.balances[position], journal.balances[variation]
+    journal.post(position, quantity, purpose)
+    if cash:
+        if not variation:
+            variation = journal.account(owner, VARIATION, instrument, asset.asset, asset.scale)
+        journal.post(variation, cash, purpose)
     realized = 0
-    if held and (held > 0) != (change.quantity > 0):
+    if held and (held > 0) != (quantity > 0):
         realized = realized_pnl(terms, held, cost, change)
         if realized:
-            journal.post_to(variation, asset.scale, -realized, Purpose.REALIZED)
-            pay(state, owner, terms.instrument, realized, Purpose.REALIZED, change.cause)
+            key = AccountKey(owner, VARIATION, instrument, asset.asset)
+            journal.post_to(key, asset.scale, -realized, Purpose.REALIZED)
+            pay(state, owner, instrument, realized, Purpose.REALIZED, cause)
     if state.borne:
-        forget_borne(state, owner, terms.instrument, change.quantity)
-    if (owner, terms.instrument) in state.modes:
+        forget_borne(state, owner, instrument, quantity)
+    if (owner, instrument) in state.modes:
         _settle_isolated(state, terms, owner, held, change)
     return realized
 

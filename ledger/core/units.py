@@ -41,12 +41,6 @@ class Fixed(NamedTuple):
 ZERO = Fixed(0, 0)
 
 
-def units(number: Fixed, scale: int) -> int | None:
-    """`number` in smallest units of 10**-scale; None when it has more decimals than that."""
-    shift = scale - number.scale
-    return None if shift < 0 else number.coefficient * 10**shift
-
-
 def half_even(numerator: int, denominator: int) -> int:
     """The nearest whole number; a tie goes to the even one. Favours nobody.
 

@@ -95,21 +95,27 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     price, quantity, buyer_fee, seller_fee = found
 
     cost = terms.value(quantity, price)
-    liquidation_id = fact.liquidation_id or inventory_liquidation(state, terms.instrument)
-    for side, signed, cash in ((fact.buyer, quantity, -cost), (fact.seller, -quantity, cost)):
+    liquidation_id = fact.liquidation_id  # of the inventory as it is before the trade
+    if LIQUIDATION in (fact.buyer, fact.seller) and liquidation_id is None:
+        liquidation_id = inventory_liquidation(state, terms.instrument)
+    for side, signed, cash, fee in (
+        (fact.buyer, quantity, -cost, buyer_fee),
+        (fact.seller, -quantity, cost, seller_fee),
+    ):
+        change = Change(signed, cash, price, Purpose.TRADE)
         if side == LIQUIDATION:
-            fee = buyer_fee if signed > 0 else seller_fee
             cause = Cause("close_out", liquidation_id, terms.instrument)
-            _close_out(state, terms, Change(signed, cash, price, Purpose.TRADE, cause), fee)
+            _close_out(state, terms, change._replace(cause=cause), fee)
         else:
-            change_position(state, terms, side, Change(signed, cash, price, Purpose.TRADE))
-    cause = Cause("fee", liquidation_id, terms.instrument)
-    _charge(state, fact.buyer, buyer_fee, cause)
-    _charge(state, fact.seller, seller_fee, cause)
+            change_position(state, terms, side, change)
+    for side, fee in ((fact.buyer, buyer_fee), (fact.seller, seller_fee)):
+        if side == LIQUIDATION:
+            cause = Cause("fee", liquidation_id, terms.instrument)
+            receive(state, -fee, Purpose.FEE, cause)
+        elif fee:
+            _charge(state, WALLET, side, -fee)
     if buyer_fee + seller_fee:
-        asset = state.settlement
-        fees = state.journal.account(HOUSE, FEES, None, asset.asset, asset.scale)
-        state.journal.post(fees, buyer_fee + seller_fee, Purpose.FEE)
+        _charge(state, FEES, HOUSE, buyer_fee + seller_fee)
     return None
 
 
@@ -135,24 +141,19 @@ def _in_units(
     state: State, terms: Terms, fact: events.Trade
 ) -> tuple[int, int, int, int] | Rejection:
     scale = state.settlement.scale
-    price = in_units(fact.price, terms.price_scale, "price")
-    quantity = in_units(fact.quantity, terms.quantity_scale, "quantity")
-    buyer_fee = in_units(fact.buyer_fee, scale, "buyer_fee")
-    seller_fee = in_units(fact.seller_fee, scale, "seller_fee")
-    numbers = (price, quantity, buyer_fee, seller_fee)
-    for number in numbers:
-        if isinstance(number, Rejection):
-            return first_of(numbers) or number
-    return price, quantity, buyer_fee, seller_fee  # type: ignore[return-value]
+    numbers = (
+        in_units(fact.price, terms.price_scale, "price"),
+        in_units(fact.quantity, terms.quantity_scale, "quantity"),
+        in_units(fact.buyer_fee, scale, "buyer_fee"),
+        in_units(fact.seller_fee, scale, "seller_fee"),
+    )
+    return first_of(numbers) or numbers  # type: ignore[return-value]
 
 
-def _charge(state: State, side: str, fee: int, cause: Cause) -> None:
-    if side == LIQUIDATION:
-        receive(state, -fee, Purpose.FEE, cause)
-    elif fee:
-        asset = state.settlement
-        wallet = state.journal.account(side, WALLET, None, asset.asset, asset.scale)
-        state.journal.post(wallet, -fee, Purpose.FEE)
+def _charge(state: State, kind: str, owner: str, amount: int) -> None:
+    asset = state.settlement
+    account = state.journal.account(owner, kind, None, asset.asset, asset.scale)
+    state.journal.post(account, amount, Purpose.FEE)
 
 
 def _negated(number: Fixed) -> Fixed:
