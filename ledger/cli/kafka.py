@@ -39,6 +39,7 @@ from ledger.cli.watching import (
 )
 from ledger.errors import ConfigurationError
 from ledger.store.log import PostgresLog
+from ledger.store.ownership import Tenure
 
 SECURITY_VARIABLES = "CLEARING_KAFKA_"
 """Environment variables of this prefix go to the Kafka client: CLEARING_KAFKA_SECURITY_PROTOCOL."""
@@ -102,13 +103,14 @@ def run(
         drain=drain,
         accept_changed_topics=accept_changed_topics,
     )
+    tenure = Tenure() if group is None else None  # members of a group hand shards over
     told = _Told(quiet=quiet)
     with shown(log_level, log_format), database(database_url) as url:
         telemetry = Telemetry(lag_max_s=ready_lag, books=url)
         with watched(telemetry, metrics_address, metrics_port):
             consume(
                 chosen,
-                lambda: PostgresLog.connect(url, "clearing run", observer=telemetry),
+                lambda: PostgresLog.connect(url, "clearing run", observer=telemetry, tenure=tenure),
                 on_batch=told.batch,
                 seal=Sealer(signer()),
                 telemetry=telemetry,

@@ -36,6 +36,7 @@ from ledger.store.batches import require_whole
 from ledger.store.bodies import packed, unpacked
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
+from ledger.store.ownership import LOCK_CLASS, Tenure, raise_epoch
 
 LEAF_EVENTS = 1_000_000
 """Sequences of one partition."""
@@ -45,7 +46,9 @@ LEAF_AHEAD = 200_000
 
 SNAPSHOTS_KEPT = 3
 
-_LOCK_CLASS = 1_667_589_235
+ANSWER_S = 75.0
+"""Longest wait for an answer of the server: no statement lasts longer than `statement_timeout`."""
+
 _SEQUENCE_MAX = 2**63 - 1
 _SESSION = """
     SET ROLE clearing_writer;
@@ -73,8 +76,10 @@ class PostgresLog:
         *,
         leaf_events: int = LEAF_EVENTS,
         observer: Observer | None = None,
+        tenure: Tenure | None = None,
     ) -> None:
         """Use a connection that `connect` prepared."""
+        self._tenure = tenure or Tenure()
         self._observer: Observer = observer or Unobserved()
         self._connection = connection
         self._leaf_events = leaf_events
@@ -89,6 +94,7 @@ class PostgresLog:
         *,
         leaf_events: int = LEAF_EVENTS,
         observer: Observer | None = None,
+        tenure: Tenure | None = None,
     ) -> Self:
         """Connect and act as `clearing_writer`.
 
@@ -97,13 +103,15 @@ class PostgresLog:
             application: Shown to whoever finds a shard busy.
             leaf_events: Sequences of one partition.
             observer: Told how the work goes.
+            tenure: Of a run that connects again after a fault: what others took meanwhile it does
+                not take back. None: this connection is all there is of it.
 
         Raises:
             SchemaMismatch: The database is not migrated to this version.
             StoreUnavailable: It cannot be reached.
         """
-        connection = connected(url, application, _SESSION)
-        return cls(connection, leaf_events=leaf_events, observer=observer)
+        connection = connected(url, application, _SESSION, answer_s=ANSWER_S)
+        return cls(connection, leaf_events=leaf_events, observer=observer, tenure=tenure)
 
     @property
     def connection(self) -> psycopg.Connection:
@@ -129,14 +137,11 @@ class PostgresLog:
         """Own the shard: raise its epoch."""
         with translated():
             free = self._connection.execute(
-                "SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_CLASS, shard)
+                "SELECT pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, shard)
             ).fetchone()
             if free != (True,) and not take_over:
                 raise self._busy(shard)
-            row = self._connection.execute(
-                f"UPDATE ledger.shard SET epoch = epoch + 1 WHERE shard = %s RETURNING {_SHARD}",  # noqa: S608 - constants
-                (shard,),
-            ).fetchone()
+            row = raise_epoch(self._connection, shard, _SHARD, self._tenure)
         if row is None:
             raise StoreError(f"shard {shard} is not declared")
         return self._known(row)
@@ -144,7 +149,8 @@ class PostgresLog:
     def release(self, shard: int) -> None:
         """Give the courtesy lock back; the fence stays as it is."""
         with translated():
-            self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_CLASS, shard))
+            self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, shard))
+        self._tenure.gave_up(shard)
 
     def offsets(self) -> Sequence[Offset]:
         """All stored source offsets."""
@@ -284,7 +290,7 @@ class PostgresLog:
         return shard
 
     def _busy(self, shard: int) -> ShardBusy:
-        holder = self._connection.execute(_HOLDER, (_LOCK_CLASS, shard)).fetchone()
+        holder = self._connection.execute(_HOLDER, (LOCK_CLASS, shard)).fetchone()
         name = self._shard(shard).name
         if holder is None:
             return ShardBusy(f"{name} was held by a writer a moment ago: try again")
