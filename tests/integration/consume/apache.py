@@ -58,9 +58,11 @@ class ApacheKafka:
             stdout=self._log,
             stderr=self._log,
         )
-        self._running = subprocess.Popen(
-            [*self._java, "kafka.Kafka", str(settings)], stdout=self._log, stderr=self._log
-        )
+        self._start()
+
+    def _start(self) -> None:
+        program = [*self._java, "kafka.Kafka", str(self._home / "server.properties")]
+        self._running = subprocess.Popen(program, stdout=self._log, stderr=self._log)
         self._wait()
 
     def stop(self) -> None:

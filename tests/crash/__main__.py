@@ -1,0 +1,116 @@
+"""`python -m tests.crash`: hundreds of rounds on real servers, a line each."""
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections import Counter
+from typing import NamedTuple
+
+from ledger.errors import LedgerError
+from tests.crash.books import Wrong
+from tests.crash.rounds import APACHE_ONLY, KINDS
+from tests.crash.servers import started
+from tests.crash.stage import Stage
+
+_EVENTS = 150
+_SHARES = {"kill": 4, "postgres": 2, "broker": 1, "freeze": 2, "cut": 3, "stall": 1}
+"""How often each kind comes: those that a second is enough for come more often."""
+
+
+class Result(NamedTuple):
+    """One round.
+
+    Attributes:
+        reached: Something was broken; else the program was done before.
+    """
+
+    seed: int
+    kind: str
+    good: bool
+    reached: bool
+    seconds: float
+    events: int
+    repeated_letters: int
+    told: str
+
+
+def main() -> int:
+    """Run rounds; the exit code is 1 when one did not end as it must."""
+    asked = _arguments()
+    kinds = _kinds(asked)
+    found: list[Result] = []
+    began = time.monotonic()
+    with started(asked.broker) as servers, Stage.opened(*servers) as stage:
+        for seed in range(asked.seed, asked.seed + asked.rounds):
+            result = _round(stage, seed, kinds[seed % len(kinds)])
+            found.append(result)
+            _say(result, asked)
+            if not result.good:
+                break
+    _sum_up(found, time.monotonic() - began, asked)
+    return 0 if all(result.good for result in found) else 1
+
+
+def _round(stage: Stage, seed: int, kind: str) -> Result:
+    began = time.monotonic()
+    events = repeated = 0
+    try:
+        with stage.round(seed, ["main"], _EVENTS, partitions=1):
+            told = KINDS[kind](stage)
+            events, repeated = stage.require_right()
+        good = True
+    except Wrong as wrong:
+        good, told = False, str(wrong)
+    except (LedgerError, OSError, AssertionError):
+        good, told = False, traceback.format_exc()
+    reached = told != "not reached"
+    return Result(seed, kind, good, reached, time.monotonic() - began, events, repeated, told)
+
+
+def _say(result: Result, asked: argparse.Namespace) -> None:
+    if asked.json:
+        line = json.dumps(result._asdict())
+    else:
+        verdict = "good" if result.good else "WRONG"
+        line = f"{result.seed} {result.kind} {verdict} {result.seconds:.1f} s: {result.told}"
+        if not result.good:
+            line += (
+                f"\nagain: python -m tests.crash --broker {asked.broker} --only {result.kind}"
+                f" --rounds 1 --seed {result.seed}"
+            )
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _sum_up(found: list[Result], seconds: float, asked: argparse.Namespace) -> None:
+    by_kind = Counter(result.kind for result in found if result.reached)
+    total = {
+        "broker": asked.broker,
+        "rounds": len(found),
+        "reached": by_kind,
+        "wrong": sum(not result.good for result in found),
+        "events": sum(result.events for result in found),
+        "rounds_per_minute": round(len(found) / seconds * 60, 1),
+    }
+    sys.stdout.write(json.dumps(total) + "\n")
+
+
+def _kinds(asked: argparse.Namespace) -> list[str]:
+    wanted = asked.only or [kind for kind, share in _SHARES.items() for _ in range(share)]
+    return [kind for kind in wanted if asked.broker == "apache" or kind not in APACHE_ONLY]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m tests.crash", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument("--broker", choices=("embedded", "apache"), default="apache")
+    parser.add_argument("--only", choices=sorted(KINDS), action="append", help="these kinds")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""The kinds of rounds: what is broken, how, and what the programs must do then.
+
+Each takes a stage with a history in its topics and empty books, breaks something while a program
+moves the one into the other, and comes back when all is applied. The stage then asks what must hold
+after every round. The line that a round returns tells what was really hit.
+"""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+
+from tests.crash.books import Wrong
+from tests.crash.proxy import Proxy
+from tests.crash.servers import Apache
+from tests.crash.stage import Stage, Victim
+from tests.crash.steps import ONCE, Plan, Point, places
+
+_KILLED = -signal.SIGKILL
+_PACE_MS = 15
+
+
+def kill(stage: Stage) -> str:
+    """`kill -9` before, within or after a statement; up to three lives, then one in peace."""
+    hits = []
+    for _ in range(stage.chance.choice((1, 1, 2, 3))):
+        victim = stage.start(Plan((_point(stage.chance, "kill"),)))
+        if victim.expect(_KILLED, 0) == _KILLED:
+            hits += victim.reached
+    stage.start().expect(0)
+    return f"killed {', '.join(hits)}" if hits else "not reached"
+
+
+def postgres(stage: Stage) -> str:
+    """PostgreSQL is stopped at once under load, and comes back; the same program goes on."""
+    victim = stage.start(_telling(stage, stage.chance.choice((1, 2))))
+    hits = []
+    while (place := victim.next_place()) is not None:
+        time.sleep(stage.chance.choice((0, 0, 0.001, 0.003)))
+        stage.postgres.stop_immediately()
+        time.sleep(stage.chance.choice((0, 0.3, 1.0)))
+        stage.postgres.start_again()
+        hits.append(place)
+    victim.expect(0)
+    return f"stopped PostgreSQL at {', '.join(hits)}" if hits else "not reached"
+
+
+def broker(stage: Stage) -> str:
+    """The broker is killed under load and started on the same files; the same program goes on."""
+    assert isinstance(stage.broker, Apache)
+    victim = stage.start(_telling(stage, 1))
+    place = victim.next_place()
+    if place is None:
+        victim.expect(0)
+        return "not reached"
+    stage.broker.kill()
+    time.sleep(stage.chance.choice((0, 1.0, 3.0)))
+    stage.broker.start_again()
+    victim.expect(0)
+    return f"killed the broker at {place}"
+
+
+def freeze(stage: Stage) -> str:
+    """A writer is stopped, another takes over, the first wakes: it must be refused."""
+    point = _point(stage.chance, "stop")
+    zombie = stage.start(Plan((point,)))
+    if zombie.next_place() is None:
+        zombie.expect(0)
+        return "not reached"
+    began = time.monotonic()
+    heir = stage.start(Plan((Point("commit", "after", 1, "tell"),), pace_ms=_PACE_MS))
+    committed = heir.next_place()
+    waited = time.monotonic() - began
+    if committed is None or stage.chance.random() < 0.5:
+        heir.expect(0)
+    zombie.signal(signal.SIGCONT)
+    code = zombie.expect(0, 1)
+    refused = "another writer" in zombie.words()
+    heir.expect(0)
+    if code == 1 and not refused:
+        raise Wrong(f"the first was not refused, but failed: {zombie.words()}")
+    told = "was refused" if refused else "found nothing left to write"
+    return f"stopped {point}, taken over in {waited:.1f} s, it woke and {told}"
+
+
+def cut(stage: Stage) -> str:
+    """Connections are closed under load, also just behind a COMMIT; the same program goes on."""
+    with Proxy(stage.postgres.socket) as network:
+        kafka = stage.broker.network if isinstance(stage.broker, Apache) else None
+        victim = stage.start(
+            _telling(stage, stage.chance.choice((1, 2, 3))),
+            url=stage.tcp_url(network.port),
+            kafka=stage.broker.proxied,
+        )
+        hits = []
+        while (place := victim.next_place()) is not None:
+            hits.append(f"{_sever(stage.chance, network, kafka)} at {place}")
+        victim.expect(0)
+    return f"cut {', '.join(hits)}" if hits else "not reached"
+
+
+def stall(stage: Stage) -> str:
+    """The network stands still for a while, then goes on or is cut; the same program goes on."""
+    with Proxy(stage.postgres.socket) as network:
+        victim = stage.start(
+            _telling(stage, 1)._replace(constants={"ledger.store.log:ANSWER_S": 2}),
+            url=stage.tcp_url(network.port),
+            kafka=stage.broker.proxied,
+        )
+        place = victim.next_place()
+        if place is None:
+            victim.expect(0)
+            return "not reached"
+        pause = stage.chance.choice((0.5, 1.5, 5.0))
+        with_broker = isinstance(stage.broker, Apache) and stage.chance.random() < 0.5
+        stalled = stage.broker.network if with_broker else network  # type: ignore[union-attr]
+        stalled.stall()
+        time.sleep(pause)
+        if stage.chance.random() < 0.5:
+            stalled.cut()
+        stalled.flow()
+        victim.expect(0)
+    return f"stalled {'broker' if with_broker else 'database'} for {pause} s at {place}"
+
+
+def _sever(chance: random.Random, network: Proxy, kafka: Proxy | None) -> str:
+    """Cut something now, or what follows next; returns what."""
+    what = chance.choice(("database", "answer", "answer", "both", "broker", "refusing"))
+    if what == "answer":
+        network.swallow(b"COMMIT")
+    elif what == "refusing":
+        network.refuse(refusing=True)
+        network.cut()
+        time.sleep(chance.choice((0.1, 0.7)))
+        network.refuse(refusing=False)
+    else:
+        time.sleep(chance.choice((0, 0.001, 0.004)))
+        if what != "broker" or kafka is None:
+            network.cut()
+        if what != "database" and kafka is not None:
+            kafka.cut()
+    return what
+
+
+def _telling(stage: Stage, hits: int) -> Plan:
+    """A plan to tell when so many places are reached, at a pace that leaves time."""
+    points = {_point(stage.chance, "tell") for _ in range(hits)}
+    return Plan(tuple(sorted(points)), pace_ms=_PACE_MS)
+
+
+def _point(chance: random.Random, act: str) -> Point:
+    step, when = chance.choice(places())
+    nth = 1 if step in ONCE else chance.choice((1, 2, 3, 5, 8))
+    if step in {"lock", "acquire"}:
+        nth = chance.choice((1, 2))
+    return Point(step, when, nth, act)  # type: ignore[arg-type] # one of the three
+
+
+Kind = Callable[[Stage], str]
+
+KINDS: dict[str, Kind] = {
+    "kill": kill,
+    "postgres": postgres,
+    "broker": broker,
+    "freeze": freeze,
+    "cut": cut,
+    "stall": stall,
+}
+APACHE_ONLY = ("broker",)
+
+__all__ = ["APACHE_ONLY", "KINDS", "Kind", "Victim"]
