@@ -17,8 +17,8 @@ import psycopg
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.ports import Identity, Shard, SignedCheckpoint, SigningKey, StoredEvent
 from ledger.store import checkpoints, reading
+from ledger.store.connecting import connected
 from ledger.store.faults import translated
-from ledger.store.migrate import require_current
 
 STRAYS_MAX = 100
 
@@ -139,14 +139,7 @@ class Audited:
             SchemaMismatch: The database is not migrated to this version.
             StoreUnavailable: It cannot be reached.
         """
-        with translated():
-            connection = _connected(url)
-            try:
-                require_current(connection)
-            except BaseException:
-                connection.close()
-                raise
-        return cls(url, connection)
+        return cls(url, _connected(url))
 
     def close(self) -> None:
         """Give the connection back."""
@@ -317,12 +310,4 @@ def _posting(row: Any) -> Posting:  # noqa: ANN401 - a row of the driver
 
 
 def _connected(url: str) -> psycopg.Connection:
-    connection = psycopg.connect(
-        url, autocommit=True, application_name="clearing verify", connect_timeout=10
-    )
-    try:
-        connection.execute(_SESSION)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return connected(url, "clearing verify", _SESSION)

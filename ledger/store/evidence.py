@@ -13,11 +13,15 @@ from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.errors import ConfigurationError
 from ledger.ports import SignedCheckpoint, StoredEvent
 from ledger.store import checkpoints, reading
+from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
 LEAVES_STREAMED = 10_000
 """Leaves are streamed in chunks of so many, however many a shard has."""
 
+_SESSION = """
+    SET ROLE clearing_auditor;
+    SET default_transaction_read_only = on"""
 _SHARDS = "SELECT name, shard FROM ledger.shard ORDER BY name"
 _LEAVES = """
     SELECT sequence, leaf FROM ledger.event
@@ -115,12 +119,7 @@ def evidence(url: str, pool: str | None) -> Iterator[Evidence]:
     Raises:
         ConfigurationError: There is no such pool, or several and none was named.
     """
-    with (
-        translated(),
-        psycopg.connect(url, application_name="clearing prove", autocommit=True) as connection,
-    ):
-        connection.execute("SET ROLE clearing_auditor")
-        connection.execute("SET default_transaction_read_only = on")
+    with translated(), connected(url, "clearing prove", _SESSION) as connection:
         shards: dict[str, int] = dict(connection.execute(_SHARDS).fetchall())
         pools = [name for name in shards if not name.startswith("@")]
         chosen = pools[0] if pool is None and len(pools) == 1 else pool
