@@ -11,6 +11,7 @@ from ledger.core.events import Event, TradeBust
 from ledger.core.machine import RULES_VERSION, decide
 from ledger.core.outcome import Rejection
 from ledger.core.state import State
+from ledger.errors import FenceLost
 from ledger.ports import Log, Shard, StoredEvent
 
 
@@ -19,9 +20,17 @@ def restore(log: Log, shard: Shard) -> tuple[State, int]:
 
     Returns:
         The state, and the sequence of the snapshot that it was built on (0: from the first event).
+
+    Raises:
+        FenceLost: Another writer took the shard over meanwhile, and went on.
     """
     state, kept = _from_snapshot(log, shard)
-    for stored in log.events(shard.shard, kept + 1):
+    if kept >= shard.next_sequence:
+        raise FenceLost(
+            f"{shard.name}: expected next sequence {shard.next_sequence}, found the state after"
+            f" {kept}: another writer took it over while it was being loaded"
+        )
+    for stored in log.events(shard.shard, kept + 1, shard.next_sequence - 1):
         if stored.rejection is None:
             apply_again(log, shard, state, stored)
     opened = len(state.journal.keys)
