@@ -14,7 +14,7 @@ from typer.main import get_command
 from ledger.cli import app, kafka, publishing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PINNED = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:[0-9]+(\.[0-9]+)+(-[a-z0-9]+)?")
+PINNED = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:v?[0-9]+(\.[0-9]+)+(-[a-z0-9]+)?")
 
 Service = dict[str, Any]
 
@@ -43,8 +43,21 @@ def is_one_shot(service: Service) -> bool:
 
 def test_it_has_the_database_the_broker_and_the_ledger(services: dict[str, Service]) -> None:
     assert set(services) == {
-        *("postgres", "kafka", "topics", "migrate", "run", "publish"),
+        *("postgres", "kafka", "topics", "migrate", "run", "publish", "prometheus", "grafana"),
     }
+
+
+def test_only_those_who_watch_start_prometheus_and_grafana(services: dict[str, Service]) -> None:
+    profiles = {name: service.get("profiles", []) for name, service in services.items()}
+    assert {name for name, given in profiles.items() if given} == {"prometheus", "grafana"}
+    assert profiles["prometheus"] == profiles["grafana"] == ["watch"]
+
+
+def test_what_is_mounted_from_the_tree_is_there_and_read_only(services: dict[str, Service]) -> None:
+    volumes = [volume for service in services.values() for volume in service.get("volumes", [])]
+    mounted = [volume.split(":") for volume in volumes if volume.startswith(".")]
+    assert len(mounted) == 3
+    assert all((ROOT / path).is_dir() and mode == "ro" for path, _, mode in mounted)
 
 
 def test_every_service_is_watched_or_ends_by_itself(services: dict[str, Service]) -> None:
@@ -131,7 +144,7 @@ def test_no_password_stands_in_the_file(services: dict[str, Service]) -> None:
     secrets = [
         value
         for service in services.values()
-        for name, value in service["environment"].items()
+        for name, value in service.get("environment", {}).items()
         if "PASSWORD" in name
     ]
     assert secrets
