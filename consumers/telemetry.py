@@ -288,7 +288,7 @@ class Telemetry:
             states = {
                 name: self._writer.state(name)
                 for name in self._writer.shards
-                if not name.startswith(UNROUTED)
+                if not name.startswith(UNROUTED) and name not in self._writer.halted
             }
             seen |= of_states(states)
             seen |= self._sums(states, now)

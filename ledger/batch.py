@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+from ledger.arrivals import Arrival
 from ledger.codec.canonical import chain_hash, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.decoding import Undecodable
 from ledger.codec.merkle import grow, packed, unpacked
 from ledger.codec.records import encode_body
 from ledger.core.events import Event
@@ -40,7 +42,11 @@ class Draft:
     """The rows that one shard gains in the batch at hand."""
 
     def __init__(self, shard: Shard, state: State, rules: int) -> None:
-        """Start at the shard's head; `rules` is the version that decides."""
+        """Start at the shard's head; `rules` is the version that decides.
+
+        What the head will be is noted after each accepted event, and not read off the state: an
+        event that breaks off halfway leaves the state anyhow, and the rows before it as they are.
+        """
         self.shard = shard
         self.state = state
         self.next_sequence = shard.next_sequence
@@ -52,6 +58,8 @@ class Draft:
         self._partition: int | None = None
         self._chain = shard.chain
         self._frontier = unpacked(shard.frontier)
+        self._next_account = shard.next_account
+        self._pool_time = shard.pool_time
         self._events: list[StoredEvent] = []
         self._opened: list[OpenedAccount] = []
         self._commodities: list[Commodity] = []
@@ -115,6 +123,19 @@ class Draft:
         )
         return Refused(self.shard.name, sequence, rejection.code, rejection.detail, message)
 
+    def refuse_arrival(self, arrival: Arrival, rejection: Rejection) -> Refused:
+        """Add a refused message with what could be read of it."""
+        decoded = arrival.decoded
+        return self.refuse(
+            arrival.message,
+            decoded.kind if isinstance(decoded, Undecodable) else decoded.event.kind,
+            decoded.event_id if isinstance(decoded, Undecodable) else decoded.event.event_id,
+            None if isinstance(decoded, Undecodable) else decoded.event.occurred_at,
+            decoded.content_hash,
+            rejection,
+            arrival.redrive_of,
+        )
+
     def finished(self) -> ShardBatch:
         """The rows, fenced by the head that they follow."""
         return ShardBatch(
@@ -122,8 +143,8 @@ class Draft:
             epoch=self.shard.epoch,
             expected_sequence=self.shard.next_sequence,
             next_sequence=self.next_sequence,
-            next_account=len(self.state.journal.keys),
-            pool_time=self.state.pool_time,
+            next_account=self._next_account,
+            pool_time=self._pool_time,
             duplicates=self.shard.duplicates + self.duplicates,
             chain=self._chain,
             frontier=packed(self._frontier),
@@ -146,8 +167,8 @@ class Draft:
         return self.shard._replace(
             partition=self.partition,
             next_sequence=self.next_sequence,
-            next_account=len(self.state.journal.keys),
-            pool_time=self.state.pool_time,
+            next_account=self._next_account,
+            pool_time=self._pool_time,
             duplicates=self.shard.duplicates + self.duplicates,
             chain=self._chain,
             frontier=packed(self._frontier),
@@ -170,7 +191,7 @@ class Draft:
                 kind,
                 event_id,
                 occurred_at,
-                self.state.pool_time,
+                self._pool_time if rejection is not None else self.state.pool_time,
                 self._rules,
                 message.source,
                 message.partition,
@@ -192,4 +213,7 @@ class Draft:
         self._chain = chain_hash(self._chain, leaf)
         grow(self._frontier, self.next_sequence - 1, leaf)
         self._events.append(event._replace(leaf=leaf, chain=self._chain))
+        if rejection is None:
+            self._next_account = len(self.state.journal.keys)
+            self._pool_time = self.state.pool_time
         self.next_sequence += 1

@@ -10,10 +10,11 @@
     ├── BrokerError             Kafka refused or did not answer
     │   ├── BrokerUnavailable   retriable
     │   └── SourceChanged       a topic was recreated, truncated or belongs to another cluster
+    ├── PoolHalted              a pool stands still at an event that broke an invariant
     └── ImportFailed            a foreign file does not read as its format says
 
 A *rejection* is not here: bad input is a value (`ledger.core.rejections`). A broken invariant is an
-`AssertionError`, and stays on in production.
+`AssertionError`, and stays on in production: the writer halts that pool, and others go on.
 """
 
 from typing import ClassVar
@@ -63,6 +64,10 @@ class BrokerUnavailable(BrokerError):
 
 class SourceChanged(BrokerError):
     """A topic was recreated, truncated or belongs to another cluster than the stored offsets."""
+
+
+class PoolHalted(LedgerError):
+    """A pool stands still (`ledger.halts`); the message names pool, place, event and assertion."""
 
 
 class ImportFailed(LedgerError):

@@ -13,6 +13,7 @@ Rules of the contract:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
@@ -204,6 +205,9 @@ class Log(Protocol):
 
     def identities(self, shard: int, event_ids: Sequence[str]) -> Mapping[str, Identity]:
         """Those of the ids that accepted events have taken. One round trip."""
+
+    def quarantined(self, shard: int) -> AbstractSet[bytes]:
+        """Content hashes of quarantined messages that were not driven again."""
 
     def append(self, batch: Sequence[ShardBatch]) -> None:
         """Write the batch in one transaction.

@@ -12,12 +12,14 @@ Rules of this file:
 * A message goes to its pool's shard once the pool is declared. What has no pool goes to
   `@unrouted/N`, N its partition.
 * Nothing is dropped: a message is applied, counted as a duplicate, or kept with its reason.
-* All shards of a partition move their offsets together, so an idle pool never holds a restart back.
+* A broken invariant of the core halts its pool (`ledger.halts`), and no other.
+* What is quarantined in a pool is a duplicate when it comes again, until it is driven again.
 
 Bounded: memory holds the states of its shards and one batch. Event ids are never kept in memory.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ledger.arrivals import (
@@ -32,27 +34,36 @@ from ledger.arrivals import (
 )
 from ledger.batch import Draft, Refused
 from ledger.codec.decoding import Decoded, Undecodable, decode
-from ledger.codec.states import encode_state
 from ledger.core.events import Event, TradeBust
 from ledger.core.machine import RULES_VERSION, decide
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
+from ledger.halts import BROKEN, Halt
 from ledger.observing import Observer, Unobserved
-from ledger.ports import Log, Message, Seal, Shard, Snapshot, Source, StoredEvent
-from ledger.recovery import event_of, restore
+from ledger.offsets import ends_of, front_of, held, moved
+from ledger.owned import OwnedShards
+from ledger.ports import Log, Message, Seal, Shard, Source, StoredEvent
+from ledger.recovery import event_of
 
 SNAPSHOT_EVENTS = 100_000
 """Events after which a shard's state is kept again."""
 
 
 class Taken(NamedTuple):
-    """What became of a batch. Messages that a shard already had count nowhere."""
+    """What became of a batch. Messages that a shard already had count nowhere.
+
+    Attributes:
+        applied, duplicates, rejected: Messages.
+        refused: The rejected ones.
+        waiting: Messages of halted pools, not applied and not passed over.
+    """
 
     applied: int
     duplicates: int
     rejected: int
     refused: Sequence[Refused]
+    waiting: int = 0
 
 
 class Writer:
@@ -86,25 +97,30 @@ class Writer:
         """
         self._log = log
         self._roles = dict(roles or {})
-        self._take_over = take_over
         self._snapshot_events = snapshot_events
-        self._seal = seal
         if seal is not None:
             seal.prepare(log)
         self.rules = rules
         self._observer: Observer = observer or Unobserved()
-        self._shards: dict[str, Shard] = {}
-        self._states: dict[str, State] = {}
-        self._snapshots: dict[str, int] = {}
-        self._offsets: dict[str, dict[tuple[Source, int], int]] = {}
-        self._directory: dict[str, Shard] | None = None
+        self._owned = OwnedShards(log, rules, seal, self._observer, take_over=take_over)
+        self._shards = self._owned.shards
+        self._states = self._owned.states
+        self._offsets = self._owned.offsets
+        self._parked = self._owned.parked
+        self._halts = self._owned.halts
+        self._waiting = 0
+
+    @property
+    def halted(self) -> Mapping[str, Halt]:
+        """The pools that stand still, by name, and why."""
+        return self._halts
 
     def assign(self, partitions: Iterable[int]) -> None:
         """Own every shard of these partitions, and load it."""
         wanted = set(partitions)
         for shard in self._log.shards():
             if shard.partition in wanted and shard.name not in self._shards:
-                self._own(shard)
+                self._owned.own(shard)
         for partition in sorted(wanted):
             self._shard(f"{UNROUTED}{partition}", partition)
 
@@ -112,9 +128,7 @@ class Writer:
         """Give the shards of these partitions up; keep their states first."""
         gone = set(partitions)
         for name in [name for name, shard in self._shards.items() if shard.partition in gone]:
-            self._keep_state(name, at_least=1)
-            self._log.release(self._shards[name].shard)
-            del self._shards[name], self._states[name], self._snapshots[name], self._offsets[name]
+            self._owned.give_up(name)
 
     def offsets(self) -> dict[tuple[Source, int], int]:
         """The smallest next offset of each (source, partition) over the shards owned."""
@@ -130,8 +144,15 @@ class Writer:
         return self._shards
 
     def state(self, pool: str) -> State:
-        """The state of a pool in memory; it is owned and loaded where it was not."""
-        return self._states[self._shard(pool, None).name]
+        """The state of a pool in memory; it is owned and loaded where it was not.
+
+        Raises:
+            PoolHalted: It has none that can be trusted.
+        """
+        name = self._shard(pool, None).name
+        if name in self._halts:
+            raise self._halts[name].fault()
+        return self._states[name]
 
     def take(self, messages: Sequence[Message]) -> Taken:
         """Apply a batch of messages in their order and commit it.
@@ -154,21 +175,18 @@ class Writer:
         """
         arrivals = []
         for name, stored in refused:
-            message = Message(
-                stored.source,
-                stored.partition,
-                stored.offset,
-                stored.timestamp_ms,
-                stored.key,
-                stored.raw,
-            )
+            came = (stored.source, stored.partition, stored.offset, stored.timestamp_ms, stored.key)
+            message = Message(*came, stored.raw)
             arrivals.append(Arrival(message, decode(stored.raw), (name, stored.sequence)))
-        return self._write(arrivals)
+        taken = self._write(arrivals)
+        for name in sorted({arrival.pool or "" for arrival in arrivals} & self._parked.keys()):
+            self._owned.note_parked(self._shards[name])
+        return taken
 
     def keep_states(self) -> None:
         """Keep the state of every shard that moved, so that the next start is quick."""
         for name in self._shards:
-            self._keep_state(name, at_least=1)
+            self._owned.keep_state(name, at_least=1)
 
     def close(self) -> None:
         """Keep the states and give the log back; not to be called after an exception."""
@@ -177,10 +195,11 @@ class Writer:
 
     def _write(self, arrivals: Sequence[Arrival]) -> Taken:
         drafts: dict[str, Draft] = {}
-        self._directory = None
+        self._owned.forget_directory()
         self._look_up(arrivals, drafts)
         self._observer.lap("look_up")
         refused: list[Refused] = []
+        self._waiting = 0
         for arrival in arrivals:
             refusal = self._apply(arrival, drafts)
             if refusal is not None:
@@ -196,9 +215,9 @@ class Writer:
             duplicates += draft.duplicates
             self._shards[name] = draft.committed()
             self._offsets[name].update(draft.offsets)
-            self._keep_state(name, at_least=self._snapshot_events)
+            self._owned.keep_state(name, at_least=self._snapshot_events)
         self._observer.lap("keep")
-        return Taken(applied, duplicates, len(refused), refused)
+        return Taken(applied, duplicates, len(refused), refused, self._waiting)
 
     def _look_up(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         wanted: dict[str, list[str]] = {}
@@ -210,10 +229,12 @@ class Writer:
                 if isinstance(event.fact, TradeBust):
                     ids.append(event.fact.trade_event_id)
         for pool, ids in wanted.items():
-            known = self._shards.get(pool) or self._known_shards().get(pool)
+            known = self._shards.get(pool) or self._owned.directory().get(pool)
             if known is not None and self._may_own(known, arrivals):
-                draft = self._draft(self._shard(pool, None), drafts)
-                draft.known.update(self._log.identities(draft.shard.shard, ids))
+                shard = self._shard(pool, None)
+                if pool not in self._halts:
+                    draft = self._draft(shard, drafts)
+                    draft.known.update(self._log.identities(shard.shard, ids))
 
     def _may_own(self, shard: Shard, arrivals: Sequence[Arrival]) -> bool:
         if shard.name in self._shards or shard.partition is None:
@@ -232,49 +253,50 @@ class Writer:
             have = self._offsets[draft.shard.name].get((message.source, message.partition), 0)
             if message.offset < have:
                 return None
+        name = draft.shard.name
+        if name in self._halts:
+            self._waiting += 1
+            return None
         if isinstance(decoded, Undecodable):
-            return draft.refuse(
-                message,
-                decoded.kind,
-                decoded.event_id,
-                None,
-                decoded.content_hash,
-                rejection or decoded.rejection,
-                arrival.redrive_of,
-            )
+            return draft.refuse_arrival(arrival, rejection or decoded.rejection)
         event = decoded.event
         if rejection is None:
             if arrival.from_kafka:
                 draft.settle_on(message.partition)
-                shard = self._shards[draft.shard.name]
+                shard = self._shards[name]
                 if shard.partition is None:  # the rest of this batch is held to it as well
-                    self._shards[shard.name] = shard._replace(partition=message.partition)
+                    self._shards[name] = shard._replace(partition=message.partition)
             taken = draft.identity(event.event_id)
-            if taken is None:
-                original = self._original(draft, event)
-                outcome = decide(draft.state, event, original, draft.next_sequence, self.rules)
-                if not isinstance(outcome, Rejection):
-                    draft.accept(message, event, decoded.content_hash, outcome, arrival.redrive_of)
-                    return None
-                rejection = outcome
-            elif taken.content_hash == decoded.content_hash:
+            parked = arrival.redrive_of is None and decoded.content_hash in self._parked[name]
+            if parked or (taken is not None and taken.content_hash == decoded.content_hash):
                 draft.duplicates += 1
                 return None
+            if taken is None:
+                try:
+                    rejection = self._decide(draft, arrival, event, decoded.content_hash)
+                except BROKEN as broken:
+                    self._owned.halt(draft.shard, draft.next_sequence, arrival, broken)
+                    return None
+                if rejection is None:
+                    return None
             else:
                 detail = (
                     f"event_id {event.event_id} was taken by event {taken.sequence} "
                     "with other content"
                 )
                 rejection = Rejection(Code.EVENT_ID_CONFLICT.value, detail)
-        return draft.refuse(
-            message,
-            event.kind,
-            event.event_id,
-            event.occurred_at,
-            decoded.content_hash,
-            rejection,
-            arrival.redrive_of,
-        )
+        return draft.refuse_arrival(arrival, rejection)
+
+    def _decide(
+        self, draft: Draft, arrival: Arrival, event: Event, content_hash: bytes
+    ) -> Rejection | None:
+        """Accept the event with its outcome, or say why not."""
+        original = self._original(draft, event)
+        outcome = decide(draft.state, event, original, draft.next_sequence, self.rules)
+        if isinstance(outcome, Rejection):
+            return outcome
+        draft.accept(arrival.message, event, content_hash, outcome, arrival.redrive_of)
+        return None
 
     def _route(self, arrival: Arrival, drafts: dict[str, Draft]) -> tuple[Draft, Rejection | None]:
         """The shard that a message belongs to, and why it is refused there, or None."""
@@ -306,22 +328,27 @@ class Writer:
     def _declared(self, arrival: Arrival, pool: str) -> Shard | Rejection:
         """The shard of a pool that has its terms, or is given them by this very event."""
         shard = self._shards.get(pool)
-        if shard is not None and self._states[pool].pool is not None:
+        if shard is not None and (pool in self._halts or self._states[pool].pool is not None):
             return shard
-        known = self._known_shards()
+        if pool.startswith(UNROUTED):  # no id of a pool, yet the name of a shard
+            return unknown_pool(pool)
+        known = self._owned.directory()
         if pool not in known:
             if not arrival.declares_pool:
                 return unknown_pool(pool)
             if sum(not name.startswith(UNROUTED) for name in known) >= POOLS_MAX:
                 return pool_limit()
             assert isinstance(arrival.decoded, Decoded)
-            trial = decide(State(pool), arrival.decoded.event, rules=self.rules)
-            if isinstance(trial, Rejection):  # refused terms make no shard
-                return trial
+            with suppress(*BROKEN):  # then the pool is made, and halts at its first event
+                trial = decide(State(pool), arrival.decoded.event, rules=self.rules)
+                if isinstance(trial, Rejection):  # refused terms make no shard
+                    return trial
             return self._shard(pool, arrival.message.partition if arrival.from_kafka else None)
         if wrong_partition(arrival, known[pool]) is not None:
             return known[pool]
         owned = self._shard(pool, None)
+        if pool in self._halts:
+            return owned
         if self._states[pool].pool is None and not arrival.declares_pool:
             return unknown_pool(pool)
         return owned
@@ -340,61 +367,28 @@ class Writer:
         return None if stored is None else event_of(stored)
 
     def _move_offsets(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
-        ends: dict[tuple[Source, int], int] = {}
-        for arrival in arrivals:
-            if arrival.from_kafka:
-                message = arrival.message
-                where = (message.source, message.partition)
-                ends[where] = max(message.offset + 1, ends.get(where, 0))
-        for where, end in ends.items():
-            for name, shard in list(self._shards.items()):
-                draft = drafts.get(name)
-                partition = shard.partition if draft is None else draft.partition
-                if partition == where[1] and self._offsets[name].get(where, 0) < end:
-                    self._draft(shard, drafts).offsets[where] = end
+        delivered = [arrival for arrival in arrivals if arrival.from_kafka]
+        for partition in sorted({arrival.message.partition for arrival in delivered}):
+            there = [arrival for arrival in delivered if arrival.message.partition == partition]
+            shards = list(self._owned.there(partition, drafts))
+            front = front_of((self._offsets[shard.name] for shard in shards), partition)
+            ends = ends_of(there)
+            for shard in shards:
+                known = self._offsets[shard.name]
+                halt = self._halts.get(shard.name)
+                if halt is None:
+                    changes = moved(known, ends, front)
+                else:
+                    changes = held(known, there, front, halt.message)
+                if changes:
+                    self._draft(shard, drafts).offsets.update(changes)
 
     def _draft(self, shard: Shard, drafts: dict[str, Draft]) -> Draft:
         draft = drafts.get(shard.name)
         if draft is None:
-            draft = drafts[shard.name] = Draft(shard, self._states[shard.name], self.rules)
+            draft = drafts[shard.name] = self._owned.draft(shard)
         return draft
 
     def _shard(self, name: str, partition: int | None) -> Shard:
         """The shard of this name, owned; declared where it is missing."""
-        shard = self._shards.get(name)
-        if shard is None:
-            self._directory = None
-            shard = self._own(self._log.declare(name, partition))
-        return shard
-
-    def _known_shards(self) -> dict[str, Shard]:
-        """All shards of the log by name; asked at most once a batch."""
-        if self._directory is None:
-            self._directory = {shard.name: shard for shard in self._log.shards()}
-        return self._directory
-
-    def _own(self, shard: Shard) -> Shard:
-        owned = self._log.acquire(shard.shard, take_over=self._take_over)
-        self._observer.owning(owned.name, owned.epoch)
-        self._states[owned.name], self._snapshots[owned.name] = restore(self._log, owned)
-        self._offsets[owned.name] = {
-            (offset.source, offset.partition): offset.next_offset
-            for offset in self._log.offsets()
-            if offset.shard == owned.shard
-        }
-        self._shards[owned.name] = owned
-        self._observer.owned(owned.name, owned.next_sequence - 1, self._snapshots[owned.name])
-        return owned
-
-    def _keep_state(self, name: str, *, at_least: int) -> None:
-        head = self._shards[name].next_sequence - 1
-        if head - self._snapshots[name] < at_least:
-            return
-        state, body = None, b""
-        if not name.startswith(UNROUTED):
-            state = self._states[name]
-            body = encode_state(state)
-            self._log.save_snapshot(self._shards[name].shard, Snapshot(head, self.rules, body))
-        if self._seal is not None:
-            self._seal.seal(self._log, self._shards[name], state, body)
-        self._snapshots[name] = head
+        return self._owned.shard(name, partition)

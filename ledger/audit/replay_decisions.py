@@ -4,7 +4,8 @@ Everything that one shard's own history settles is asked again: decoding, identi
 the stored version. So is where a message was filed, as far as a shard knows it. The order that the
 shards had among each other is not kept, so for two reasons the stored code is believed and only its
 words are made again: `unknown_pool` (was the pool declared yet?) and `pool_limit`. `wrong_topic` is
-believed where the name of the topic does not end with the role that the kind belongs to.
+believed where the name of the topic does not end with the role that the kind belongs to. What two
+people parked (`quarantined`) is believed with its words: the rules broke on it, and would again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,8 @@ class Deciding:
         elif stored.rejection == Code.WRONG_TOPIC.value:
             topic = stored.source.topic
             rejection = wrong_topic(arrival, {topic: topic.rpartition(".")[2]})
+        elif stored.rejection == Code.QUARANTINED.value:
+            rejection = Rejection(stored.rejection, stored.detail or "")
         if isinstance(decoded, Undecodable):
             draft.refuse(
                 arrival.message,

@@ -49,8 +49,8 @@ def ingest(
 ) -> None:
     """Apply a file of wire events: the same path as from Kafka, without Kafka.
 
-    A second run counts the same events as duplicates. Exit code 1 when any was rejected; the rest
-    is committed all the same.
+    A second run counts the same events as duplicates. Exit code 1 when any was rejected, or a pool
+    is halted; the rest is committed all the same.
 
     Example: clearing ingest events.jsonl.gz --json
     """
@@ -61,6 +61,7 @@ def ingest(
             for messages in batches(file, batch):
                 total.add(writer.take(messages))
                 bar.update(task, completed=messages[-1].offset)
+            total.halted = list(map(str, writer.halted.values()))
     total.show(as_json=as_json)
 
 
@@ -108,6 +109,7 @@ def redrive(
             return
         for start in range(0, len(chosen), 1000):
             total.add(writer.redrive(chosen[start : start + 1000]))
+        total.halted = list(map(str, writer.halted.values()))
     total.show(as_json=as_json)
 
 
@@ -171,7 +173,8 @@ class Counts:
 
     def __init__(self) -> None:
         """Start at zero."""
-        self.applied = self.duplicates = self.rejected = 0
+        self.applied = self.duplicates = self.rejected = self.waiting = 0
+        self.halted: list[str] = []
 
     def add(self, taken: Taken) -> None:
         """Count a batch, and show its refusals while they are few."""
@@ -183,9 +186,14 @@ class Counts:
         self.applied += taken.applied
         self.duplicates += taken.duplicates
         self.rejected += taken.rejected
+        self.waiting += taken.waiting
 
     def show(self, *, as_json: bool) -> None:
-        """Print the counts; exit 1 when anything was rejected."""
+        """Print the counts; exit 1 when anything was rejected, or a pool is halted."""
+        for halt in self.halted:
+            notes.print(f"HALTED: {halt}", markup=False)
+        if self.waiting:
+            notes.print(f"{self.waiting} messages of halted pools were not applied", markup=False)
         if as_json:
             say_json(
                 {
@@ -199,7 +207,7 @@ class Counts:
                 f"{self.applied} applied, {self.duplicates} duplicates, {self.rejected} rejected"
                 + (" (see reporting.rejections)" if self.rejected else "")
             )
-        if self.rejected:
+        if self.rejected or self.halted:
             raise typer.Exit(1)
 
 

@@ -3,7 +3,8 @@
 Rules of this file:
 
 * A code is never renamed and never changes its meaning; a new one is added at its place.
-* Codes up to `event_id_conflict` come from the message as such, those after it from the rules.
+* Codes up to `event_id_conflict` come from the message as such, those after `quarantined` from the
+  rules. `quarantined` is what two people decided, where the rules could not decide at all.
 * `is_transient` tells a producer whether the very same message can succeed later.
 """
 
@@ -28,6 +29,7 @@ class Code(StrEnum):
     WRONG_PARTITION = "wrong_partition"
     WRONG_TOPIC = "wrong_topic"
     EVENT_ID_CONFLICT = "event_id_conflict"
+    QUARANTINED = "quarantined"
 
     UNKNOWN_ASSET = "unknown_asset"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
@@ -68,6 +70,7 @@ class Code(StrEnum):
 
 _TRANSIENT = frozenset(
     {
+        Code.QUARANTINED,
         Code.POOL_LIMIT,
         Code.UNKNOWN_POOL,
         Code.UNKNOWN_ASSET,

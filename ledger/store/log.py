@@ -12,6 +12,7 @@ courtesy: it tells a second writer that a live one holds the shard, and who it i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -172,6 +173,11 @@ class PostgresLog:
                 binary=True,
             )
             return {event_id: Identity(bytes(digest), at) for event_id, digest, at in rows}
+
+    def quarantined(self, shard: int) -> AbstractSet[bytes]:
+        """Content hashes of quarantined messages that were not driven again."""
+        with translated():
+            return reading.quarantined(self._connection, shard)
 
     def append(self, batch: Sequence[ShardBatch]) -> None:
         """Write the batch in one transaction, after opening partitions where they run out."""

@@ -5,8 +5,10 @@ connections to one database do.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
+from ledger.core.rejections import Code
 from ledger.errors import FenceLost, ShardBusy, StoreError
 from ledger.ports import (
     Identity,
@@ -99,6 +101,16 @@ class MemoryLog:
         """Those of the ids that accepted events have taken."""
         taken = self._books.identities[shard]
         return {event_id: taken[event_id] for event_id in event_ids if event_id in taken}
+
+    def quarantined(self, shard: int) -> AbstractSet[bytes]:
+        """Content hashes of quarantined messages that were not driven again."""
+        driven = {row.redrive_of for rows in self._books.events.values() for row in rows}
+        name = self._books.shards[shard].name
+        return {
+            row.content_hash
+            for row in self._books.events[shard]
+            if row.rejection == Code.QUARANTINED and (name, row.sequence) not in driven
+        }
 
     def append(self, batch: Sequence[ShardBatch]) -> None:
         """Write the batch, or refuse it whole."""

@@ -7,6 +7,7 @@ import psycopg
 
 from ledger.codec.records import decode_record
 from ledger.core.outcome import OpenedAccount, Posting, Record
+from ledger.core.rejections import Code
 from ledger.ports import Source, StoredEvent
 
 PAGE_EVENTS = 500
@@ -36,6 +37,13 @@ _RECORDS = """
 _ACCOUNTS = """
     SELECT account, owner, kind, instrument, asset
       FROM ledger.account WHERE shard = %s ORDER BY account"""
+_QUARANTINED = """
+    SELECT parked.content_hash
+      FROM ledger.event AS parked JOIN ledger.shard USING (shard)
+     WHERE parked.shard = %s AND parked.rejection IS NOT NULL AND parked.rejection = %s
+       AND NOT EXISTS (SELECT FROM ledger.event AS driven
+                        WHERE driven.redrive_shard = shard.name
+                          AND driven.redrive_sequence = parked.sequence)"""
 
 
 def events(
@@ -71,6 +79,15 @@ def records(
 def accounts(connection: psycopg.Connection, shard: int) -> list[OpenedAccount]:
     """The registry of accounts, by number."""
     return [OpenedAccount(*row) for row in connection.execute(_ACCOUNTS, (shard,))]
+
+
+def quarantined(connection: psycopg.Connection, shard: int) -> set[bytes]:
+    """Content hashes of quarantined messages that were not driven again.
+
+    Cost: a walk over the index of refused events.
+    """
+    asked = (shard, Code.QUARANTINED.value)
+    return {digest for (digest,) in connection.execute(_QUARANTINED, asked, binary=True)}
 
 
 def stored_event(row: tuple[Any, ...]) -> StoredEvent:

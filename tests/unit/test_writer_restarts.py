@@ -8,11 +8,12 @@ from ledger.codec.states import encode_state
 from ledger.core.machine import decide
 from ledger.core.outcome import Outcome
 from ledger.core.state import State
+from ledger.errors import PoolHalted
 from ledger.recovery import event_of, original_of
 from tests.property.histories import Speller, beginning, new_model
 from tests.property.model import Refused
 from tests.property.test_histories import spelled_by
-from tests.unit.desk import FILE, TRANSFERS, Desk, wire
+from tests.unit.desk import FILE, TRANSFERS, Desk, said, wire
 
 
 class Rows(NamedTuple):
@@ -126,10 +127,14 @@ def test_a_snapshot_of_another_format_is_passed_over() -> None:
     assert encode_state(desk.writer.state("main")) == kept
 
 
-def test_a_log_that_replays_to_another_head_stops_the_start() -> None:
+def test_a_pool_whose_log_replays_to_another_head_is_halted() -> None:
     desk = Desk()
     desk.take(*told(0))
     shard = desk.shard()
     desk.log._books.shards[shard.shard] = shard._replace(next_account=shard.next_account + 1)
-    with pytest.raises(AssertionError, match="opened accounts"):
-        desk.another().state("main")
+    writer = desk.another()
+    with pytest.raises(PoolHalted, match=r"its log cannot be decided again.*opened accounts"):
+        writer.state("main")
+    assert desk.shard().next_sequence == shard.next_sequence
+    taken = writer.take([desk.message(said("deposit", "late")), desk.message(b"{}")])
+    assert (taken.applied, taken.waiting) == (0, 2)

@@ -312,7 +312,7 @@ def test_what_beats_another_code_stands_before_it(case: Case) -> None:
 
 def test_each_code_of_the_rules_has_a_case() -> None:
     codes = list(Code)
-    of_rules = set(codes[codes.index(Code.EVENT_ID_CONFLICT) + 1 :])
+    of_rules = set(codes[codes.index(Code.QUARANTINED) + 1 :])
     assert {case.code for case in SINGLE} == of_rules
 
 
