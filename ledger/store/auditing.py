@@ -84,7 +84,8 @@ _SUMS = """
       JOIN ledger.account a ON a.shard = c.shard AND a.asset = c.asset
       LEFT JOIN LATERAL (SELECT balance FROM ledger.posting
                           WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s
-                          ORDER BY account_sequence DESC LIMIT 1) p ON true
+                            AND account BETWEEN a.account AND a.account
+                          ORDER BY sequence DESC, account_sequence DESC LIMIT 1) p ON true
      WHERE c.shard = %(shard)s
      GROUP BY c.asset ORDER BY c.asset"""
 _BALANCES = """

@@ -34,8 +34,13 @@ _ACCOUNTS = """
     SELECT account, owner, kind, instrument, asset FROM ledger.account
      WHERE shard = %s AND account BETWEEN %s AND %s ORDER BY account"""
 _OPENED_AT = """
-    SELECT sequence FROM ledger.posting
-     WHERE shard = %s AND account = %s AND account_sequence = 1"""
+    SELECT sequence FROM (
+        SELECT p.sequence, p.account_sequence
+          FROM (VALUES (%s::int, %s::int)) a(shard, account)
+          JOIN ledger.posting p ON p.shard = a.shard AND p.account = a.account
+           AND p.account BETWEEN a.account AND a.account
+         ORDER BY p.sequence, p.account_sequence LIMIT 1) first
+     WHERE account_sequence = 1"""
 _COMMODITIES = """
     SELECT c.commodity, c.asset, c.instrument, c.scale, first.account
       FROM ledger.commodity c

@@ -66,43 +66,20 @@ CREATE FUNCTION ledger.content(raw bytea, rejection text) RETURNS json
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN rejection IS NULL THEN convert_from(raw, 'UTF8')::json END;
 
--- The last posting of an account up to an event: balance and where it was made. By bisection over
--- `account_sequence`, which grows with `sequence`: one index probe a step.
+-- The last posting of an account up to an event: balance and where it was made. One index probe in the
+-- partition of the event, and one in each before it until the account is found.
+--
+-- `BETWEEN` says once more what `=` says. Without it the planner takes a column of few values for one
+-- whose every value is near, and walks the primary key back: far, for an account at rest.
 CREATE FUNCTION ledger.account_at(for_shard integer, for_account integer, at bigint)
 RETURNS TABLE (balance numeric, sequence bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    low bigint := 1;
-    high bigint;
-    middle bigint;
-    found_balance numeric;
-    found_sequence bigint;
+LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    SELECT p.account_sequence, p.sequence, p.balance INTO high, found_sequence, found_balance
-      FROM ledger.posting p
-     WHERE p.shard = for_shard AND p.account = for_account
-     ORDER BY p.account_sequence DESC LIMIT 1;
-    IF found_sequence <= at THEN
-        RETURN QUERY SELECT found_balance, found_sequence;
-        RETURN;
-    END IF;
-    high := high - 1; -- the answer is before this one; null where there is no posting at all
-    balance := NULL;
-    WHILE low <= high LOOP
-        middle := (low + high) / 2;
-        SELECT p.sequence, p.balance INTO found_sequence, found_balance FROM ledger.posting p
-         WHERE p.shard = for_shard AND p.account = for_account AND p.account_sequence = middle;
-        IF coalesce(found_sequence, 0) <= at THEN -- what retention took away is earlier
-            balance := found_balance;
-            sequence := found_sequence;
-            low := middle + 1;
-        ELSE
-            high := middle - 1;
-        END IF;
-    END LOOP;
-    IF balance IS NOT NULL THEN
-        RETURN NEXT;
-    END IF;
+    RETURN QUERY
+    SELECT p.balance, p.sequence FROM ledger.posting p
+     WHERE p.shard = for_shard AND p.account = for_account AND p.sequence <= at
+       AND p.account BETWEEN for_account AND for_account
+     ORDER BY p.sequence DESC, p.account_sequence DESC LIMIT 1;
 END
 $$;
 
@@ -128,7 +105,8 @@ SELECT s.shard, s.name AS pool, a.account, a.owner, a.kind, a.instrument, a.asse
   JOIN ledger.account a ON a.shard = s.shard
   CROSS JOIN LATERAL (SELECT p.balance, p.sequence, p.shard, p.commodity FROM ledger.posting p
                        WHERE p.shard = a.shard AND p.account = a.account
-                       ORDER BY p.account_sequence DESC LIMIT 1) last
+                         AND p.account BETWEEN a.account AND a.account
+                       ORDER BY p.sequence DESC, p.account_sequence DESC LIMIT 1) last
   JOIN ledger.commodity c ON c.shard = last.shard AND c.commodity = last.commodity;
 
 CREATE FUNCTION ledger.latest_at(for_shard integer, at bigint, for_owner text)
@@ -159,6 +137,7 @@ BEGIN
      WHERE e.shard = for_shard AND e.rejection IS NULL AND e.kind = for_kind
        AND e.kind IN ('account', 'asset', 'instrument', 'pool', 'position_mode', 'risk_tiers')
        AND ledger.reference_subject(e.kind, e.raw) = for_subject AND e.sequence <= at
+       AND e.kind BETWEEN for_kind AND for_kind -- as in `account_at`
      ORDER BY e.sequence DESC LIMIT 1;
 END
 $$;
@@ -171,6 +150,7 @@ BEGIN
     RETURN QUERY
     SELECT r.sequence, convert_from(r.body, 'UTF8')::json FROM ledger.record r
      WHERE r.shard = for_shard AND r.kind = for_kind AND r.subject = for_subject AND r.sequence <= at
+       AND r.subject BETWEEN for_subject AND for_subject -- as in `account_at`
      ORDER BY r.sequence DESC LIMIT 1;
 END
 $$;
