@@ -94,6 +94,15 @@ def unknown_pool(pool: str) -> Rejection:
     return Rejection(Code.UNKNOWN_POOL.value, f"pool {pool} has no `pool` event yet")
 
 
+def trade_archived(name: str, sequence: int) -> Rejection:
+    """Retention detached the event that a bust names, so what there is to undo is not at hand."""
+    return Rejection(
+        Code.TRADE_ARCHIVED.value,
+        f"event_id {name} was taken by event {sequence}, which was detached into an archive:"
+        " only an adjustment can mend this",
+    )
+
+
 def pool_limit() -> Rejection:
     """The database takes no further pool."""
     return Rejection(

@@ -27,6 +27,7 @@ from ledger.arrivals import (
     UNROUTED,
     Arrival,
     pool_limit,
+    trade_archived,
     unknown_pool,
     wrong_key,
     wrong_partition,
@@ -292,6 +293,8 @@ class Writer:
     ) -> Rejection | None:
         """Accept the event with its outcome, or say why not."""
         original = self._original(draft, event)
+        if isinstance(original, Rejection):
+            return original
         outcome = decide(draft.state, event, original, draft.next_sequence, self.rules)
         if isinstance(outcome, Rejection):
             return outcome
@@ -353,7 +356,7 @@ class Writer:
             return unknown_pool(pool)
         return owned
 
-    def _original(self, draft: Draft, event: Event) -> Event | None:
+    def _original(self, draft: Draft, event: Event) -> Event | Rejection | None:
         if not isinstance(event.fact, TradeBust):
             return None
         name = event.fact.trade_event_id
@@ -364,7 +367,7 @@ class Writer:
         if identity is None:
             return None
         stored = self._log.event(draft.shard.shard, identity.sequence)
-        return None if stored is None else event_of(stored)
+        return trade_archived(name, identity.sequence) if stored is None else event_of(stored)
 
     def _move_offsets(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         delivered = [arrival for arrival in arrivals if arrival.from_kafka]

@@ -1,9 +1,10 @@
 """Detach a closed partition that an archive holds: verified first, and never the only copy.
 
 Refused unless all of this holds: the partition is the oldest and full; the archive verifies; it
-holds the whole range; the chain at the end of the range is the same in both; and a state that this
-version reads was kept at or after that end, because the writer could not start without one. The
-database itself refuses while the latest posting of some account stands there.
+holds the whole range; the chain at the end of the range is the same in both; the rows of the
+partition lead to that chain, because balances, terms and prices are carried over from them; and the
+newest kept state is one that this version reads, of that end or later, because the writer could not
+start without it. The database itself refuses while the writer would need a trade from there.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from ledger.arrivals import UNROUTED
 from ledger.audit.archive import Archive
 from ledger.audit.archive_check import verify_archive
+from ledger.audit.verify import Scope, verify
 from ledger.codec.states import UnknownFormat, decode_state
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import Shard
@@ -58,6 +60,7 @@ def detach_archived(
         shard = _shard(books, pool)
         last = _end(books, shard, first)
         _require_archived(books, shard, first, last, directory, on_events)
+        _require_chained(url, shard, first, last)
         _require_state(books, shard, last)
     finally:
         books.close()
@@ -119,16 +122,27 @@ def _require_archived(
         )
 
 
+def _require_chained(url: str, shard: Shard, first: int, last: int) -> None:
+    """The rows are those that were hashed: what is carried from them is true."""
+    for finding in verify(url, Scope("chain", shard.name, first, last)).found:
+        raise NotArchived(f"the books do not verify, nothing was detached: {finding.line()}")
+
+
 def _require_state(books: StoredBooks, shard: Shard, last: int) -> None:
     if shard.name.startswith(UNROUTED):
         return
-    for _, body in books.states(shard.shard, last, shard.next_sequence - 1):
-        try:
-            decode_state(body)
-        except UnknownFormat:
-            continue
+    kept = [body for _, body in books.states(shard.shard, last, shard.next_sequence - 1)]
+    if kept and _is_known(kept[-1]):
         return
     raise NotArchived(
         f"no state of {shard.name} was kept at event {last} or after it, so no writer could start:"
         " stop the writer in good order once, which keeps a state, and try again"
     )
+
+
+def _is_known(body: bytes) -> bool:
+    try:
+        decode_state(body)
+    except UnknownFormat:
+        return False
+    return True

@@ -15,6 +15,7 @@ from ledger.arrivals import (
     UNROUTED,
     Arrival,
     pool_limit,
+    trade_archived,
     unknown_pool,
     wrong_key,
     wrong_partition,
@@ -24,7 +25,7 @@ from ledger.batch import RAW_KEPT_MAX, Draft
 from ledger.codec.decoding import Decoded, Undecodable, decode
 from ledger.core.events import Event, TradeBust
 from ledger.core.machine import decide
-from ledger.core.outcome import Rejection
+from ledger.core.outcome import Outcome, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.ports import Log, Message, Shard, StoredEvent
@@ -112,9 +113,11 @@ class Deciding:
             if taken is not None and taken.content_hash == decoded.content_hash:
                 return f"a duplicate of event {taken.sequence}, which leaves no row"
             if taken is None:
-                outcome = decide(
-                    draft.state, event, self._original(draft, event), draft.next_sequence, rules
-                )
+                original = self._original(draft, event, stored)
+                if isinstance(original, Rejection):
+                    outcome: Outcome | Rejection = original
+                else:
+                    outcome = decide(draft.state, event, original, draft.next_sequence, rules)
                 if not isinstance(outcome, Rejection):
                     draft.accept(
                         arrival.message, event, decoded.content_hash, outcome, arrival.redrive_of
@@ -158,16 +161,22 @@ class Deciding:
             refusal = trial if isinstance(trial, Rejection) else None
         return refusal
 
-    def _original(self, draft: Draft, event: Event) -> Event | None:
+    def _original(
+        self, draft: Draft, event: Event, stored: StoredEvent
+    ) -> Event | Rejection | None:
+        """What a bust names. That it was detached by then is believed: no message says so."""
         if not isinstance(event.fact, TradeBust):
             return None
         name = event.fact.trade_event_id
+        taken = draft.identity(name)
+        if taken is None:
+            return None
+        if stored.rejection == Code.TRADE_ARCHIVED.value:
+            return trade_archived(name, taken.sequence)
         if name in draft.accepted:
-            known = draft.accepted[name]
-            return known.event._replace(sequence=known.identity.sequence)
-        identity = draft.known.get(name)
-        stored = None if identity is None else self._log.event(draft.shard.shard, identity.sequence)
-        return None if stored is None else event_of(stored)
+            return draft.accepted[name].event._replace(sequence=taken.sequence)
+        found = self._log.event(draft.shard.shard, taken.sequence)
+        return trade_archived(name, taken.sequence) if found is None else event_of(found)
 
 
 def moves_offset(stored: StoredEvent) -> bool:

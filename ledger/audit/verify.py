@@ -23,10 +23,12 @@ from typing import Any, NamedTuple
 from ledger.arrivals import UNROUTED
 from ledger.audit.findings import Finding
 from ledger.audit.sealing import read_copies
+from ledger.audit.verify_carried import check_carried
 from ledger.audit.verify_checkpoints import Anchors, CheckpointCheck, trusted_keys
 from ledger.audit.verify_tasks import Done, Task, kept_state, run_task
 from ledger.errors import ConfigurationError
 from ledger.store.auditing import Audited, Head
+from ledger.store.carried import busted_until
 
 MODES: dict[str, tuple[str, ...]] = {
     "quick": (),
@@ -41,8 +43,8 @@ SHARED_EVENTS_MIN = 20_000
 """Fewer are verified sooner than another process has started."""
 
 _DETACHED = (
-    "events before {} were detached: they, the tree over all events and the balances before are not"
-    " verified, and deciding begins behind the first kept state"
+    "events before {} were detached: they and the tree over all events are not verified, balances"
+    " begin at what was carried from them, and deciding begins behind the first kept state"
 )
 _RANGE_EVENTS_MIN = 2_000
 _WAIT_S = 0.2
@@ -147,6 +149,7 @@ def _begun(
         file = str(scope.anchors)
         signed, wrong = CheckpointCheck(books, head, trusted, anchors, file).run()
         found += wrong
+        found += check_carried(books, head)
         planned = list(_planned(books, head, scope, signed))
         tasks += planned
         pools.append(_pool(head, len(signed), planned))
@@ -210,8 +213,11 @@ def _planned(books: Audited, head: Head, scope: Scope, signed: list[Any]) -> Ite
         return
     decided_from = first
     if "rederive" in wanted and first > 1:
-        before = _kept(books, head, held_from - 1, first - 1)
-        after = _kept(books, head, first, last - 1)
+        decidable = held_from - 1
+        if held_from > 1:  # of a bust the trade must be at hand
+            decidable = max(decidable, busted_until(books.connection, shard.shard, held_from))
+        before = _kept(books, head, decidable, first - 1)
+        after = _kept(books, head, max(first, decidable), last - 1)
         decided_from = (before[-1] if before else after[0] if after else last) + 1
 
     accounts = max((one.account for one in books.accounts(shard.shard)), default=0)

@@ -245,7 +245,8 @@ class CheckpointCheck:
             self.found.differ(last, "shard", "leaves_end", end, self._head.leaves_end, said, 2)
 
     def _sums(self, newest: Checkpoint) -> None:
-        if newest.sequence >= self._shard.next_sequence:
+        held_from = self._head.leaves[0][0] if self._head.leaves else 1
+        if not held_from - 1 <= newest.sequence < self._shard.next_sequence:
             return
         found = {row[0]: row for row in self._books.sums(self._shard.shard, newest.sequence)}
         for one in newest.sums:

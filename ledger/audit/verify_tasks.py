@@ -206,11 +206,9 @@ class _Pass:
 
     def _fold_check(self) -> FoldCheck:
         task = self._task
-        base: dict[int, tuple[int, int]] | None = {}
+        base: dict[int, tuple[int, int]] = {}
         if task.first > 1:
             base = self._books.balances(task.shard.shard, task.first)
-        if task.held_from > 1:
-            base = None
         return FoldCheck(task.shard.name, self._registries, base, task.signed)
 
     def _rederive_check(self) -> RederiveCheck | None:

@@ -29,6 +29,7 @@ class Code(StrEnum):
     WRONG_PARTITION = "wrong_partition"
     WRONG_TOPIC = "wrong_topic"
     EVENT_ID_CONFLICT = "event_id_conflict"
+    TRADE_ARCHIVED = "trade_archived"
     QUARANTINED = "quarantined"
 
     UNKNOWN_ASSET = "unknown_asset"

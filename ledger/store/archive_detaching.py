@@ -1,7 +1,8 @@
 """Partitions as retention sees them: where they begin and end, and the oldest one detached.
 
-The connection that detaches acts as `clearing_retention`, which may do nothing else. It waits for
-readers and writers of the pool, up to a bound.
+The connection that detaches acts as `clearing_retention`, which may do nothing else. First what
+stays of the partition is written down, while everybody reads and writes; then, in a transaction of
+its own, the partition is detached, which waits for readers and writers of the pool, up to a bound.
 """
 
 from typing import Any
@@ -29,8 +30,8 @@ def detach(url: str, shard: int, first: int) -> None:
     """Take the oldest partition of a shard out of the books; its tables stay, named as before.
 
     Raises:
-        StoreError: It is not the oldest, or is in use, or holds an account's latest posting; the
-            message says which account.
+        StoreError: It is not the oldest, or is in use, or holds a trade that was busted since the
+            newest snapshot; the message says which.
         StoreUnavailable: Somebody is reading or writing the pool all the time.
     """
     with (
@@ -38,4 +39,5 @@ def detach(url: str, shard: int, first: int) -> None:
         psycopg.connect(url, autocommit=True, application_name="clearing archive") as connection,
     ):
         connection.execute(_SESSION)
+        connection.execute("SELECT ledger.carry_leaf(%s, %s)", (shard, first))
         connection.execute("SELECT ledger.detach_leaf(%s, %s)", (shard, first))

@@ -82,17 +82,30 @@ _SUMS = """
                                              AND a.owner = '@house'), 0)::text
       FROM ledger.commodity c
       JOIN ledger.account a ON a.shard = c.shard AND a.asset = c.asset
-      LEFT JOIN LATERAL (SELECT balance FROM ledger.posting
-                          WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s
-                            AND account BETWEEN a.account AND a.account
-                          ORDER BY sequence DESC, account_sequence DESC LIMIT 1) p ON true
+      LEFT JOIN LATERAL (
+           SELECT balance FROM (
+               (SELECT sequence, balance FROM ledger.posting
+                 WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s
+                 ORDER BY account_sequence DESC LIMIT 1)
+               UNION ALL
+               (SELECT sequence, balance FROM ledger.carried_balance
+                 WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s
+                 ORDER BY account_sequence DESC LIMIT 1)) held
+            ORDER BY sequence DESC LIMIT 1) p ON true
      WHERE c.shard = %(shard)s
      GROUP BY c.asset ORDER BY c.asset"""
 _BALANCES = """
     SELECT DISTINCT ON (account) account, account_sequence, balance
-      FROM ledger.posting WHERE shard = %s AND sequence < %s
+      FROM (SELECT account, account_sequence, balance
+              FROM ledger.posting WHERE shard = %(shard)s AND sequence < %(before)s
+            UNION ALL
+            SELECT account, account_sequence, balance
+              FROM ledger.carried_balance WHERE shard = %(shard)s AND sequence < %(before)s) held
      ORDER BY account, account_sequence DESC"""
-_OWNED = ("account", "checkpoint", "commodity", "snapshot", "source_offset")
+_OWNED = (
+    *("account", "carried_balance", "carried_fact", "carried_leaf"),
+    *("checkpoint", "commodity", "snapshot", "source_offset"),
+)
 _UNOWNED = """
     SELECT DISTINCT held.shard FROM ledger.{} AS held
      WHERE NOT EXISTS (SELECT FROM ledger.shard WHERE shard.shard = held.shard)"""
@@ -145,6 +158,11 @@ class Audited:
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """For queries of other modules of the store."""
+        return self._connection
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
@@ -231,7 +249,8 @@ class Audited:
     def balances(self, shard: int, before: int) -> dict[int, tuple[int, int]]:
         """By account: its count of postings and its balance before an event."""
         with translated():
-            rows = self._rows(_BALANCES, shard, before)
+            named = {"shard": shard, "before": before}
+            rows: list[Any] = self._connection.execute(_BALANCES, named, binary=True).fetchall()
             return {account: (count, int(balance)) for account, count, balance in rows}
 
     def beyond(self, table: str, shard: int, head: int) -> int | None:

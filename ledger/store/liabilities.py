@@ -1,9 +1,9 @@
 """What participants are owed after an event, and which hashes the books have there.
 
 Equity is read through the reporting functions, as any auditor reads; cash by the last posting of
-each account, one index probe (6 s a million accounts; 30 by `reporting.balances_at`), and by
-bisection only for accounts that moved since. What is asked for here never changes again, so nothing
-is locked.
+each account, one index probe (6 s a million accounts; 30 by `reporting.balances_at`), and once
+more only for accounts that moved since, or whose last posting was detached. What is asked for here
+never changes again, so nothing is locked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,10 +29,11 @@ _CASH = """
                         ELSE (SELECT past.balance
                                 FROM ledger.account_at(a.shard, a.account, %(sequence)s) past) END
               FROM ledger.account a
-             CROSS JOIN LATERAL (
+              LEFT JOIN LATERAL (
                    SELECT p.sequence, p.balance FROM ledger.posting p
                     WHERE p.shard = a.shard AND p.account = a.account
-                    ORDER BY p.account_sequence DESC LIMIT 1) last
+                      AND p.account BETWEEN a.account AND a.account
+                    ORDER BY p.sequence DESC, p.account_sequence DESC LIMIT 1) last ON true
              WHERE a.shard = %(shard)s AND a.asset IS NOT NULL AND a.owner NOT LIKE '@%%'
            ) held (owner, asset, kind, balance)
      WHERE balance IS NOT NULL

@@ -243,6 +243,51 @@ snapshot = Table(
     comment="Kept states, to start from; derived, so the oldest are dropped.",
 )
 
+carried_leaf = Table(
+    "carried_leaf",
+    metadata,
+    Column("shard", Integer, nullable=False, comment="The pool's shard."),
+    Column("first", BigInteger, nullable=False, comment="First event of the partition."),
+    Column("last", BigInteger, nullable=False, comment="Its last event."),
+    Column("pool_time", _Moment, comment="Largest occurred_at applied up to there."),
+    Column("balances", LargeBinary, nullable=False, comment="Hash of the balances carried."),
+    Column("facts", LargeBinary, nullable=False, comment="Hash of the terms and prices carried."),
+    PrimaryKeyConstraint("shard", "first"),
+    CheckConstraint(
+        "first BETWEEN 1 AND last AND octet_length(balances) = 32 AND octet_length(facts) = 32",
+        name="carried_leaf_is_whole",
+    ),
+    comment="Partitions that retention detached, or is about to, with hashes of what stays.",
+)
+
+carried_balance = Table(
+    "carried_balance",
+    metadata,
+    Column("shard", Integer, nullable=False, comment="The pool's shard."),
+    Column("account", Integer, nullable=False, comment="Of the registry of accounts."),
+    Column("account_sequence", BigInteger, nullable=False, comment="Of its last posting there."),
+    Column("sequence", BigInteger, nullable=False, comment="The event that led to that posting."),
+    Column("commodity", Integer, nullable=False, comment="Of the registry of commodities."),
+    Column("balance", _Amount, nullable=False, comment="Of the account after that posting."),
+    PrimaryKeyConstraint("shard", "account", "account_sequence"),
+    comment="The last balance of each account in a partition that was detached.",
+)
+
+carried_fact = Table(
+    "carried_fact",
+    metadata,
+    Column("shard", Integer, nullable=False, comment="The pool's shard."),
+    Column("sequence", BigInteger, nullable=False, comment="The event that told it."),
+    Column("occurred_at", _Moment, nullable=False, comment="When, as that event says."),
+    Column("kind", _Name, nullable=False, comment="Of a reference event, mark or asset_price."),
+    Column("subject", _Name, nullable=False, comment="What it is about."),
+    Column("content", LargeBinary, nullable=False, comment="The message, or the record's body."),
+    PrimaryKeyConstraint("shard", "kind", "subject", "sequence"),
+    comment="The last terms and prices of each subject in a partition that was detached.",
+)
+
+Index("carried_fact_sequence", carried_fact.c.shard, carried_fact.c.sequence)
+
 checkpoint = Table(
     "checkpoint",
     metadata,

@@ -11,6 +11,7 @@ from tests.contract.entries import batch, owned
 KEPT = (
     *("event", "posting", "record", "event_identity", "account", "commodity", "source"),
     *("checkpoint", "signing_key"),
+    *("carried_leaf", "carried_balance", "carried_fact"),
 )
 LEAVES = ("event_1_1", "posting_1_1", "record_1_1", "event_identity_0")
 ROLES = ("clearing_writer", "clearing_reader", "clearing_auditor", "clearing_retention")
@@ -25,6 +26,12 @@ def books(database_url: str) -> str:
     log.add_signing_key(SigningKey(b"k" * 32, None, None))
     log.save_checkpoint(1, SignedCheckpoint(3, b"body", b"k" * 32, b"s" * 64), 0)
     log.close()
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO ledger.carried_leaf VALUES (1, 1, 2, NULL, sha256(''), sha256(''));"
+            "INSERT INTO ledger.carried_balance VALUES (1, 1, 1, 1, 1, 7);"
+            "INSERT INTO ledger.carried_fact VALUES (1, 1, now(), 'mark', 'LIN', '{}')"
+        )
     return database_url
 
 

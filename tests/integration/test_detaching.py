@@ -1,6 +1,7 @@
 """A partition leaves the books only when a verified archive holds it; what is left still holds."""
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,14 +14,16 @@ from ledger.audit.archive_export import export
 from ledger.audit.replay import replay
 from ledger.audit.sealing import Sealer
 from ledger.audit.signing import signer
-from ledger.audit.verify import Scope, verify
+from ledger.audit.verify import MODES, Scope, verify
 from ledger.cli import app
 from ledger.errors import ConfigurationError, StoreError
 from ledger.ports import Message
 from ledger.store import embedded
 from ledger.store.archive import StoredBooks
+from ledger.store.liabilities import owed
 from ledger.store.log import PostgresLog
 from ledger.writer import Writer
+from tests.integration.sealed_books import write
 from tests.integration.varied_books import fresh
 from tests.unit.desk import BEGINNING, FILE, said
 
@@ -69,7 +72,7 @@ def balances(url: str) -> list[tuple[object, ...]]:
 def held(url: str) -> tuple[object, ...] | None:
     with psycopg.connect(url) as connection:
         return connection.execute(
-            "SELECT min(sequence), max(sequence) FROM ledger.event"
+            "SELECT min(sequence), max(sequence) FROM ledger.event WHERE shard = 1"
         ).fetchone()
 
 
@@ -105,13 +108,78 @@ def test_partitions_go_one_by_one_and_the_books_still_hold(
         assert balances(whole) == balances(books)
 
 
-def test_the_last_posting_of_an_account_keeps_its_partition(books: str, tmp_path: Path) -> None:
+def asked(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode(), values).fetchall()
+
+
+NOW = ("balances", "margin", "positions", "trial_balance", "adl_queue", "open_interest")
+PAST = ("balances_at", "margin_at", "positions_at")
+
+
+def told(url: str, at: int) -> dict[str, list[tuple[Any, ...]]]:
+    """What readers are told of pool main, now and as of an event."""
+    told = {name: asked(url, f"SELECT * FROM reporting.{name} ORDER BY 1, 2, 3, 4") for name in NOW}
+    for name in PAST:
+        query = f"SELECT * FROM reporting.{name}('main', %s) ORDER BY 1, 2, 3, 4, 5"
+        told[name] = asked(url, query, at)
+    told["owed"] = list(cash(url, at))
+    return told
+
+
+def cash(url: str, at: int) -> list[tuple[str, str, int]]:
+    with owed(url, "main", at) as books:
+        return sorted(books.cash())
+
+
+def test_idle_accounts_terms_and_prices_outlive_their_partition(
+    database_url: str, tmp_path: Path
+) -> None:
+    write(database_url)
+    archived(database_url, tmp_path)
+    before = [told(database_url, at) for at in (120, 121, 190)]
+    for first in (1, 61):
+        detach_archived(database_url, "main", first, tmp_path)
+    assert held(database_url) == (121, 207)
+    assert [told(database_url, at) for at in (120, 121, 190)] == before
+    idle = asked(
+        database_url,
+        "SELECT count(DISTINCT account) FROM ledger.carried_balance WHERE shard = 1"
+        " AND account <> ALL (SELECT account FROM ledger.posting WHERE shard = 1)",
+    )
+    assert idle[0][0] > 5, "accounts that have not moved since"
+    for scope in (Scope(mode) for mode in MODES):
+        assert verify(database_url, scope).found == []
+    assert verify(database_url, Scope(pool="main", from_snapshot=True)).found == []
+
+
+def test_what_was_before_is_refused_and_not_guessed(database_url: str, tmp_path: Path) -> None:
+    write(database_url)
+    archived(database_url, tmp_path)
+    moment = "SELECT pool_time FROM ledger.event WHERE shard = 1 AND sequence = %s"
+    ((early,), (end,)) = [asked(database_url, moment, at)[0] for at in (30, 120)]
+    as_of = "SELECT * FROM reporting.balances_at('main', %s) ORDER BY account, kind, 4, 5"
+    at_end = asked(database_url, as_of, end)
+    for first in (1, 61):
+        detach_archived(database_url, "main", first, tmp_path)
+    assert asked(database_url, as_of, end) == at_end
+    for at in (1, 60, 119, early):
+        for name in PAST:
+            with pytest.raises(psycopg.Error, match="events up to 120 of shard 1 were detached"):
+                asked(database_url, f"SELECT * FROM reporting.{name}('main', %s)", at)
+    with pytest.raises(StoreError, match="were detached"):
+        cash(database_url, 119)
+
+
+def test_only_rows_that_were_hashed_are_carried(books: str, tmp_path: Path) -> None:
     archived(books, tmp_path)
+    with psycopg.connect(books, autocommit=True) as connection:
+        connection.execute("ALTER TABLE ledger.posting_1_5 DISABLE TRIGGER ALL")
+        connection.execute("UPDATE ledger.posting_1_5 SET balance = 1 WHERE sequence = 6")
     detach_archived(books, "main", 1, tmp_path)
-    detach_archived(books, "main", 5, tmp_path)
-    with pytest.raises(StoreError, match="the latest posting of account"):
-        detach_archived(books, "main", 9, tmp_path)
-    assert held(books) == (9, 16)
+    with pytest.raises(NotArchived, match="the books do not verify, nothing was detached"):
+        detach_archived(books, "main", 5, tmp_path)
+    assert held(books) == (5, 16)
 
 
 def test_what_the_archive_does_not_hold_stays(books: str, tmp_path: Path) -> None:

@@ -109,10 +109,13 @@ def test_retention_detaches_the_oldest_leaf_and_keeps_its_guard(database_url: st
         connection.execute("SET ROLE clearing_retention")
         with pytest.raises(psycopg.Error, match="oldest leaf begins at 1"):
             connection.execute("SELECT ledger.detach_leaf(1, 5)")
-        connection.execute("SELECT ledger.detach_leaf(1, 1)")
-        connection.execute("SELECT ledger.detach_leaf(1, 5)")
-        with pytest.raises(psycopg.Error, match="latest posting"):
-            connection.execute("SELECT ledger.detach_leaf(1, 9)")
+        with pytest.raises(psycopg.Error, match="not carried yet"):
+            connection.execute("SELECT ledger.detach_leaf(1, 1)")
+        for first in (1, 5):
+            connection.execute("SELECT ledger.carry_leaf(1, %s)", (first,))
+            connection.execute("SELECT ledger.detach_leaf(1, %s)", (first,))
+        with pytest.raises(psycopg.Error, match="in use: it ends at 12, the books at 10"):
+            connection.execute("SELECT ledger.carry_leaf(1, 9)")
         connection.execute("RESET ROLE")
         with pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute("DELETE FROM ledger.posting_1_1")

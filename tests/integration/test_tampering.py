@@ -43,6 +43,9 @@ OPERATIONAL = {
 }
 """What no checkpoint speaks of, and nothing can be derived from."""
 
+CARRIED = {"carried_leaf", "carried_balance", "carried_fact"}
+"""Empty here; `test_tampering_carried` has books with rows of them."""
+
 ALWAYS_THERE = {("shard", "pool_time"), ("shard", "partition")}
 """Nullable, and never null in these books."""
 
@@ -85,7 +88,8 @@ def altered(url: str, *statements: str) -> None:
 def cases() -> list[tuple[str, str, bool]]:
     """Every column of every table, with a value; nullable ones also without."""
     listed = []
-    for table in metadata.tables.values():
+    kept = [table for table in metadata.tables.values() if table.name not in CARRIED]
+    for table in kept:
         for column in table.columns:
             where = (table.name, column.name)
             listed.append((*where, False))

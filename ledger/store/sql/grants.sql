@@ -15,11 +15,13 @@ GRANT UPDATE (partition, epoch, next_sequence, next_account, pool_time, duplicat
     ON ledger.shard TO clearing_writer;
 GRANT EXECUTE ON FUNCTION ledger.declare_shard(text, integer, bigint),
     ledger.open_leaf(integer, bigint), ledger.prune_snapshots(integer, integer) TO clearing_writer;
-GRANT EXECUTE ON FUNCTION ledger.detach_leaf(integer, bigint) TO clearing_retention;
+GRANT EXECUTE ON FUNCTION ledger.carry_leaf(integer, bigint), ledger.detach_leaf(integer, bigint)
+    TO clearing_retention;
 
 GRANT SELECT ON ledger.shard, ledger.source, ledger.source_offset, ledger.account,
     ledger.commodity, ledger.event, ledger.posting, ledger.record, ledger.event_identity,
-    ledger.snapshot, ledger.checkpoint, ledger.signing_key TO clearing_auditor;
+    ledger.snapshot, ledger.checkpoint, ledger.signing_key, ledger.carried_leaf,
+    ledger.carried_balance, ledger.carried_fact TO clearing_auditor;
 GRANT EXECUTE ON FUNCTION ledger.sequence_at(integer, timestamptz) TO clearing_auditor;
 GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO clearing_reader, clearing_auditor;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting TO clearing_reader, clearing_auditor;

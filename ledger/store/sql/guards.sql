@@ -57,7 +57,8 @@ BEGIN
     END LOOP;
     FOREACH kept IN ARRAY ARRAY['event', 'posting', 'record', 'event_identity',
                                 'account', 'commodity', 'source',
-                                'checkpoint', 'signing_key'] LOOP
+                                'checkpoint', 'signing_key',
+                                'carried_leaf', 'carried_balance', 'carried_fact'] LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON ledger.%I'
                        ' FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()', kept);
         EXECUTE format('ALTER TABLE ledger.%I ENABLE ALWAYS TRIGGER never_changed', kept);

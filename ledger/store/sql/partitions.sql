@@ -23,8 +23,7 @@ BEGIN
         EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING ALL EXCLUDING COMMENTS)',
                        leaf, stem);
         IF stem = 'posting' THEN
-            EXECUTE format('ALTER TABLE ledger.%I ADD UNIQUE (shard, account, sequence, account_sequence)',
-                           leaf);
+            EXECUTE format('ALTER TABLE ledger.%I ADD UNIQUE (shard, account, account_sequence)', leaf);
         END IF;
         PERFORM ledger.guard(format('ledger.%I', leaf)::regclass, stem = 'posting');
         EXECUTE format('ALTER TABLE ledger.%I ATTACH PARTITION ledger.%I'
@@ -72,47 +71,137 @@ BEGIN
 END
 $$;
 
--- Takes the oldest leaves of a shard out of the books; their tables stay, named as before.
--- Refused while an account's latest posting stands there, for its balance would be lost.
-CREATE FUNCTION ledger.detach_leaf(for_shard integer, first bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Where the oldest leaf of a shard ends, if it begins where it should and is full. Nothing in a full
+-- leaf changes any more.
+CREATE FUNCTION ledger.closed_leaf(for_shard integer, its_first bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    stem text;
-    leaf text;
     oldest bigint;
-    last bigint;
-    needed integer;
+    past bigint;
+    head bigint;
 BEGIN
-    SELECT min(split_part(inhrelid::regclass::text, '_', 3)::bigint) INTO oldest
-      FROM pg_inherits WHERE inhparent = format('ledger.event_%s', for_shard)::regclass;
-    IF oldest IS DISTINCT FROM first THEN
-        RAISE EXCEPTION 'shard %: the oldest leaf begins at %, not at %', for_shard, oldest, first
+    SELECT split_part(c.relname, '_', 3)::bigint,
+           substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''?(\d+)')::bigint
+      INTO oldest, past
+      FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+     WHERE inhparent = format('ledger.event_%s', for_shard)::regclass ORDER BY 1 LIMIT 1;
+    IF oldest IS DISTINCT FROM its_first THEN
+        RAISE EXCEPTION 'shard %: the oldest leaf begins at %, not at %', for_shard, oldest, its_first
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    EXECUTE format('SELECT max(sequence) FROM ledger.event_%s_%s', for_shard, first) INTO last;
-    IF NOT EXISTS (SELECT FROM pg_inherits
-                    WHERE inhparent = format('ledger.event_%s', for_shard)::regclass
-                   OFFSET 1) THEN
-        RAISE EXCEPTION 'shard %: its only leaf is in use', for_shard
-            USING ERRCODE = 'object_in_use';
+    SELECT next_sequence INTO head FROM ledger.shard WHERE shard = for_shard;
+    IF past > head THEN
+        RAISE EXCEPTION 'shard %: the leaf from % is in use: it ends at %, the books at %',
+            for_shard, its_first, past - 1, head - 1 USING ERRCODE = 'object_in_use';
     END IF;
-    EXECUTE format('SELECT account FROM (SELECT DISTINCT account FROM ledger.posting_%1$s_%2$s) held'
-                   ' WHERE NOT EXISTS (SELECT FROM ledger.posting_%1$s later'
-                   ' WHERE later.shard = $2 AND later.account = held.account'
-                   ' AND later.sequence > $1) LIMIT 1',
-                   for_shard, first) INTO needed USING last, for_shard;
-    IF needed IS NOT NULL THEN
-        RAISE EXCEPTION 'shard %: the latest posting of account % is in the leaf from %',
-            for_shard, needed, first USING ERRCODE = 'object_in_use';
+    RETURN past - 1;
+END
+$$;
+
+-- Hashes of what is carried from a leaf, each over lines:
+--   the two hashes of the leaf before, in hex
+--   first last pool_time                  in microseconds since 1970, `-` for none
+--   balances, by account:          account account_sequence sequence commodity balance
+--   facts, by kind and subject:    kind subject sequence occurred_at content
+-- The subject is in hex, and so is SHA-256 of the content.
+CREATE FUNCTION ledger.hashes_of_carried(for_shard integer, its_first bigint, its_last bigint,
+                                         its_pool_time timestamptz,
+                                         OUT of_balances bytea, OUT of_facts bytea)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sha256(convert_to(h.line || coalesce(b.lines, ''), 'UTF8')),
+           sha256(convert_to(h.line || coalesce(f.lines, ''), 'UTF8'))
+      FROM (SELECT concat((SELECT encode(balances, 'hex') || ' ' || encode(facts, 'hex')
+                             FROM ledger.carried_leaf WHERE shard = for_shard AND first < its_first
+                            ORDER BY first DESC LIMIT 1), E'\n', its_first, ' ', its_last, ' ',
+                          coalesce((extract(epoch FROM its_pool_time) * 1000000)::bigint::text, '-'),
+                          E'\n') AS line) h
+     CROSS JOIN (SELECT string_agg(concat_ws(' ', account, account_sequence, sequence, commodity, balance)
+                                   || E'\n', '' ORDER BY account) AS lines
+                   FROM ledger.carried_balance
+                  WHERE shard = for_shard AND sequence BETWEEN its_first AND its_last) b
+     CROSS JOIN (SELECT string_agg(concat_ws(' ', kind, encode(convert_to(subject, 'UTF8'), 'hex'), sequence,
+                                             (extract(epoch FROM occurred_at) * 1000000)::bigint,
+                                             encode(sha256(content), 'hex'))
+                                   || E'\n', '' ORDER BY kind, subject) AS lines
+                   FROM ledger.carried_fact
+                  WHERE shard = for_shard AND sequence BETWEEN its_first AND its_last) f
+$$;
+
+-- Writes down what stays of the oldest leaf of a shard: the last balance of each account, the last terms
+-- and prices of each subject. `detach_leaf` comes after, in another transaction: who began to read before
+-- it then finds these rows.
+CREATE FUNCTION ledger.carry_leaf(for_shard integer, its_first bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    its_last bigint := ledger.closed_leaf(for_shard, its_first);
+    its_pool_time timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1667589236, for_shard); -- one at a time
+    IF EXISTS (SELECT FROM ledger.carried_leaf WHERE shard = for_shard AND first = its_first) THEN
+        RETURN;
+    END IF;
+    SELECT pool_time INTO STRICT its_pool_time FROM ledger.event
+     WHERE shard = for_shard AND sequence = its_last;
+    INSERT INTO ledger.carried_balance (shard, account, account_sequence, sequence, commodity, balance)
+    SELECT DISTINCT ON (account) shard, account, account_sequence, sequence, commodity, balance
+      FROM ledger.posting WHERE shard = for_shard AND sequence BETWEEN its_first AND its_last
+     ORDER BY account, account_sequence DESC;
+    INSERT INTO ledger.carried_fact (shard, sequence, occurred_at, kind, subject, content)
+    SELECT DISTINCT ON (e.kind, ledger.reference_subject(e.kind, e.raw))
+           e.shard, e.sequence, e.occurred_at, e.kind, ledger.reference_subject(e.kind, e.raw), e.raw
+      FROM ledger.event e
+     WHERE e.shard = for_shard AND e.sequence BETWEEN its_first AND its_last AND e.rejection IS NULL
+       AND e.kind IN ('account', 'asset', 'instrument', 'pool', 'position_mode', 'risk_tiers')
+       AND ledger.reference_subject(e.kind, e.raw) IS NOT NULL
+     ORDER BY e.kind, ledger.reference_subject(e.kind, e.raw), e.sequence DESC;
+    INSERT INTO ledger.carried_fact (shard, sequence, occurred_at, kind, subject, content)
+    SELECT r.shard, r.sequence, e.occurred_at, r.kind, r.subject, r.body
+      FROM (SELECT DISTINCT ON (kind, subject) shard, sequence, kind, subject, body FROM ledger.record
+             WHERE shard = for_shard AND kind IN ('mark', 'asset_price')
+               AND sequence BETWEEN its_first AND its_last
+             ORDER BY kind, subject, sequence DESC, line DESC) r
+      JOIN ledger.event e ON e.shard = r.shard AND e.sequence = r.sequence;
+    INSERT INTO ledger.carried_leaf (shard, first, last, pool_time, balances, facts)
+    SELECT for_shard, its_first, its_last, its_pool_time, of_balances, of_facts
+      FROM ledger.hashes_of_carried(for_shard, its_first, its_last, its_pool_time);
+END
+$$;
+
+-- Takes the oldest leaf of a shard out of the books, once it is carried; its tables stay, named as before.
+-- Refused while the writer would need a trade from there to start: one that was busted since the newest
+-- snapshot.
+CREATE FUNCTION ledger.detach_leaf(for_shard integer, its_first bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    its_last bigint := ledger.closed_leaf(for_shard, its_first);
+    stem text;
+    leaf text;
+    busted text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM ledger.carried_leaf WHERE shard = for_shard AND first = its_first) THEN
+        RAISE EXCEPTION 'shard %: the leaf from % is not carried yet', for_shard, its_first
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Call ledger.carry_leaf first, in a transaction of its own.';
     END IF;
     FOREACH stem IN ARRAY ARRAY['record', 'posting', 'event'] LOOP
-        leaf := format('%s_%s_%s', stem, for_shard, first);
+        leaf := format('%s_%s_%s', stem, for_shard, its_first);
         EXECUTE format('ALTER TABLE ledger.%I DETACH PARTITION ledger.%I',
                        format('%s_%s', stem, for_shard), leaf);
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON ledger.%I'
                        ' FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()', leaf);
         EXECUTE format('ALTER TABLE ledger.%I ENABLE ALWAYS TRIGGER never_changed', leaf);
     END LOOP;
+    SELECT r.subject INTO busted -- nobody writes any more, up to the end of this transaction
+      FROM ledger.record r
+      JOIN ledger.event_identity i ON i.shard = r.shard AND i.event_id = r.subject
+     WHERE r.shard = for_shard AND r.kind = 'trade_bust' AND i.sequence <= its_last
+       AND r.sequence > coalesce((SELECT max(sequence) FROM ledger.snapshot WHERE shard = for_shard), 0)
+     LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'shard %: trade %, in the leaf from %, was busted since the newest snapshot',
+            for_shard, busted, its_first USING ERRCODE = 'object_in_use',
+            HINT = 'Let the writer keep a state once (stop it in good order), then try again.';
+    END IF;
 END
 $$;
 

@@ -83,6 +83,27 @@ BEGIN
 END
 $$;
 
+-- Refuses what only the detached partitions of a shard could tell: a state before their end, or (where
+-- that end is what was found for a moment) a moment before it.
+CREATE FUNCTION ledger.require_held(for_shard integer, at bigint, moment timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    gone record;
+BEGIN
+    SELECT l.last, l.pool_time INTO gone FROM ledger.carried_leaf l
+     WHERE l.shard = for_shard AND NOT EXISTS (SELECT FROM ledger.event e
+                                                WHERE e.shard = l.shard AND e.sequence = l.last)
+     ORDER BY l.first DESC LIMIT 1;
+    IF at < gone.last OR (at = gone.last AND moment < gone.pool_time) THEN
+        RAISE EXCEPTION 'events up to % of shard % were detached: what was before their end is not in'
+            ' the database any more', gone.last, for_shard
+            USING ERRCODE = 'no_data_found',
+                  HINT = 'Ask as of that event or later, or replay the archive up to the event asked for.';
+    END IF;
+    RETURN true;
+END
+$$;
+
 -- The last event whose pool time is not after a moment; 0 before the first. By bisection.
 CREATE FUNCTION ledger.sequence_at(for_shard integer, moment timestamptz) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -95,7 +116,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           LEFT JOIN LATERAL (SELECT e.pool_time FROM ledger.event e
                               WHERE e.shard = for_shard AND e.sequence = b.middle) probe ON true
     )
-    SELECT low FROM bounds WHERE low = high
+    SELECT low FROM bounds WHERE low = high AND ledger.require_held(for_shard, low, moment)
 $$;
 
 CREATE VIEW ledger.latest AS
