@@ -86,7 +86,8 @@ _SUMS = """
            SELECT balance FROM (
                (SELECT sequence, balance FROM ledger.posting
                  WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s
-                 ORDER BY account_sequence DESC LIMIT 1)
+                   AND account BETWEEN a.account AND a.account
+                 ORDER BY sequence DESC, account_sequence DESC LIMIT 1)
                UNION ALL
                (SELECT sequence, balance FROM ledger.carried_balance
                  WHERE shard = %(shard)s AND account = a.account AND sequence <= %(at)s

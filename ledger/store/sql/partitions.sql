@@ -23,7 +23,8 @@ BEGIN
         EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING ALL EXCLUDING COMMENTS)',
                        leaf, stem);
         IF stem = 'posting' THEN
-            EXECUTE format('ALTER TABLE ledger.%I ADD UNIQUE (shard, account, account_sequence)', leaf);
+            EXECUTE format('ALTER TABLE ledger.%I ADD UNIQUE (shard, account, sequence, account_sequence)',
+                           leaf);
         END IF;
         PERFORM ledger.guard(format('ledger.%I', leaf)::regclass, stem = 'posting');
         EXECUTE format('ALTER TABLE ledger.%I ATTACH PARTITION ledger.%I'

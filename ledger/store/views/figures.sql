@@ -67,7 +67,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN rejection IS NULL THEN convert_from(raw, 'UTF8')::json END;
 
 -- The last posting of an account up to an event: balance and where it was made. One index probe in the
--- partition of the event, and one in each before it until the account is found.
+-- partition of the event, and one in each before it until the account is found; then among what was
+-- carried from partitions that were detached.
 --
 -- `BETWEEN` says once more what `=` says. Without it the planner takes a column of few values for one
 -- whose every value is near, and walks the primary key back: far, for an account at rest.
@@ -80,6 +81,12 @@ BEGIN
      WHERE p.shard = for_shard AND p.account = for_account AND p.sequence <= at
        AND p.account BETWEEN for_account AND for_account
      ORDER BY p.sequence DESC, p.account_sequence DESC LIMIT 1;
+    IF NOT FOUND AND ledger.require_held(for_shard, at, NULL) THEN
+        RETURN QUERY
+        SELECT c.balance, c.sequence FROM ledger.carried_balance c
+         WHERE c.shard = for_shard AND c.account = for_account AND c.sequence <= at
+         ORDER BY c.account_sequence DESC LIMIT 1;
+    END IF;
 END
 $$;
 
@@ -124,10 +131,16 @@ SELECT s.shard, s.name AS pool, a.account, a.owner, a.kind, a.instrument, a.asse
        last.balance, last.sequence
   FROM ledger.shard s
   JOIN ledger.account a ON a.shard = s.shard
-  CROSS JOIN LATERAL (SELECT p.balance, p.sequence, p.shard, p.commodity FROM ledger.posting p
-                       WHERE p.shard = a.shard AND p.account = a.account
-                         AND p.account BETWEEN a.account AND a.account
-                       ORDER BY p.sequence DESC, p.account_sequence DESC LIMIT 1) last
+  CROSS JOIN LATERAL (SELECT h.* FROM (
+                      (SELECT p.balance, p.sequence, p.shard, p.commodity FROM ledger.posting p
+                        WHERE p.shard = a.shard AND p.account = a.account
+                          AND p.account BETWEEN a.account AND a.account
+                        ORDER BY p.sequence DESC, p.account_sequence DESC LIMIT 1)
+                      UNION ALL
+                      (SELECT o.balance, o.sequence, o.shard, o.commodity FROM ledger.carried_balance o
+                        WHERE o.shard = a.shard AND o.account = a.account
+                        ORDER BY o.account_sequence DESC LIMIT 1)) h
+                       ORDER BY h.sequence DESC LIMIT 1) last
   JOIN ledger.commodity c ON c.shard = last.shard AND c.commodity = last.commodity;
 
 CREATE FUNCTION ledger.latest_at(for_shard integer, at bigint, for_owner text)
@@ -160,6 +173,12 @@ BEGIN
        AND ledger.reference_subject(e.kind, e.raw) = for_subject AND e.sequence <= at
        AND e.kind BETWEEN for_kind AND for_kind -- as in `account_at`
      ORDER BY e.sequence DESC LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN QUERY
+        SELECT f.sequence, convert_from(f.content, 'UTF8')::json FROM ledger.carried_fact f
+         WHERE f.shard = for_shard AND f.kind = for_kind AND f.subject = for_subject AND f.sequence <= at
+         ORDER BY f.sequence DESC LIMIT 1;
+    END IF;
 END
 $$;
 
@@ -173,21 +192,32 @@ BEGIN
      WHERE r.shard = for_shard AND r.kind = for_kind AND r.subject = for_subject AND r.sequence <= at
        AND r.subject BETWEEN for_subject AND for_subject -- as in `account_at`
      ORDER BY r.sequence DESC LIMIT 1;
+    IF NOT FOUND THEN -- marks and prices of assets are carried from partitions that were detached
+        RETURN QUERY
+        SELECT f.sequence, convert_from(f.content, 'UTF8')::json FROM ledger.carried_fact f
+         WHERE f.shard = for_shard AND f.kind = for_kind AND f.subject = for_subject AND f.sequence <= at
+         ORDER BY f.sequence DESC LIMIT 1;
+    END IF;
 END
 $$;
 
 CREATE FUNCTION ledger.occurred_at(for_shard integer, at bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT e.occurred_at FROM ledger.event e WHERE e.shard = for_shard AND e.sequence = at);
+    RETURN coalesce(
+        (SELECT e.occurred_at FROM ledger.event e WHERE e.shard = for_shard AND e.sequence = at),
+        (SELECT f.occurred_at FROM ledger.carried_fact f
+          WHERE f.shard = for_shard AND f.sequence = at LIMIT 1));
 END
 $$;
 
 CREATE FUNCTION ledger.pool_time_at(for_shard integer, at bigint) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT e.pool_time FROM ledger.event e WHERE e.shard = for_shard AND e.sequence <= at
-             ORDER BY e.sequence DESC LIMIT 1);
+    RETURN coalesce(
+        (SELECT e.pool_time FROM ledger.event e WHERE e.shard = for_shard AND e.sequence <= at
+          ORDER BY e.sequence DESC LIMIT 1),
+        (SELECT l.pool_time FROM ledger.carried_leaf l WHERE l.shard = for_shard AND l.last = at));
 END
 $$;
 
