@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from ledger.audit.replay_books import Books, hand_over, kept_hashes, registries_of
 from ledger.audit.replay_comparison import Difference, different_event, different_registries
-from ledger.audit.replay_decisions import Deciding, ids_named
+from ledger.audit.replay_decisions import Deciding, look_up
 from ledger.audit.replay_messages import ABSENT, History, Messages, Origins
 from ledger.batch import Draft
 from ledger.codec.states import encode_state
@@ -246,9 +246,7 @@ class _Shard:
         rules, known = events[0].rules, self._difference
         draft = Draft(self._shard, self._state, rules)
         submitted, other = self._messages.submitted(events)
-        ids = ids_named(submitted)
-        if ids:
-            draft.known.update(self._log.identities(self._shard.shard, ids))
+        look_up(draft, submitted, lambda ids: self._log.identities(self._shard.shard, ids))
         for stored, arrival in submitted:
             expected = draft.next_sequence
             refused = (

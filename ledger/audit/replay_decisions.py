@@ -8,7 +8,7 @@ believed where the name of the topic does not end with the role that the kind be
 people parked (`quarantined`) is believed with its words: the rules broke on it, and would again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ledger.arrivals import (
     FILE_CLUSTER,
@@ -28,7 +28,7 @@ from ledger.core.machine import decide
 from ledger.core.outcome import Outcome, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
-from ledger.ports import Log, Message, Shard, StoredEvent
+from ledger.ports import Identity, Log, Message, Shard, StoredEvent
 from ledger.recovery import event_of
 
 Submitted = tuple[StoredEvent, Arrival]
@@ -56,10 +56,22 @@ def arrival_of(stored: StoredEvent, delivered: Message | None = None) -> Arrival
     return Arrival(message, _decoded(stored), stored.redrive_of)
 
 
-def ids_named(arrivals: Sequence[Submitted]) -> list[str]:
-    """The event ids that a batch asks the log about."""
+def look_up(
+    draft: Draft,
+    submitted: Sequence[Submitted],
+    identities: Callable[[Sequence[str]], Mapping[str, Identity]],
+) -> None:
+    """Let a draft know what had taken the event ids of a batch before it. One round trip."""
+    ids = _ids_named(submitted)
+    if ids:
+        first = draft.next_sequence
+        known = identities(ids)
+        draft.known.update({name: one for name, one in known.items() if one.sequence < first})
+
+
+def _ids_named(submitted: Sequence[Submitted]) -> list[str]:
     found = []
-    for _, arrival in arrivals:
+    for _, arrival in submitted:
         if isinstance(arrival.decoded, Decoded):
             event = arrival.decoded.event
             found.append(event.event_id)

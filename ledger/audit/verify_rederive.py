@@ -2,33 +2,38 @@
 
 The messages are taken from the rows, and nothing else: what the rules make of them is compared with
 what stands there. A message whose bytes were altered leads to other content, so it is found by its
-`content_hash`. What no rule decides (offsets, timestamps, keys) is found by the chain alone.
+`content_hash`. What no rule decides (offsets, timestamps, keys) is found by the chain alone, and so
+are altered hashes: rows that are the same lead to the same ones, which are not made again here.
 
-Cost: about that of deciding and hashing. Memory: the state of the pool, and one batch.
+Cost: about that of reading, decoding and deciding. Memory: the state of the pool, and one batch.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
+from operator import attrgetter
 from typing import Any, NamedTuple, Self, cast
 
 from ledger.audit.findings import Findings
-from ledger.audit.replay_decisions import Deciding, arrival_of, ids_named
+from ledger.audit.replay_decisions import Deciding, arrival_of, look_up
 from ledger.audit.verify_chain import Registries, Signed
-from ledger.batch import Draft
+from ledger.batch import Accepted, Draft, Refused
 from ledger.codec.checkpoints import NO_STATE
 from ledger.codec.records import encode_body
 from ledger.codec.states import encode_state
+from ledger.core.events import Event
 from ledger.core.machine import RULES_VERSION
-from ledger.core.outcome import Posting
+from ledger.core.outcome import Outcome, Posting, Rejection
 from ledger.core.state import State
-from ledger.ports import Identity, Log, Shard, ShardBatch, StoredEvent
+from ledger.ports import Identity, Log, Message, Shard, StoredEvent
 from ledger.store.auditing import Entry
+from ledger.store.bodies import storable_words
 
 BATCH_EVENTS = 200
 BATCH_ROWS = 100_000
 
 _DECIDED = ("kind", "event_id", "occurred_at", "pool_time", "content_hash", "rejection", "detail")
+_decided = attrgetter(*_DECIDED)
 _SAID = "the event decided again leads to this"
 
 
@@ -137,15 +142,10 @@ class RederiveCheck:
             said = "no rules of this version are known here; use the newest ledger"
             self._stop(first.sequence, "event", "rules", f"1 to {RULES_VERSION}", first.rules, said)
             return
-        draft = Draft(self._shard, self._state, first.rules)
+        draft = _Outcomes(self._shard, self._state, first.rules)
         submitted = [(entry.event, arrival_of(entry.event)) for entry in batch]
-        ids = ids_named(submitted)
-        if ids:
-            known = self._asked.identities(ids)
-            draft.known.update(
-                {name: one for name, one in known.items() if one.sequence < first.sequence}
-            )
-        for stored, arrival in submitted:
+        look_up(draft, submitted, self._asked.identities)
+        for entry, (stored, arrival) in zip(batch, submitted, strict=True):
             at = stored.sequence
             if at != draft.next_sequence:  # the gap is reported by whoever reads
                 self.stopped = True
@@ -158,9 +158,12 @@ class RederiveCheck:
             if refused is not None:
                 self._stop(at, "event", "raw", "a message that leads to a row", refused, _SAID)
                 break
-        rows = draft.finished()
-        self._compare(rows, batch)
-        self._shard = draft.committed()
+            self._compare(draft.row, draft.outcome, entry)
+        self._shard = self._shard._replace(
+            next_sequence=draft.next_sequence,
+            next_account=len(self._state.journal.keys),
+            pool_time=self._state.pool_time,
+        )
 
     def _stop(
         self, at: int, table: str, field: str, expected: object, found: object, says: str
@@ -168,30 +171,25 @@ class RederiveCheck:
         self.found.add(at, table, field, expected, found, says)
         self.stopped = True
 
-    def _compare(self, rows: ShardBatch, batch: Sequence[Entry]) -> None:
-        postings: dict[int, list[tuple[int, Posting]]] = {}
-        for sequence, line, posting in rows.postings:
-            postings.setdefault(sequence, []).append((line, posting))
-        records: dict[int, list[tuple[int, str, str, bytes]]] = {}
-        for sequence, line, record in rows.records:
-            body = encode_body(record.body)
-            records.setdefault(sequence, []).append((line, record.kind, record.subject, body))
-        for made, entry in zip(rows.events, batch, strict=False):
-            at, stored = made.sequence, entry.event
-            if made.leaf != stored.leaf or made != stored._replace(chain=made.chain):
-                for name in _DECIDED:
-                    expected, found = getattr(made, name), getattr(stored, name)
-                    self.found.differ(at, "event", name, expected, found, _SAID)
-            self._lines(at, "posting", Posting._fields, postings.get(at, []), entry.postings)
-            names = ("kind", "subject", "body")
-            self._lines(
-                at,
-                "record",
-                names,
-                [(line, rest) for line, *rest in records.get(at, [])],
-                [(line, rest) for line, *rest in entry.records],
-            )
-        self._opened(rows)
+    def _compare(self, row: tuple[object, ...], outcome: Outcome, entry: Entry) -> None:
+        event = entry.event
+        at = event.sequence
+        stored = _decided(event)
+        if row != stored:
+            for name, expected, found in zip(_DECIDED, row, stored, strict=True):
+                self.found.differ(at, "event", name, expected, found, _SAID)
+        postings = list(enumerate(outcome.postings, start=1))
+        if postings != entry.postings:
+            self._lines(at, "posting", Posting._fields, postings, entry.postings)
+        records = [
+            (line, record.kind, record.subject, encode_body(record.body))
+            for line, record in enumerate(outcome.records, start=1)
+        ]
+        if records != entry.records:
+            made, kept = ([(one[0], one[1:]) for one in each] for each in (records, entry.records))
+            self._lines(at, "record", ("kind", "subject", "body"), made, kept)
+        if outcome.opened or outcome.commodities:
+            self._opened(at, outcome)
 
     def _lines(
         self,
@@ -201,8 +199,6 @@ class RederiveCheck:
         made: Sequence[tuple[int, Sequence[Any]]],
         stored: Sequence[tuple[int, Sequence[Any]]],
     ) -> None:
-        if made == stored:
-            return
         for expected, found in zip_longest(made, stored):
             if expected is None or found is None:
                 line = (expected or found)[0]
@@ -214,21 +210,14 @@ class RederiveCheck:
             for name, one, other in zip(names, expected[1], found[1], strict=True):
                 self.found.differ(at, table, f"line {found[0]} {name}", one, other, _SAID)
 
-    def _opened(self, rows: ShardBatch) -> None:
-        used: dict[int, int] = {}
-        held: dict[int, int] = {}
-        for sequence, _, posting in rows.postings:
-            used.setdefault(posting[0], sequence)
-            held.setdefault(posting[2], sequence)
-        for opened in rows.opened:
-            at = used.get(opened.account, rows.next_sequence - 1)
+    def _opened(self, at: int, outcome: Outcome) -> None:
+        for opened in outcome.opened:
             found = self._registries.accounts.get(opened.account)
             for name, one in opened._asdict().items():
                 other = None if found is None else getattr(found, name)
                 said = f"account {opened.account} was opened as this"
                 self.found.differ(at, "account", f"{opened.account} {name}", one, other, said)
-        for commodity in rows.commodities:
-            at = held.get(commodity.commodity, rows.next_sequence - 1)
+        for commodity in outcome.commodities:
             known = self._registries.commodities.get(commodity.commodity)
             for name, one in commodity._asdict().items():
                 other = None if known is None else getattr(known, name)
@@ -245,6 +234,53 @@ class RederiveCheck:
                 name = "body" if origin == "snapshot" else "state_hash"
                 said = f"the state as decided again, against {origin}"
                 self.found.differ(at, table, name, state, kept, said, 2)
+
+
+class _Outcomes(Draft):
+    """What each event of a batch leads to, one after the other, without rows and hashes.
+
+    Attributes:
+        row: What was decided of the last one, in the order of `_DECIDED`.
+        outcome: The rest of it.
+    """
+
+    row: tuple[object, ...] = ()
+    outcome = Outcome([], [], [], [])
+
+    def accept(
+        self,
+        message: Message,  # noqa: ARG002 - as a draft is given it
+        event: Event,
+        content_hash: bytes,
+        outcome: Outcome,
+        redrive_of: tuple[str, int] | None,  # noqa: ARG002 - as a draft is given it
+    ) -> None:
+        """Note an accepted event."""
+        taken = Identity(content_hash, self.next_sequence)
+        self.accepted[event.event_id] = Accepted(taken, event)
+        moment = (event.occurred_at, self.state.pool_time)
+        self.row = (event.kind, event.event_id, *moment, content_hash, None, None)
+        self.outcome = outcome
+        self.next_sequence += 1
+
+    def refuse(
+        self,
+        message: Message,
+        kind: str | None,
+        event_id: str | None,
+        occurred_at: int | None,
+        content_hash: bytes,
+        rejection: Rejection,
+        redrive_of: tuple[str, int] | None,  # noqa: ARG002 - as a draft is given it
+    ) -> Refused:
+        """Note a refused message."""
+        sequence, pool_time = self.next_sequence, self.state.pool_time
+        words = storable_words(kind, event_id, rejection.detail)
+        named = (words[0], words[1], occurred_at, pool_time)
+        self.row = (*named, content_hash, rejection.code, words[2])
+        self.outcome = Outcome([], [], [], [])
+        self.next_sequence += 1
+        return Refused(self.shard.name, sequence, rejection.code, rejection.detail, message)
 
 
 class _Events:

@@ -22,9 +22,13 @@ def storable(event: StoredEvent) -> StoredEvent:
     """
     if event.rejection is None:
         return event
-    return event._replace(
-        kind=_text(event.kind), event_id=_text(event.event_id), detail=_text(event.detail)
-    )
+    kind, event_id, detail = storable_words(event.kind, event.event_id, event.detail)
+    return event._replace(kind=kind, event_id=event_id, detail=detail)
+
+
+def storable_words(*words: str | None) -> list[str | None]:
+    """Words of a refused event as they are stored."""
+    return [_text(each) for each in words]
 
 
 def _text(words: str | None) -> str | None:
