@@ -5,8 +5,8 @@ from contextlib import suppress
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from consumers.faults import translated
 from consumers.settings import RunSettings
+from consumers.trust import connecting
 
 CLIENT_ID = "clearing-ledger"
 
@@ -23,7 +23,7 @@ _SENDER_ENDS_S = 5.0
 
 def consumer(settings: RunSettings) -> KafkaConsumer:
     """A consumer that never commits by itself, never makes a topic and never skips a gap."""
-    with translated(f"connecting to {settings.bootstrap_servers}"):
+    with connecting(settings):
         return KafkaConsumer(
             bootstrap_servers=settings.bootstrap_servers.split(","),
             client_id=CLIENT_ID,
@@ -41,13 +41,13 @@ def consumer(settings: RunSettings) -> KafkaConsumer:
             bootstrap_timeout_ms=settings.request_timeout_ms,
             metadata_max_age_ms=settings.sources_check_ms,
             metrics_enabled=False,
-            **_security(settings),
+            **settings.security,
         )
 
 
 def producer(settings: RunSettings) -> KafkaProducer:
     """A producer that neither loses nor repeats: idempotent, acknowledged by all replicas."""
-    with translated(f"connecting to {settings.bootstrap_servers}"):
+    with connecting(settings):
         return KafkaProducer(
             bootstrap_servers=settings.bootstrap_servers.split(","),
             client_id=CLIENT_ID,
@@ -61,7 +61,7 @@ def producer(settings: RunSettings) -> KafkaProducer:
             request_timeout_ms=settings.request_timeout_ms,
             bootstrap_timeout_ms=settings.request_timeout_ms,
             metrics_enabled=False,
-            **_security(settings),
+            **settings.security,
         )
 
 
@@ -84,20 +84,11 @@ def retire(producer: KafkaProducer, timeout_s: float) -> None:
 
 def admin(settings: RunSettings) -> KafkaAdminClient:
     """A client for topics and cluster."""
-    with translated(f"connecting to {settings.bootstrap_servers}"):
+    with connecting(settings):
         return KafkaAdminClient(
             bootstrap_servers=settings.bootstrap_servers.split(","),
             client_id=CLIENT_ID,
             request_timeout_ms=settings.request_timeout_ms,
             bootstrap_timeout_ms=settings.request_timeout_ms,
-            **_security(settings),
+            **settings.security,
         )
-
-
-def _security(settings: RunSettings) -> dict[str, object]:
-    """As given; `true` and `false`, as the environment spells them, are booleans."""
-    spelled = {"true": True, "false": False}
-    return {
-        key: spelled.get(value.lower(), value) if isinstance(value, str) else value
-        for key, value in settings.security.items()
-    }

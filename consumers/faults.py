@@ -29,9 +29,29 @@ def translated(doing: str) -> Iterator[None]:
             " start says which offsets are missing, and what to do"
         ) from fault
     except errors.KafkaError as fault:
-        words = f"{doing}: {type(fault).__name__}: {fault}"
+        words = f"{doing}: {_words(fault)}"
         if fault.retriable:
             raise BrokerUnavailable(words) from fault
         raise BrokerError(words) from fault
     except OSError as fault:
         raise BrokerUnavailable(f"{doing}: {fault}") from fault
+
+
+def _words(fault: errors.KafkaError) -> str:
+    """What happened, without the request that it happened to where that is long, and what to do."""
+    name = type(fault).__name__
+    match fault:
+        case errors.SaslAuthenticationFailedError():
+            return (
+                f"{name}: {fault}: the broker refused the user or the password, check"
+                " CLEARING_KAFKA_SASL_USERNAME and CLEARING_KAFKA_SASL_PASSWORD or its file"
+            )
+        case errors.UnsupportedSaslMechanismError():
+            return f"{name}: the broker has no such mechanism, check CLEARING_KAFKA_SASL_MECHANISM"
+        case errors.AuthorizationError():
+            return (
+                f"{name}: the broker's lists do not allow that to this user;"
+                " docs/reference/settings.md says what each command needs"
+            )
+        case _:
+            return f"{name}: {fault}"

@@ -30,8 +30,8 @@ class RunSettings(NamedTuple):
             ran past us from what is left, instead of refusing. Event ids keep what is in the books
             from being booked again.
         drain: Stop once all that the topics hold has been applied.
-        security: Passed to the Kafka client as they are: `security_protocol`, `ssl_cafile`,
-            `sasl_mechanism`, `sasl_plain_username`, ...
+        security: Passed to the Kafka client as they are (`ledger.settings.kafka_security`):
+            `security_protocol`, `ssl_cafile`, `sasl_mechanism`, `sasl_plain_username`, ...
     """
 
     bootstrap_servers: str

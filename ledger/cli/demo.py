@@ -146,7 +146,7 @@ def _database(given: str | None, folder: Path) -> Iterator[str]:
 @contextmanager
 def _broker(given: str | None) -> Iterator[RunSettings]:
     if given is not None:
-        yield RunSettings(given, prefix=PREFIX)
+        yield RunSettings(given, prefix=PREFIX, security=settings.kafka_security())
         return
     with EmbeddedBroker() as broker:
         # Each start of the embedded broker is a cluster of its own, so its topics are always new.

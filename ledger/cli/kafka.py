@@ -1,6 +1,5 @@
 """Commands that speak to Kafka: `run`, `produce`, `topics`."""
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -40,9 +39,6 @@ from ledger.cli.watching import (
 from ledger.errors import ConfigurationError
 from ledger.store.log import PostgresLog
 from ledger.store.ownership import Tenure
-
-SECURITY_VARIABLES = "CLEARING_KAFKA_"
-"""Environment variables of this prefix go to the Kafka client: CLEARING_KAFKA_SECURITY_PROTOCOL."""
 
 PROGRESS_SECONDS = 5.0
 
@@ -87,8 +83,8 @@ def run(
 ) -> None:
     """Consume the source topics and apply them to the books until stopped (SIGTERM, Ctrl-C).
 
-    The database owns the offsets: a start goes on exactly where the books stopped. Kafka client
-    settings are read from the environment, e.g. CLEARING_KAFKA_SECURITY_PROTOCOL=SSL.
+    The database owns the offsets: a start goes on exactly where the books stopped. TLS, user and
+    password for Kafka are read from the environment: CLEARING_KAFKA_SECURITY_PROTOCOL, ...
 
     Logs go to standard error; --metrics-port serves Prometheus and health checks.
 
@@ -182,15 +178,10 @@ class _Told:
 
 
 def kafka_settings(kafka: str | None, topic_prefix: str | None) -> RunSettings:
-    security = {
-        name.removeprefix(SECURITY_VARIABLES).lower(): value
-        for name, value in os.environ.items()
-        if name.startswith(SECURITY_VARIABLES)
-    }
     return RunSettings(
         bootstrap_servers=settings.kafka(kafka),
         prefix=settings.topic_prefix(topic_prefix),
-        security=security,
+        security=settings.kafka_security(),
     )
 
 

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.progress import TaskID
@@ -17,6 +16,7 @@ from ledger.audit.verify import MODES, Scope, Verdict
 from ledger.audit.verify import verify as verified
 from ledger.cli.options import AsJson, DatabaseUrl, Quiet, notes, progress, say
 from ledger.errors import ConfigurationError
+from ledger.settings import masked
 
 _SHOWN_MAX = 10
 _KEY_LENGTH = 32
@@ -75,7 +75,7 @@ def verify(
     began = datetime.now(UTC)
     if archive is None:
         with database(database_url) as url:
-            verdict, books = _watched(url, scope, quiet=quiet), _plain(url)
+            verdict, books = _watched(url, scope, quiet=quiet), masked(url)
     else:
         _refuse_of_database(scope, database_url)
         verdict, books = _watched_archive(archive, scope, quiet=quiet), str(archive)
@@ -168,14 +168,6 @@ def _key(text: str) -> bytes:
     if len(key) != _KEY_LENGTH:
         raise ConfigurationError(f"--trust {text}: expected a public key, 64 hex digits")
     return key
-
-
-def _plain(url: str) -> str:
-    """The URL without a password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")).geturl()
 
 
 def register(app: typer.Typer) -> None:

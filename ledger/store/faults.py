@@ -19,6 +19,13 @@ _LATER = (
     errors.DeadlockDetected,
     errors.IdleInTransactionSessionTimeout,
 )
+_DISTRUST = re.compile(
+    "password authentication failed|no password supplied|certificate verify failed"
+    "|does not match host name|root certificate file|no pg_hba.conf entry"
+)
+"""Of a connection that is refused for good, one side distrusting the other."""
+_QUOTED = re.compile(r'"[^"]*"')
+"""What the driver quotes of a URL that it cannot read may be a part of the password."""
 _NO_ROLE = re.compile(r'role "clearing_\w+" does not exist')
 
 
@@ -39,7 +46,12 @@ def translated() -> Iterator[None]:
 def _fault(fault: psycopg.Error) -> StoreError | ConfigurationError:
     words = str(fault).strip() or type(fault).__name__
     if isinstance(fault, psycopg.ProgrammingError) and fault.sqlstate is None:
-        return ConfigurationError(f"not a database URL: {words}")
+        return ConfigurationError(f"not a database URL: {_QUOTED.sub('...', words)}")
+    if isinstance(fault, psycopg.OperationalError) and _DISTRUST.search(words):
+        return StoreError(
+            f"{words}: check the login and host of the database URL, PGPASSFILE or PGPASSWORD, and"
+            " sslrootcert, which names the authority of the server's certificate"
+        )
     if isinstance(fault, _LATER) or (fault.sqlstate or "").startswith(("08", "57P")):
         return StoreUnavailable(words)
     if isinstance(fault, errors.InvalidParameterValue) and _NO_ROLE.search(words):
