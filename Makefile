@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 SOURCES := ledger consumers migrations tests tools docs/figures $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-quick lock clean
+.PHONY: help setup demo test crash-test check bench bench-quick lock clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the pinned packages (the others do it when needed)
 
@@ -28,6 +28,9 @@ demo: $(READY) ## show the ledger at work: embedded broker and PostgreSQL, nothi
 
 test: $(READY) ## run all tests
 	$(BIN)/pytest
+
+crash-test: $(READY) ## kill, freeze and cut off real runs, hundreds of rounds (CRASH="--rounds 50")
+	$(BIN)/python -m tests.crash --broker apache $(CRASH)
 
 check: $(READY) ## formatting, lint, types, import rules, schemas up to date
 	$(BIN)/ruff format --check $(SOURCES)

@@ -17,6 +17,9 @@ POLL_RECORDS_MAX = 20_000
 """Of one poll. Large, so that one poll empties the fetches of *all* topics: the merge by time needs
 to see each of them."""
 
+RECONNECT_MS_MAX = 2_000
+"""Longest pause between attempts to connect: a broker that is back is not kept waiting for long."""
+
 _SENDER_ENDS_S = 5.0
 """Longest wait for a producer's thread that was told to end; it looks up within milliseconds."""
 
@@ -28,6 +31,8 @@ def consumer(settings: RunSettings) -> KafkaConsumer:
             bootstrap_servers=settings.bootstrap_servers.split(","),
             client_id=CLIENT_ID,
             group_id=settings.group,
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.heartbeat_ms,
             enable_auto_commit=False,
             auto_offset_reset="none",
             allow_auto_create_topics=False,
@@ -37,7 +42,7 @@ def consumer(settings: RunSettings) -> KafkaConsumer:
             max_partition_fetch_bytes=settings.max_partition_fetch_bytes,
             max_poll_records=POLL_RECORDS_MAX,
             request_timeout_ms=settings.request_timeout_ms,
-            reconnect_backoff_max_ms=2_000,
+            reconnect_backoff_max_ms=RECONNECT_MS_MAX,
             bootstrap_timeout_ms=settings.request_timeout_ms,
             metadata_max_age_ms=settings.sources_check_ms,
             metrics_enabled=False,
@@ -57,6 +62,7 @@ def producer(settings: RunSettings) -> KafkaProducer:
             linger_ms=5,
             batch_size=256 * 1024,
             max_request_size=REQUEST_BYTES_MAX,
+            reconnect_backoff_max_ms=RECONNECT_MS_MAX,
             max_block_ms=settings.request_timeout_ms,
             request_timeout_ms=settings.request_timeout_ms,
             bootstrap_timeout_ms=settings.request_timeout_ms,
@@ -88,6 +94,7 @@ def admin(settings: RunSettings) -> KafkaAdminClient:
         return KafkaAdminClient(
             bootstrap_servers=settings.bootstrap_servers.split(","),
             client_id=CLIENT_ID,
+            reconnect_backoff_max_ms=RECONNECT_MS_MAX,
             request_timeout_ms=settings.request_timeout_ms,
             bootstrap_timeout_ms=settings.request_timeout_ms,
             **settings.security,

@@ -14,6 +14,9 @@ class RunSettings(NamedTuple):
         prefix: Of the names of all topics.
         partitions: Read these and no group; None: all of them, or what the group hands out.
         group: Consumer group to join. Its members share the partitions out among themselves.
+        session_timeout_ms: Without a sign of life for so long, a member is dead to its group, and
+            its partitions go to others. Kafka's brokers allow no less than 6 s unless told.
+        heartbeat_ms: Between signs of life; also how late the others hear of a death.
         batch_events_max: Messages in one transaction of the database.
         batch_age_max_ms: Longest that a message waits for its batch to fill while more is on the
             way. With nothing more on the way a batch is written at once.
@@ -38,6 +41,8 @@ class RunSettings(NamedTuple):
     prefix: str = PREFIX
     partitions: tuple[int, ...] | None = None
     group: str | None = None
+    session_timeout_ms: int = 6_000
+    heartbeat_ms: int = 1_500
     batch_events_max: int = 1000
     batch_age_max_ms: int = 20
     merge_wait_ms: int = 500

@@ -37,7 +37,7 @@ REGISTRY = re.compile("|".join(re.escape(host) for host in [*REGISTRIES, "deb." 
 MACHINE_PATH = re.compile(r"(?<![\w.~$}*-])/(?:" + "wo" + "rk|ro" + "ot|ho" + "me|Us" + r"ers)/\w")
 LOCAL_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)")
 NAMED_DOCUMENT = re.compile(r"\bdocs/[a-z0-9/-]+\.md\b")
-MAKE_COMMAND = re.compile(r"(?:^|`)\s*(?:\$ )?make ([a-z]+)", re.MULTILINE)
+MAKE_COMMAND = re.compile(r"(?:^|`)\s*(?:\$ )?make ([a-z-]+)", re.MULTILINE)
 SET_READERS = {"list", "tuple", "iter", "next", "enumerate", "zip", "map", "filter", "reversed"}
 
 Breaches = Iterator[str]
@@ -216,7 +216,7 @@ def documents_exist(text: str, _path: Path) -> Breaches:
 
 def make_commands_exist(text: str, _path: Path) -> Breaches:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     for command in MAKE_COMMAND.findall(text):
         if command not in targets:
             yield f"the Makefile has no target {command}"

@@ -64,6 +64,9 @@ def run(
     group: Annotated[
         str | None, typer.Option("--group", help="Join this consumer group instead.")
     ] = None,
+    session_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds after which its group takes it for dead.")
+    ] = 6,
     batch_events: Annotated[int, typer.Option(min=1, help="Most messages a transaction.")] = 1000,
     batch_age: Annotated[int, typer.Option(min=0, help="Most milliseconds a batch waits.")] = 20,
     merge_wait: Annotated[
@@ -93,6 +96,8 @@ def run(
     chosen = kafka_settings(kafka, topic_prefix)._replace(
         partitions=_numbers(partitions),
         group=group,
+        session_timeout_ms=int(session_timeout * 1000),
+        heartbeat_ms=int(session_timeout * 250),
         batch_events_max=batch_events,
         batch_age_max_ms=batch_age,
         merge_wait_ms=merge_wait,

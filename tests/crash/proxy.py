@@ -21,6 +21,7 @@ class Proxy:
     Attributes:
         port: Where it listens, on the loopback interface.
         cuts: Connections that were closed by it.
+        swallowed: Answers that were lost.
     """
 
     def __init__(self, server: Address) -> None:
@@ -28,7 +29,7 @@ class Proxy:
         self._server = server
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
-        self.cuts = 0
+        self.cuts = self.swallowed = 0
         self._pairs: list[_Pair] = []
         self._guard = threading.Lock()
         self._flowing = threading.Event()
@@ -131,6 +132,7 @@ class Proxy:
                 swallowed = look(chunk)
                 if swallowed is not None:
                     pair.is_deaf = True
+                    self.swallowed += 1
                 if pair.is_deaf and source is pair.server:
                     break
                 target.sendall(chunk)

@@ -9,11 +9,13 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tests.crash.books import Wrong
+from tests.crash.members import PARTITIONS, POOLS, group
 from tests.crash.proxy import Proxy
 from tests.crash.servers import Apache
-from tests.crash.stage import Stage, Victim
+from tests.crash.stage import Stage
 from tests.crash.steps import ONCE, Plan, Point, places
 
 _KILLED = -signal.SIGKILL
@@ -24,7 +26,7 @@ def kill(stage: Stage) -> str:
     """`kill -9` before, within or after a statement; up to three lives, then one in peace."""
     hits = []
     for _ in range(stage.chance.choice((1, 1, 2, 3))):
-        victim = stage.start(Plan((_point(stage.chance, "kill"),)))
+        victim = stage.start(Plan((_point(stage, "kill"),)))
         if victim.expect(_KILLED, 0) == _KILLED:
             hits += victim.reached
     stage.start().expect(0)
@@ -62,7 +64,7 @@ def broker(stage: Stage) -> str:
 
 def freeze(stage: Stage) -> str:
     """A writer is stopped, another takes over, the first wakes: it must be refused."""
-    point = _point(stage.chance, "stop")
+    point = _point(stage, "stop")
     zombie = stage.start(Plan((point,)))
     if zombie.next_place() is None:
         zombie.expect(0)
@@ -144,28 +146,41 @@ def _sever(chance: random.Random, network: Proxy, kafka: Proxy | None) -> str:
 
 def _telling(stage: Stage, hits: int) -> Plan:
     """A plan to tell when so many places are reached, at a pace that leaves time."""
-    points = {_point(stage.chance, "tell") for _ in range(hits)}
+    points = {_point(stage, "tell") for _ in range(hits)}
     return Plan(tuple(sorted(points)), pace_ms=_PACE_MS)
 
 
-def _point(chance: random.Random, act: str) -> Point:
-    step, when = chance.choice(places())
-    nth = 1 if step in ONCE else chance.choice((1, 2, 3, 5, 8))
-    if step in {"lock", "acquire"}:
-        nth = chance.choice((1, 2))
+def _point(stage: Stage, act: str) -> Point:
+    """Any place, and of those that come with every batch one of the batches that there will be."""
+    step, when = stage.chance.choice(places())
+    batches = max(1, len(stage.messages) // stage.batch)
+    nth = 1 if step in ONCE else stage.chance.randint(1, min(batches, 12))
     return Point(step, when, nth, act)  # type: ignore[arg-type] # one of the three
 
 
-Kind = Callable[[Stage], str]
+class Kind(NamedTuple):
+    """A kind of round.
 
-KINDS: dict[str, Kind] = {
-    "kill": kill,
-    "postgres": postgres,
-    "broker": broker,
-    "freeze": freeze,
-    "cut": cut,
-    "stall": stall,
+    Attributes:
+        break_things: What it does.
+        share: How often it comes: those that a second is enough for come more often.
+        is_apache_only: The embedded broker forgets all when it stops, and is slow with groups.
+        pools, partitions: Of its history.
+    """
+
+    break_things: Callable[[Stage], str]
+    share: int
+    is_apache_only: bool = False
+    pools: tuple[str, ...] = ("main",)
+    partitions: int = 1
+
+
+KINDS = {
+    "kill": Kind(kill, 5),
+    "postgres": Kind(postgres, 2),
+    "broker": Kind(broker, 1, is_apache_only=True),
+    "freeze": Kind(freeze, 3),
+    "cut": Kind(cut, 3),
+    "stall": Kind(stall, 1),
+    "group": Kind(group, 1, is_apache_only=True, pools=POOLS, partitions=PARTITIONS),
 }
-APACHE_ONLY = ("broker",)
-
-__all__ = ["APACHE_ONLY", "KINDS", "Kind", "Victim"]

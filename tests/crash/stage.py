@@ -144,6 +144,7 @@ class Stage:
         self.chance = random.Random(0)
         self.batch = 20
         self.url = self._faultless = ""
+        self._is_written = False
         self.settings = RunSettings(broker.bootstrap_servers)
         self.messages: list[Message] = []
         self._victims: list[Victim] = []
@@ -174,6 +175,7 @@ class Stage:
         with ExitStack() as stack:
             self.url = stack.enter_context(self.postgres.books("broken"))
             self._faultless = stack.enter_context(self.postgres.books("faultless"))
+            self._is_written = False
             stack.callback(self._end_all)
             yield
 
@@ -209,10 +211,17 @@ class Stage:
         Raises:
             Wrong: Else.
         """
-        write_faultless(self._faultless, self.settings.prefix, self.messages, self.batch)
+        self.expected()
         events = require_same(self.url, self._faultless)
         require_verified(self.url)
         return Proof(events, require_letters(self.url, self.settings))
+
+    def expected(self) -> int:
+        """How many sequences the books must have in the end: those of the faultless ones."""
+        if not self._is_written:
+            write_faultless(self._faultless, self.settings.prefix, self.messages, self.batch)
+            self._is_written = True
+        return sum(next_sequence - 1 for _, next_sequence in heads(self._faultless).values())
 
     def moved(self, shards: Sequence[str] | None = None) -> int:
         """How many sequences the books have, of these shards or of all."""

@@ -19,7 +19,6 @@ from typing import Any
 import psycopg
 
 from consumers.dead_letters import DeadLetters
-from consumers.loop import Loop
 from ledger.cli import main
 from ledger.ports import ShardBatch
 from ledger.store import connecting
@@ -111,7 +110,7 @@ def _wrapped(fate: Fate, step: str, method: Callable[..., Any]) -> Callable[...,
 
 
 def _noting(plan: Plan, append: Callable[..., Any]) -> Callable[..., Any]:
-    """Rest after each batch, and note what was written by whom: shard, epoch, first, next."""
+    """Rest after each batch, and note what was written by whom: when, shard, epoch, first, next."""
 
     def wrapper(log: PostgresLog, batch: Sequence[ShardBatch]) -> None:
         append(log, batch)
@@ -119,7 +118,7 @@ def _noting(plan: Plan, append: Callable[..., Any]) -> Callable[..., Any]:
             with open(plan.ranges, "a", encoding="ascii") as file:  # noqa: PTH123 - a plan has text
                 for part in batch:
                     head = (part.shard, part.epoch, part.expected_sequence, part.next_sequence)
-                    file.write(f"{os.getpid()} {' '.join(map(str, head))}\n")
+                    file.write(f"{os.getpid()} {time.time()} {' '.join(map(str, head))}\n")
         time.sleep(plan.pace_ms / 1000)
 
     return wrapper
@@ -131,7 +130,6 @@ def _prepare(plan: Plan) -> None:
     Connection.connect = partial(Connection.connect, cursor_factory=Cursor)  # type: ignore[method-assign]
     connecting.Answering = Connection  # type: ignore[misc]
     DeadLetters.publish = _wrapped(fate, "letters", DeadLetters.publish)  # type: ignore[method-assign]
-    Loop._follow = _wrapped(fate, "follow", Loop._follow)  # type: ignore[method-assign]
     PostgresLog.append = _noting(plan, PostgresLog.append)  # type: ignore[method-assign]
     for place, value in plan.constants.items():
         module, name = place.split(":")
