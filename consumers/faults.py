@@ -7,6 +7,21 @@ from kafka import errors
 
 from ledger.errors import BrokerError, BrokerUnavailable, SourceChanged
 
+_GONE_WITH_THE_CLIENT = (
+    errors.BrokerNotAvailableError,
+    errors.DuplicateSequenceNumberError,
+    errors.IllegalGenerationError,
+    errors.InvalidProducerEpochError,
+    errors.InvalidProducerIdMappingError,
+    errors.OutOfOrderSequenceNumberError,
+    errors.RebalanceInProgressError,
+    errors.UnknownError,
+    errors.UnknownMemberIdError,
+    errors.UnknownProducerIdError,
+)
+"""Final for the client that met them: a broker restarted, forgot a producer, or moved a group on.
+Whoever starts over does so with new clients, and is rid of them."""
+
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
@@ -30,7 +45,7 @@ def translated(doing: str) -> Iterator[None]:
         ) from fault
     except errors.KafkaError as fault:
         words = f"{doing}: {_words(fault)}"
-        if fault.retriable:
+        if fault.retriable or isinstance(fault, _GONE_WITH_THE_CLIENT):
             raise BrokerUnavailable(words) from fault
         raise BrokerError(words) from fault
     except OSError as fault:
