@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import as_of, core, hashing, pipeline, raw_copy, ticks, traffic
+from benchmarks import as_of, core, hashing, liabilities, pipeline, raw_copy, ticks, traffic
 from consumers.embedded import EmbeddedBroker
 from ledger.store import embedded
 from ledger.store.migrate import migrate
@@ -39,6 +39,9 @@ def main() -> int:
         _say("as of: balances and margin of the past")
         figures["as_of"] = as_of.measured()
         _say("\n".join(as_of.table(figures["as_of"])))
+        _say("liabilities: a proof of what all participants are owed")
+        figures["liabilities"] = liabilities.measured()
+        _say("\n".join(liabilities.table(figures["liabilities"])))
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),

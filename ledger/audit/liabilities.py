@@ -19,6 +19,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ledger.audit.liabilities_equity import NOTHING, worths
 from ledger.audit.liabilities_tree import SECRET_LENGTH, Marks, Shape, path, root
 from ledger.codec.decoding import decimal_text
 from ledger.core.units import Fixed
@@ -32,6 +33,9 @@ ALTERED = "the private files of this audit do not lead to its published root: we
 
 EQUITY = "equity"
 CASH = "cash"
+
+OWED = frozenset({"wallet", "isolated", "hold"})
+"""Kinds of accounts whose balances are cash."""
 
 
 class Column(NamedTuple):
@@ -140,55 +144,89 @@ class Proof(NamedTuple):
     steps: Sequence[tuple[str, bytes]]
 
 
-class Claims:
-    """What participants are owed, as it is read from the books, a column at a time."""
+class Claims(NamedTuple):
+    """What participants are owed, as the tree takes it.
 
-    def __init__(self, assets: Mapping[str, int], settlement: str) -> None:
+    Attributes:
+        shape: Of the rows.
+        columns: What they count, and what was left out.
+        rows: Packed, by participant.
+    """
+
+    shape: Shape
+    columns: list[Column]
+    rows: dict[str, int]
+
+
+class Tally:
+    """Adds up what participants are owed, account by account.
+
+    Memory: a whole number a participant and column.
+    """
+
+    def __init__(self, scales: Mapping[str, int], settlement: str) -> None:
         """Begin without a participant.
 
         Args:
-            assets: Scale of each asset with cash.
+            scales: Of each asset that there may be cash of.
             settlement: The asset of equity; one of them.
         """
-        named = [(CASH, asset) for asset in sorted(assets)] + [(EQUITY, settlement)]
-        self._assets = [(*column, assets[column[1]]) for column in named]
-        self._place = {column: place for place, column in enumerate(named)}
-        self._negative = [[0, 0] for _ in named]
-        self.shape = Shape(len(named))
-        self.rows: dict[str, int] = {}
+        self._scales = scales
+        self._settlement = settlement
+        self._cash: dict[str, dict[str, int]] = {settlement: {}}
+        self._equity: dict[str, int] = {}
 
-    def add(self, account: str, name: str, asset: str, units: int) -> None:
-        """A participant's figure of a column; each comes once."""
-        place = self._place[name, asset]
-        row = self.rows.setdefault(account, 0)
-        if units < 0:
-            self._negative[place][0] -= units
-            self._negative[place][1] += 1
-        elif units:
-            self.rows[account] = row + self.shape.packed([units]) * self._weight(place)
+    def add(self, account: str, asset: str | None, cash: int, equity: int) -> None:
+        """One account of a participant: what it adds to the cash of its asset, and to equity."""
+        if asset is not None:
+            column = self._cash.get(asset)
+            if column is None:
+                column = self._cash[asset] = {}
+            column[account] = column.get(account, 0) + cash
+        self._equity[account] = self._equity.get(account, 0) + equity
 
-    def columns(self) -> list[Column]:
-        return [
-            Column(name, asset, scale, negative, count)
-            for (name, asset, scale), (negative, count) in zip(
-                self._assets, self._negative, strict=True
-            )
+    def claims(self) -> Claims:
+        """Columns, and each participant's row; what is below zero counts zero."""
+        named = [(CASH, asset, self._cash[asset]) for asset in sorted(self._cash)]
+        named.append((EQUITY, self._settlement, self._equity))
+        shape = Shape(len(named))
+        negative = [[0, 0] for _ in named]
+        rows = {}
+        for account in self._equity:
+            values = [figures.get(account, 0) for _, _, figures in named]
+            if min(values) < 0:
+                values = [_floored(value, out) for value, out in zip(values, negative, strict=True)]
+            rows[account] = shape.packed(values)
+        columns = [
+            Column(name, asset, self._scales[asset], owed, count)
+            for (name, asset, _), (owed, count) in zip(named, negative, strict=True)
         ]
-
-    def _weight(self, place: int) -> int:
-        return 1 << 128 * (self.shape.columns - 1 - place)
+        return Claims(shape, columns, rows)
 
 
-def claims_of(books: Owed) -> Claims:
-    """Every participant with a posting up to the event: cash, then equity."""
-    cash = list(books.cash())
-    held = {asset for _account, asset, _units in cash} | {books.settlement}
-    claims = Claims({asset: books.scales[asset] for asset in held}, books.settlement)
-    for account, asset, units in cash:
-        claims.add(account, CASH, asset, units)
-    for account, units in books.equity():
-        claims.add(account, EQUITY, books.settlement, units)
-    return claims
+def _floored(value: int, negative: list[int]) -> int:
+    if value < 0:
+        negative[0] -= value
+        negative[1] += 1
+    return max(value, 0)
+
+
+def claims_of(books: Owed, on_accounts: Callable[[int], object] = lambda _count: None) -> Claims:
+    """Every participant with a posting up to the event: cash and equity.
+
+    Args:
+        books: Where they are read.
+        on_accounts: Told how many account numbers were read, page by page.
+    """
+    tally = Tally(books.scales, books.settlement)
+    worth_of = worths(books.assets(), books.instruments())
+    for count, page in books.held():
+        for owner, kind, instrument, asset, balance in page:
+            units = int(balance)
+            worth = worth_of.get((kind, instrument, asset), NOTHING)
+            tally.add(owner, asset, units if kind in OWED else 0, worth.of(units))
+        on_accounts(count)
+    return tally.claims()
 
 
 def audit(
@@ -224,7 +262,7 @@ def audit(
         chunks.append(_chunk(shape, leaves))
         on_leaves(len(leaves))
     top = _levels_above(shape, chunks)[-1][0]
-    header = Header(anchor, claims.columns(), house)
+    header = Header(anchor, claims.columns, house)
     made = Audit(header, len(ordered), top, secret, chunks)
     _holds_against_the_checkpoint(made)
     return made

@@ -51,11 +51,12 @@ def liabilities(
     """
     with database(database_url) as url, owed(url, pool, at) as books:
         anchor = books.anchor()
-        claims = claims_of(books)
         with progress(quiet=quiet) as shown:
-            task = shown.add_task("leaves", total=len(claims.rows))
+            accounts = shown.add_task("accounts", total=books.last_account())
+            claims = claims_of(books, lambda count: shown.advance(accounts, count))
+            leaves = shown.add_task("leaves", total=len(claims.rows))
             made = audit(
-                anchor, claims, books.house(), on_leaves=lambda count: shown.advance(task, count)
+                anchor, claims, books.house(), on_leaves=lambda count: shown.advance(leaves, count)
             )
     write_audit(out, made)
     published = public_file(made)

@@ -18,6 +18,7 @@ from ledger.codec.checkpoints import decode_checkpoint, encode_checkpoint
 from ledger.core.margin.statements import margin_accounts, statement
 from ledger.core.state import State
 from ledger.errors import ConfigurationError, LedgerError
+from ledger.store import liabilities
 from ledger.store.liabilities import owed
 from ledger.store.log import PostgresLog
 from ledger.writer import Writer
@@ -95,6 +96,40 @@ def test_sums_are_those_of_the_books_at_every_moment(database_url: str, seed: in
         made = audited(database_url, sequence)
         assert totals(made) == expected
         every_proof_holds(made, each)
+        found = equity_by_the_books(database_url, sequence)
+        assert found == equity_by_the_views(database_url, sequence)
+        assert len(found) > 1
+
+
+def equity_by_the_books(url: str, sequence: int) -> dict[str, int]:
+    """Each participant's equity in the audit, smallest units, without what is below zero."""
+    with owed(url, "main", sequence) as books:
+        claims = claims_of(books)
+    return {account: claims.shape.values(row)[-1] for account, row in claims.rows.items()}
+
+
+def equity_by_the_views(url: str, sequence: int) -> dict[str, int]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT m.account, greatest(sum(m.equity) * ('1e' || max(a.scale))::numeric, 0)::bigint"
+            "  FROM reporting.margin_at('main', %s::bigint) m, ledger.shard s,"
+            "       ledger.settlement_of(s.shard) a WHERE s.name = 'main' GROUP BY m.account",
+            (sequence,),
+        )
+        return dict(rows.fetchall())
+
+
+def test_balances_are_those_of_the_moment_page_by_page(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ingest", FIRST, url=database_url)
+    whole = [public_file(audited(database_url, at))["columns"] for at in (6, 11)]
+    monkeypatch.setattr(liabilities, "PAGE_ACCOUNTS", 2)
+    pages: list[int] = []
+    with owed(database_url, "main", 11) as books:
+        claims_of(books, pages.append)
+        assert sum(pages) == books.last_account() > max(pages) == 2
+    assert [public_file(audited(database_url, at))["columns"] for at in (6, 11)] == whole
 
 
 def test_the_house_stands_apart_and_everything_is_zero_together(database_url: str) -> None:

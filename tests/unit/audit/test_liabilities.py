@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.liabilities import CHUNK_LEAVES, Audit, Claims, Header, audit, prove
+from ledger.audit.liabilities import CHUNK_LEAVES, Audit, Claims, Header, Tally, audit, prove
 from ledger.audit.liabilities_files import participant_file, public_file, read_audit, write_audit
 from ledger.audit.liabilities_tree import Marks, Shape
 from ledger.errors import ConfigurationError, LedgerError
@@ -36,11 +36,14 @@ Row = tuple[int, ...]
 
 
 def claims_of(rows: Mapping[str, Row]) -> Claims:
-    claims = Claims({"USD": 2, "BTC": 8}, "USD")
+    tally = Tally({"USD": 2, "BTC": 8}, "USD")
     for account, values in rows.items():
         for (name, asset, _), units in zip(COLUMNS, values, strict=True):
-            claims.add(account, name, asset, units)
-    return claims
+            if name == "cash":
+                tally.add(account, asset, units, 0)
+            else:
+                tally.add(account, None, 0, units)
+    return tally.claims()
 
 
 def audited(rows: Mapping[str, Row]) -> Audit:
