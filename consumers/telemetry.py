@@ -11,7 +11,7 @@ Rules of this file:
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
@@ -59,6 +59,8 @@ class Books(Protocol):
 
     @property
     def shards(self) -> Mapping[str, Shard]: ...
+    @property
+    def halted(self) -> Container[str]: ...
     def offsets(self) -> Mapping[tuple[Source, int], int]: ...
     def state(self, pool: str) -> State: ...
 
