@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 VENV := .venv
+FUZZ_SECONDS ?= 120
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := ledger consumers migrations tests tools docs/figures $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash-test check bench bench-quick lock clean
+.PHONY: help setup demo test crash-test check fuzz bench bench-quick lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,16 @@ check: $(READY) ## formatting, lint, types, import rules, schemas up to date
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/clearing schemas --check
+
+fuzz: $(READY) ## fuzz codec, rules and importers, led by coverage, FUZZ_SECONDS each (120)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.txt
+	@$(BIN)/python -m tests.fuzz.seeds build/fuzz
+	@for claim in message event hyperliquid binance bitmex; do \
+		mkdir -p build/fuzz/found-$$claim; \
+		$(BIN)/python -m tests.fuzz.guided $$claim build/fuzz/found-$$claim build/fuzz/$$claim \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/$$claim- || exit 1; \
+	done
 
 bench: $(READY) ## measure on this machine, report as JSON
 	$(BIN)/python -m benchmarks

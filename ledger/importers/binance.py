@@ -96,8 +96,8 @@ def _survey(path: Path, options: ImportOptions) -> TapeSurvey | None:
 def _trades(path: Path) -> Iterator[_Trade]:
     for line, fields in table_rows(path, TRADE_COLUMNS):
         row = Row(path, line, fields)
-        numbers = row.whole("trade_ms"), row.whole("trade_id")
-        yield _Trade(row, *numbers, row.positive("price"), row.positive("qty"))
+        when = row.moment(row.whole("trade_ms") * 1000) // 1000
+        yield _Trade(row, when, row.whole("trade_id"), row.positive("price"), row.positive("qty"))
 
 
 def _marks(path: Path, symbol: str) -> Iterator[_Mark]:
@@ -106,7 +106,8 @@ def _marks(path: Path, symbol: str) -> Iterator[_Mark]:
         if row.text("symbol") != symbol:
             message = f"{path} has prices of {row.text('symbol')}, expected {symbol}"
             raise ConfigurationError(message)
-        yield _Mark(row.whole("time_ms"), (row.positive("bid") + row.positive("ask")) / 2)
+        when = row.moment(row.whole("time_ms") * 1000) // 1000
+        yield _Mark(when, (row.positive("bid") + row.positive("ask")) / 2)
 
 
 class _Tape:

@@ -99,7 +99,7 @@ def file_format(path: Path) -> Format:
     if line.startswith("{"):
         try:
             keys = json.loads(line).keys()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise failure(path, 1, f"is not JSON ({error})") from error
         if "events" in keys:
             return "blocks"
@@ -136,7 +136,7 @@ def _is_perpetual(coin: str) -> bool:
 
 
 def _milliseconds(row: Row, name: str) -> int:
-    return row.whole(name) * 1000
+    return row.moment(row.whole(name) * 1000)
 
 
 def _trades(path: Path) -> Iterator[Deal]:

@@ -4,6 +4,8 @@ Rules of this file:
 
 * Every fault of a file is an `ImportFailed` that names file and line, what was found and expected.
 * Numbers are `Decimal`, never float, with all the digits that stand in the file.
+* What the wire cannot carry is a fault of the line too: numbers of more than 50 digits or finer
+  than 18 decimals, times outside the years 1 to 9999.
 * Where a source is known to print binary doubles, `double` rounds a number of more than 15
   significant digits to 15, those that a double holds for certain: `3135809.3999999999` is read as
   3135809.4.
@@ -22,6 +24,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import TextIO
 
+from ledger.core.units import SCALE_MAX
 from ledger.errors import ImportFailed
 
 DOUBLE_DIGITS = 15
@@ -30,8 +33,15 @@ DOUBLE_DIGITS = 15
 _DOUBLE = Context(prec=DOUBLE_DIGITS, rounding=ROUND_HALF_EVEN)
 _WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")
-_WHOLE = re.compile(r"-?[0-9]+")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_LENGTH_MAX = 60
+"""Characters of a number in a file."""
+
+_DIGITS_MAX = 50
+"""Of a number in a file, written out: the wire takes 60, and sums must stay below."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999, in microseconds since 1970."""
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -48,18 +58,34 @@ def opened(path: Path) -> Iterator[TextIO]:
         ImportFailed: It cannot be opened, unpacked or read as UTF-8.
     """
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP_MAGIC
-            raw.seek(0)
-            binary = gzip.GzipFile(fileobj=raw) if packed else raw
-            with io.TextIOWrapper(binary, encoding="utf-8", newline="") as text:
-                yield text
+        with _unpacked(path) as binary:
+            yield io.TextIOWrapper(binary, encoding="utf-8", newline="")
     except (OSError, EOFError, zlib.error) as error:
         message = f"{path}: cannot be read ({error}); expected a whole text or gzip file"
         raise ImportFailed(message) from error
     except UnicodeDecodeError as error:
-        message = f"{path}: is not UTF-8 text ({error})"
-        raise ImportFailed(message) from error
+        raise failure(
+            path, _undecodable_line(path), f"is not UTF-8 text ({error.reason})"
+        ) from error
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
+    with path.open("rb") as raw:
+        packed = raw.read(2) == _GZIP_MAGIC
+        raw.seek(0)
+        yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+
+
+def _undecodable_line(path: Path) -> int:
+    """Number of the first line that is not UTF-8: read once more, for text is read in chunks."""
+    with _unpacked(path) as binary:
+        for number, line in enumerate(binary, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 def first_line(path: Path) -> str:
@@ -99,7 +125,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
                 continue
             try:
                 row = json.loads(content, parse_float=Decimal)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise failure(path, line, f"is not JSON ({error})") from error
             if not isinstance(row, dict):
                 raise failure(path, line, "is not a JSON object")
@@ -138,9 +164,19 @@ class Row:
             ImportFailed: It is missing or no number.
         """
         text = self.text(name)
-        if _NUMBER.fullmatch(text) is None:
-            raise self.failure(f"field {name} is {text!r}, expected a decimal number")
-        return Decimal(text)
+        if len(text) > _LENGTH_MAX or _NUMBER.fullmatch(text) is None:
+            raise self.failure(f"field {name} is {_cut(text)}, expected a decimal number")
+        value = Decimal(text)
+        if len(text) > SCALE_MAX or "e" in text.lower():
+            self._require_carried(name, text, value)
+        return value
+
+    def _require_carried(self, name: str, text: str, value: Decimal) -> None:
+        if decimals(value) > SCALE_MAX or len(plain(value)) > _DIGITS_MAX:
+            raise self.failure(
+                f"field {name} is {text}, expected at most {SCALE_MAX} decimals and {_DIGITS_MAX}"
+                " digits"
+            )
 
     def double(self, name: str) -> Decimal:
         """The field as the number that was meant, of a source that prints binary doubles."""
@@ -157,15 +193,26 @@ class Row:
         """The field as a whole number."""
         text = self.text(name)
         if _WHOLE.fullmatch(text) is None:
-            raise self.failure(f"field {name} is {text!r}, expected a whole number")
+            raise self.failure(f"field {name} is {_cut(text)}, expected a whole number")
         return int(text)
+
+    def moment(self, microseconds: int) -> int:
+        """A time of this row, since 1970, held to the years that the wire has."""
+        if _FIRST <= microseconds <= _LAST:
+            return microseconds
+        raise self.failure(f"{microseconds} microseconds since 1970 are not in the years 1 to 9999")
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """The field, one of the choices."""
         text = self.text(name)
         if text not in choices:
-            raise self.failure(f"field {name} is {text!r}, expected one of {', '.join(choices)}")
+            expected = ", ".join(choices)
+            raise self.failure(f"field {name} is {_cut(text)}, expected one of {expected}")
         return text
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _LENGTH_MAX else text[:_LENGTH_MAX] + "...")
 
 
 def doubled(value: Decimal) -> Decimal:
@@ -196,7 +243,7 @@ def rounded(value: Decimal, scale: int) -> Decimal:
 def instant(microseconds: int) -> str:
     """Time on the wire, from microseconds since 1970: `2025-10-27T16:59:59.797000Z`."""
     at = _EPOCH + timedelta(microseconds=microseconds)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def moment(row: Row, name: str) -> int:
@@ -205,7 +252,7 @@ def moment(row: Row, name: str) -> int:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
-        raise row.failure(f"field {name} is {text!r}, expected an ISO 8601 time") from error
+        raise row.failure(f"field {name} is {_cut(text)}, expected an ISO 8601 time") from error
     if parsed.utcoffset() != timedelta(0):
-        raise row.failure(f"field {name} is {text!r}, expected UTC (ending in Z)")
+        raise row.failure(f"field {name} is {_cut(text)}, expected UTC (ending in Z)")
     return (parsed - _EPOCH) // timedelta(microseconds=1)

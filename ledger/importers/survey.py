@@ -11,8 +11,8 @@ Rules of this file:
   `closedPnl = q * (price - entry)` for a long, so `entry = price - closedPnl/q` (a short: plus).
   Increases before that fill are taken out again:
   `entry_of_opening = (entry * size_then - cost of the increases) / size_at_first`.
-* Where no fill closes before the next gap, or the result is not above zero, the price of the first
-  trade stands in, and the opening is not marked as inferred.
+* Where no fill closes before the next gap, or the result is no price (under 10^-6, or from 10^30
+  on), that of the first trade stands in, and the opening is not marked as inferred.
 
 The venue truncates its entry price to `6 - szDecimals` decimals; the inferred one is that price, so
 it is under the true average by less than one such tick.
@@ -34,6 +34,10 @@ SIZE_DECIMALS_MAX = 6
 
 MONEY_SCALE = 6
 """Decimals of USDC, and of price times size on the venue."""
+
+ENTRY_MIN = Fraction(1, 10**MONEY_SCALE)
+ENTRY_BOUND = 10**30
+"""What an entry price may be: outside, the figures it is inferred from cannot be right."""
 
 Pair = tuple[str, str]
 """(account, coin)."""
@@ -82,7 +86,7 @@ class Opening:
         closed = min(abs(start), abs(change))
         entry = Fraction(price) - sign * Fraction(pnl) / Fraction(closed)
         opening = (entry * Fraction(start) - self.added) / Fraction(self.quantity)
-        if opening > 0:
+        if ENTRY_MIN <= opening < ENTRY_BOUND:
             self.entry = opening
             self.is_inferred = True
         return True

@@ -142,7 +142,7 @@ class Wire:
         trade_id: str | None = None,
     ) -> WireEvent:
         """A trade; `sides` are buyer and seller, `fees` theirs, negative for a rebate."""
-        number = {} if trade_id is None else {"trade_id": trade_id}
+        number = {} if trade_id is None else {"trade_id": identifier(trade_id)}
         return self._event(
             "trade",
             identity,
