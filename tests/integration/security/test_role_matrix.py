@@ -33,11 +33,12 @@ REPORTS = {
     *("trades", "trial_balance"),
 }
 SEEN = {f"ledger.{table}" for table in {*BOOKS, "shard", "alembic_version"}}
+CARRIED = {"ledger.carried_leaf", "ledger.carried_balance", "ledger.carried_fact"}
 SHOWN = {f"reporting.{view}" for view in REPORTS}
 READS = {
     "clearing_writer": SEEN,
     "clearing_reader": SHOWN,
-    "clearing_auditor": SEEN | SHOWN,
+    "clearing_auditor": SEEN | CARRIED | SHOWN,
     "clearing_retention": {"ledger.shard"},
     NOBODY: set[str](),
 }
@@ -72,7 +73,7 @@ CALLS = {
     },
     "clearing_reader": AS_OF,
     "clearing_auditor": AS_OF | FIGURES | {"ledger.sequence_at"},
-    "clearing_retention": {"ledger.detach_leaf"},
+    "clearing_retention": {"ledger.carry_leaf", "ledger.detach_leaf"},
     NOBODY: set[str](),
 }
 
