@@ -29,6 +29,7 @@ class OwnedShards:
         shards: Heads as they are committed, by name.
         states: Of those that do not stand still.
         offsets: The next offset of each (source, partition), by name.
+        rules: Version that decides.
         parked: Content hashes of what is quarantined and was not driven again, by name.
         halts: Why a shard stands still, by name.
     """
@@ -38,7 +39,7 @@ class OwnedShards:
     ) -> None:
         """Own nothing yet; the arguments are those of the writer."""
         self._log = log
-        self._rules = rules
+        self.rules = rules
         self._seal = seal
         self._observer = observer
         self._take_over = take_over
@@ -108,7 +109,7 @@ class OwnedShards:
     def draft(self, shard: Shard) -> Draft:
         """A batch of a shard, still empty; of one that stands still, for its offsets alone."""
         state = State(shard.name) if shard.name in self.halts else self.states[shard.name]
-        return Draft(shard, state, self._rules)
+        return Draft(shard, state, self.rules)
 
     def note_parked(self, shard: Shard) -> None:
         """Ask the log what is quarantined in a shard."""
@@ -132,7 +133,7 @@ class OwnedShards:
         if not name.startswith(UNROUTED):
             state = self.states[name]
             body = encode_state(state)
-            self._log.save_snapshot(self.shards[name].shard, Snapshot(head, self._rules, body))
+            self._log.save_snapshot(self.shards[name].shard, Snapshot(head, self.rules, body))
         if self._seal is not None:
             self._seal.seal(self._log, self.shards[name], state, body)
         self._snapshots[name] = head

@@ -101,7 +101,6 @@ class Writer:
         self._snapshot_events = snapshot_events
         if seal is not None:
             seal.prepare(log)
-        self.rules = rules
         self._observer: Observer = observer or Unobserved()
         self._owned = OwnedShards(log, rules, seal, self._observer, take_over=take_over)
         self._shards = self._owned.shards
@@ -115,6 +114,15 @@ class Writer:
     def halted(self) -> Mapping[str, Halt]:
         """The pools that stand still, by name, and why."""
         return self._halts
+
+    @property
+    def rules(self) -> int:
+        """Version of the rules that decide."""
+        return self._owned.rules
+
+    @rules.setter
+    def rules(self, version: int) -> None:
+        self._owned.rules = version
 
     def assign(self, partitions: Iterable[int]) -> None:
         """Own every shard of these partitions, and load it."""
