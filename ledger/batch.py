@@ -71,6 +71,11 @@ class Draft:
         found = self.accepted.get(event_id)
         return self.known.get(event_id) if found is None else found.identity
 
+    def accepted_event(self, event_id: str) -> Event | None:
+        """The event that took the id in this batch, with its sequence."""
+        found = self.accepted.get(event_id)
+        return None if found is None else found.event._replace(sequence=found.identity.sequence)
+
     def settle_on(self, partition: int) -> None:
         """Keep the partition of the shard's first Kafka message."""
         if self.shard.partition is None:

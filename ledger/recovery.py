@@ -5,6 +5,9 @@ head that the log stored (accounts opened, pool time). A difference is a broken 
 Cost: reading and deciding the events after the snapshot; nothing for those before it.
 """
 
+from typing import Protocol
+
+from ledger.arrivals import trade_archived
 from ledger.codec.decoding import Decoded, decode
 from ledger.codec.states import UnknownFormat, decode_state
 from ledger.core.events import Event, TradeBust
@@ -12,7 +15,7 @@ from ledger.core.machine import RULES_VERSION, decide
 from ledger.core.outcome import Rejection
 from ledger.core.state import State
 from ledger.errors import FenceLost
-from ledger.ports import Log, Shard, StoredEvent
+from ledger.ports import Identity, Log, Shard, StoredEvent
 
 
 def restore(log: Log, shard: Shard) -> tuple[State, int]:
@@ -62,6 +65,30 @@ def event_of(stored: StoredEvent) -> Event:
         f"event {stored.sequence} was accepted and cannot be decoded now: {decoded}"
     )
     return decoded.event._replace(sequence=stored.sequence)
+
+
+class Pending(Protocol):
+    """A batch that is not in the log yet; `ledger.batch.Draft` is one."""
+
+    def identity(self, event_id: str) -> Identity | None: ...
+
+    def accepted_event(self, event_id: str) -> Event | None: ...
+
+
+def busted(log: Log, shard: Shard, event: Event, pending: Pending) -> Event | Rejection | None:
+    """The accepted event that a trade bust names, in the batch at hand or before it.
+
+    Returns:
+        None for any other event, or when unknown; `trade_archived` where retention detached it.
+    """
+    if not isinstance(event.fact, TradeBust):
+        return None
+    name = event.fact.trade_event_id
+    taken, within = pending.identity(name), pending.accepted_event(name)
+    if taken is None or within is not None:
+        return within
+    stored = log.event(shard.shard, taken.sequence)
+    return trade_archived(name, taken.sequence) if stored is None else event_of(stored)
 
 
 def original_of(log: Log, shard: Shard, event: Event) -> Event | None:

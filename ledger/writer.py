@@ -27,7 +27,6 @@ from ledger.arrivals import (
     UNROUTED,
     Arrival,
     pool_limit,
-    trade_archived,
     unknown_pool,
     wrong_key,
     wrong_partition,
@@ -45,7 +44,7 @@ from ledger.observing import Observer, Unobserved
 from ledger.offsets import ends_of, front_of, held, moved
 from ledger.owned import OwnedShards
 from ledger.ports import Log, Message, Seal, Shard, Source, StoredEvent
-from ledger.recovery import event_of
+from ledger.recovery import busted
 
 SNAPSHOT_EVENTS = 100_000
 """Events after which a shard's state is kept again."""
@@ -300,7 +299,7 @@ class Writer:
         self, draft: Draft, arrival: Arrival, event: Event, content_hash: bytes
     ) -> Rejection | None:
         """Accept the event with its outcome, or say why not."""
-        original = self._original(draft, event)
+        original = busted(self._log, draft.shard, event, draft)
         if isinstance(original, Rejection):
             return original
         outcome = decide(draft.state, event, original, draft.next_sequence, self.rules)
@@ -363,19 +362,6 @@ class Writer:
         if self._states[pool].pool is None and not arrival.declares_pool:
             return unknown_pool(pool)
         return owned
-
-    def _original(self, draft: Draft, event: Event) -> Event | Rejection | None:
-        if not isinstance(event.fact, TradeBust):
-            return None
-        name = event.fact.trade_event_id
-        if name in draft.accepted:
-            known = draft.accepted[name]
-            return known.event._replace(sequence=known.identity.sequence)
-        identity = draft.known.get(name)
-        if identity is None:
-            return None
-        stored = self._log.event(draft.shard.shard, identity.sequence)
-        return trade_archived(name, identity.sequence) if stored is None else event_of(stored)
 
     def _move_offsets(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         delivered = [arrival for arrival in arrivals if arrival.from_kafka]

@@ -29,7 +29,7 @@ from ledger.core.outcome import Outcome, Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.ports import Identity, Log, Message, Shard, StoredEvent
-from ledger.recovery import event_of
+from ledger.recovery import busted
 
 Submitted = tuple[StoredEvent, Arrival]
 """A row of the log, and the message that it keeps."""
@@ -177,18 +177,11 @@ class Deciding:
         self, draft: Draft, event: Event, stored: StoredEvent
     ) -> Event | Rejection | None:
         """What a bust names. That it was detached by then is believed: no message says so."""
-        if not isinstance(event.fact, TradeBust):
-            return None
-        name = event.fact.trade_event_id
-        taken = draft.identity(name)
-        if taken is None:
-            return None
-        if stored.rejection == Code.TRADE_ARCHIVED.value:
-            return trade_archived(name, taken.sequence)
-        if name in draft.accepted:
-            return draft.accepted[name].event._replace(sequence=taken.sequence)
-        found = self._log.event(draft.shard.shard, taken.sequence)
-        return trade_archived(name, taken.sequence) if found is None else event_of(found)
+        if isinstance(event.fact, TradeBust) and stored.rejection == Code.TRADE_ARCHIVED.value:
+            name = event.fact.trade_event_id
+            taken = draft.identity(name)
+            return None if taken is None else trade_archived(name, taken.sequence)
+        return busted(self._log, draft.shard, event, draft)
 
 
 def moves_offset(stored: StoredEvent) -> bool:
