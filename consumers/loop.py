@@ -290,11 +290,9 @@ class Loop:
         """Fill the batch from the merges, and commit it if it is full, old, or all there is."""
         now = self._clock()
         limit = self._settings.batch_events_max
-        for merge in self._merges.values():
-            if len(self._batch) < limit:
-                if not self._batch:
-                    self._batch_began = now
-                self._batch += merge.take(limit - len(self._batch), now * 1000)
+        if not self._batch:
+            self._batch_began = now
+        self._fill(limit, now * 1000)
         if not self._batch:
             return
         full = len(self._batch) >= limit
@@ -308,6 +306,18 @@ class Loop:
             batch, self._batch = self._batch, []
             self._on_taken(self._writer.take(batch))
             self._observer.lap("dead_letters")
+
+    def _fill(self, limit: int, now_ms: float) -> None:
+        """Take as much of each partition; what one leaves over goes to the others.
+
+        So a partition that is far behind, or flooded, takes no more than its share of a batch.
+        """
+        share = max(1, (limit - len(self._batch)) // max(1, len(self._merges)))
+        for most in (share, limit):
+            for merge in self._merges.values():
+                room = limit - len(self._batch)
+                if room > 0:
+                    self._batch += merge.take(min(room, most), now_ms)
 
     def _look_after(self) -> None:
         now = self._clock()
