@@ -159,9 +159,11 @@ def _undecodable(
     pool = _readable(known, "pool")
     if known is not None and "pool" not in known:
         pool = "main"
-    clean = "".join(c if c.isprintable() else "?" for c in detail)[:DETAIL_LENGTH_MAX]
+    clean = detail
+    if not detail.isprintable():
+        clean = "".join(c if c.isprintable() else "?" for c in detail)
     return Undecodable(
-        Rejection(code.value, clean),
+        Rejection(code.value, clean[:DETAIL_LENGTH_MAX]),
         known is not None,
         _readable(known, "kind"),
         _readable(known, "event_id"),

@@ -77,6 +77,8 @@ def _openings(wire: Wire, survey: Survey, report: ImportReport) -> Iterator[Wire
     for (account, coin), opening in survey.openings.items():
         scales = survey.coins[coin]
         quantity = plain(rounded(opening.quantity, scales.quantity))
+        if quantity == "0":
+            continue  # noise of a binary double that no size of this coin can hold
         entry = plain(_at_scale(opening.entry, scales.price))
         instrument = instrument_id(coin)
         if opening.is_inferred:
@@ -151,7 +153,7 @@ class _Books:
             yield self._wire.account(GAP_ACCOUNT)
         yield self._gap_trade(deal, account, missing, deal.price, suffix)
         reopening = self._reopenings.get((deal.line, (account, deal.coin)))
-        if reopening is not None and reopening.is_inferred:
+        if found and reopening is not None and reopening.is_inferred:
             entry = _at_scale(reopening.entry, self._scales[deal.coin].price)
             yield self._gap_trade(deal, account, -found, entry, suffix + ":out")
             yield self._gap_trade(deal, account, found, entry, suffix + ":in")
