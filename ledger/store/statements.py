@@ -22,7 +22,8 @@ _BALANCES = """
      WHERE asset IS NOT NULL AND kind <> 'variation'
      ORDER BY kind DESC, asset"""
 _POSITIONS = """
-    SELECT instrument, quantity, entry_price, cost, mark_price, unrealized_pnl
+    SELECT instrument, margin_mode, quantity, entry_price, cost, mark_price, notional,
+           unrealized_pnl, maintenance_margin, liquidation_price
       FROM reporting.positions_at(%(pool)s, %(sequence)s::bigint, %(account)s)
      ORDER BY instrument"""
 _MARGIN = """
@@ -51,7 +52,8 @@ class Statement(NamedTuple):
         margin: A row a margin account: instrument (of an isolated position; of cross null),
             margin_mode, collateral, unrealized_pnl, equity, initial_margin, maintenance_margin,
             free_collateral.
-        positions: instrument, quantity, entry_price, cost, mark_price, unrealized_pnl.
+        positions: instrument, margin_mode, quantity, entry_price, cost, mark_price, notional,
+            unrealized_pnl, maintenance_margin, liquidation_price (null where no price reaches it).
         movements: The newest first: sequence, occurred_at, event, account, commodity, amount,
             balance.
     """
@@ -93,7 +95,8 @@ def statement(
         movements: How many to show at most.
 
     Raises:
-        ConfigurationError: The pool or the account is not in the books, or `at` is neither.
+        ConfigurationError: The pool or the account is not in the books; `at` is neither, or
+            after the last event, or a moment before the first.
     """
     with (
         translated(),
@@ -109,7 +112,7 @@ def statement(
             "sequence": head,
         }
         if at is not None:
-            named["sequence"] = _sequence(cursor, named, at)
+            named["sequence"] = _sequence(cursor, named, at, head)
         if cursor.execute(_KNOWN, named).fetchone() is None:
             raise ConfigurationError(f"account {account} has no posting in pool {pool}")
         found = [
@@ -132,8 +135,10 @@ def _pool(cursor: psycopg.Cursor[DictRow], asked: str | None) -> tuple[str, int]
     )
 
 
-def _sequence(cursor: psycopg.Cursor[DictRow], named: dict[str, Any], at: str) -> int:
+def _sequence(cursor: psycopg.Cursor[DictRow], named: dict[str, Any], at: str, head: int) -> int:
     if at.isascii() and at.isdigit():
+        if not 1 <= int(at) <= head:
+            raise ConfigurationError(f"--at {at}: pool {named['pool']} has the events 1 to {head}")
         return int(at)
     try:
         row = cursor.execute(_SEQUENCE_AT, {**named, "moment": at}).fetchone()
@@ -141,7 +146,9 @@ def _sequence(cursor: psycopg.Cursor[DictRow], named: dict[str, Any], at: str) -
         raise ConfigurationError(
             f"--at takes a sequence or a time like 2026-01-31T12:00:00Z, found {at!r}"
         ) from fault
-    return 0 if row is None else int(row["sequence"] or 0)
+    if row is None or not row["sequence"]:
+        raise ConfigurationError(f"--at {at}: pool {named['pool']} had no event yet at that moment")
+    return int(row["sequence"])
 
 
 def _plain(value: object) -> object:

@@ -83,6 +83,29 @@ def test_a_statement_is_the_same_at_its_own_sequence(database_url: str) -> None:
     assert json.loads(then.stdout) == now
     before = clearing("statement", "alice", "--at", "6", "--json", database_url=database_url)
     assert json.loads(before.stdout)["positions"] == []
+    later = clearing(
+        "statement", "alice", "--at", "2027-01-01T00:00:00Z", "--json", database_url=database_url
+    )
+    assert json.loads(later.stdout) == now, "until the next event nothing changes"
+
+
+def test_a_statement_shows_positions_as_they_were(database_url: str) -> None:
+    """Long 0.5 from 60,000, marked at 61,000; 9,985 in the wallet; maintenance 1%."""
+    clearing("ingest", str(FIRST), database_url=database_url)
+    shown = clearing("statement", "alice", "--at", "8", "--json", database_url=database_url)
+    (row,) = json.loads(shown.stdout)["positions"]
+    assert row == {
+        "instrument": "BTC-PERP",
+        "margin_mode": "cross",
+        "quantity": "0.5",
+        "entry_price": "60000",
+        "cost": "-30000",
+        "mark_price": "61000",
+        "notional": "30500",
+        "unrealized_pnl": "500",
+        "maintenance_margin": "305",
+        "liquidation_price": "40434.3",  # 9985 - 30000 + 0.5 p = 0.005 p
+    }
 
 
 def test_a_statement_shows_margin_as_it_was(database_url: str) -> None:
@@ -118,6 +141,9 @@ def test_a_statement_shows_margin_as_it_was(database_url: str) -> None:
         (["statement", "nobody"], "no posting"),
         (["statement", "alice", "--pool", "other"], "these books have main"),
         (["statement", "alice", "--at", "soon"], "--at takes"),
+        (["statement", "alice", "--at", "0"], "main has the events 1 to 11"),
+        (["statement", "alice", "--at", "12"], "main has the events 1 to 11"),
+        (["statement", "alice", "--at", "2026-01-05T07:59:59Z"], "had no event yet"),
         (["redrive"], "nothing chosen"),
         (["redrive", "--sequence", "3"], "needs --pool"),
         (["ingest", "nowhere.jsonl"], "cannot read nowhere.jsonl"),
