@@ -11,7 +11,7 @@ Rules of this file:
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class Books(Protocol):
     @property
     def shards(self) -> Mapping[str, Shard]: ...
     @property
-    def halted(self) -> Container[str]: ...
+    def halted(self) -> Collection[str]: ...
     def offsets(self) -> Mapping[tuple[Source, int], int]: ...
     def state(self, pool: str) -> State: ...
 
@@ -286,6 +286,9 @@ class Telemetry:
         }
         if self._writer is not None:
             seen |= of_heads(self._writer.shards, self._sealed)
+            halted = self._writer.halted
+            pools = {*self._writer.shards, *halted}
+            seen[shown.HALTED] = {(pool,): float(pool in halted) for pool in sorted(pools)}
             seen |= of_pools(self._writer.shards, lags, ages)
             states = {
                 name: self._writer.state(name)

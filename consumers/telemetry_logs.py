@@ -22,7 +22,7 @@ LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("console", "json")
 
 _PASSWORD = re.compile(
-    r"(?P<before>://[^\s:/@]*:|\bpassword\s*=\s*)(?P<secret>[^\s@]+)(?=@|\s|$)", re.IGNORECASE
+    r"(?P<before>://[^\s:/@]*:)\S+(?=@)|(?P<name>\b(?:ssl)?password\s*=\s*)[^\s&]+", re.IGNORECASE
 )
 _QUIETER = ("kafka", "alembic")
 """Libraries whose every step is not worth a line: warnings only, unless the level is `debug`."""
@@ -45,7 +45,7 @@ def logger(name: str) -> Logger:
 
 def without_passwords(text: str) -> str:
     """The text, with passwords of addresses and connection strings blotted out."""
-    return _PASSWORD.sub(r"\g<before>***", text)
+    return _PASSWORD.sub(lambda found: f"{found['before'] or found['name']}***", text)
 
 
 @contextmanager

@@ -81,6 +81,7 @@ INVENTORY = Gauge(
 )
 MARGIN_CALLS = Gauge("clearing_margin_calls_open", "Margin calls open.", _POOL)
 WITHDRAWALS = Gauge("clearing_withdrawals_open", "Withdrawal requests open.", _POOL)
+HALTED = Gauge("clearing_pool_halted", "1 where a broken invariant halted the pool.", _POOL)
 SUSPECTS = Gauge("clearing_suspect_marks", "Marks held back by the price guard.", _POOL)
 BUILD = Gauge("clearing_build_info", "Always 1.", ("version", "rules"))
 
@@ -88,7 +89,7 @@ GAUGES = (
     *(LAG_MESSAGES, LAG_SECONDS, POOL_LAG_MESSAGES, POOL_LAG_SECONDS, PARTITIONS, FAILURES),
     *(SEQUENCE, EPOCH, POOL_TIME, CHECKPOINT_SEQUENCE, CHECKPOINT_TIME, EXCESS, EXCESS_TIME),
     *(INSURANCE, DEFICIT, DEFICITS, LIQUIDATIONS, INVENTORY, MARGIN_CALLS, WITHDRAWALS),
-    *(SUSPECTS, BUILD),
+    *(SUSPECTS, HALTED, BUILD),
 )
 
 Values = Mapping[tuple[str, ...], float]

@@ -15,8 +15,8 @@ from ledger.store.condition import Condition
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SECRET_FILES = (
-    *("CLEARING_KAFKA_SSL_KEYFILE", "CLEARING_KAFKA_SASL_PLAIN_PASSWORD_FILE", "PGPASSFILE"),
-    "PGSSLKEY",
+    *("CLEARING_KAFKA_SSL_KEYFILE", "CLEARING_KAFKA_SSL_PASSWORD_FILE"),
+    *("CLEARING_KAFKA_SASL_PASSWORD_FILE", "PGPASSFILE", "PGSSLKEY"),
 )
 """Variables of the environment that name a file with a secret in it."""
 

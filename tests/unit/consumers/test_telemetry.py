@@ -15,6 +15,7 @@ from consumers.telemetry_gauges import of_pools
 from consumers.telemetry_look import Behind, excesses, figures
 from ledger.batch import Refused
 from ledger.errors import FenceLost, StoreUnavailable
+from ledger.halts import Halt
 from ledger.ports import Message, Shard, Source
 from ledger.store.memory import MemoryLog
 from ledger.writer import Writer
@@ -241,6 +242,17 @@ def test_a_look_shows_heads_funds_and_sums(telemetry: Telemetry) -> None:
     assert value(telemetry, 'clearing_insurance_fund_balance{asset="USDT",pool="main"}') == 0
     assert value(telemetry, 'clearing_zero_sum_excess{commodity="USDT",pool="main"}') == 0
     assert value(telemetry, 'clearing_zero_sum_excess{commodity="BTC-PERP",pool="main"}') == 0
+
+
+def test_a_halted_pool_is_shown(telemetry: Telemetry, clock: Clock) -> None:
+    writer = written()
+    telemetry.attached(writer, 0)
+    telemetry.turned(dict)
+    assert value(telemetry, 'clearing_pool_halted{pool="main"}') == 0
+    writer._owned.halts["main"] = Halt("main", 8, None, None, None, "AssertionError")
+    clock.now += 1
+    telemetry.turned(dict)
+    assert value(telemetry, 'clearing_pool_halted{pool="main"}') == 1
 
 
 def test_books_that_do_not_balance_are_told(

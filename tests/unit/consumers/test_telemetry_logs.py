@@ -98,6 +98,21 @@ def test_what_is_no_password_stays(text: str) -> None:
     assert without_passwords(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown_text"),
+    [
+        ("postgresql://u:p@ss:w@db/x", "postgresql://u:***@db/x"),
+        (
+            "postgresql://u@db/x?sslpassword=a&sslmode=require",
+            "postgresql://u@db/x?sslpassword=***&sslmode=require",
+        ),
+        ("host=db password = 'abc' port=1", "host=db password = *** port=1"),
+    ],
+)
+def test_a_password_is_blotted_out_in_each_spelling(text: str, shown_text: str) -> None:
+    assert without_passwords(text) == shown_text
+
+
 def test_afterwards_everything_is_as_it_was() -> None:
     root, kafka = logging.getLogger(), logging.getLogger("kafka")
     before = root.handlers, root.level, kafka.level
