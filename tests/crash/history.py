@@ -64,6 +64,36 @@ def history(seed: int, pools: Sequence[str], events: int) -> list[Sent]:
     return sent
 
 
+def trades(pools: Sequence[str], events: int, start_ms: int) -> list[Sent]:
+    """Plain trades to and fro, so many of each pool, after `history` has listed who trades what.
+
+    Args:
+        pools: Taken in turn.
+        events: Of each pool.
+        start_ms: Time of the first; each has a millisecond of its own.
+    """
+    sent = []
+    for number in range(events * len(pools)):
+        pool, turn = pools[number % len(pools)], number // len(pools)
+        buyer, seller = ("ada", "ben") if turn % 2 else ("ben", "ada")
+        content: Content = {
+            "kind": "trade",
+            "event_id": f"trade-{start_ms}-{number}",
+            "pool": pool,
+            "occurred_at": "2026-01-03T00:00:00Z",
+            "instrument": "LIN-A",
+            "price": "100",
+            "quantity": "1",
+            "buyer": buyer,
+            "seller": seller,
+            "buyer_fee": "0.01",
+            "seller_fee": "0",
+        }
+        value = json.dumps(content).encode()
+        sent.append(Sent("trades", pool.encode(), start_ms + number, value))
+    return sent
+
+
 def produce(producer: KafkaProducer, settings: RunSettings, sent: Sequence[Sent]) -> list[Message]:
     """Send all of it; returns the messages as a reader will find them, in the order of time."""
     found = describe(settings)

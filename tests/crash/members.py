@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.books import Wrong
+from tests.crash.history import START_MS, trades
 from tests.crash.stage import LIFE_S, Stage, Victim
 from tests.crash.steps import Plan
 
@@ -19,6 +20,11 @@ TAKE_OVER_S = 10.0
 _MEMBERS = 3
 _PACE_MS = 250
 _LOOK_S = 0.02
+_KEPT_TRADES = 15_000
+"""Of each pool, before its state is kept."""
+
+_LATER_TRADES = 2_500
+"""Of each pool, after that."""
 
 
 class Written(NamedTuple):
@@ -62,6 +68,15 @@ def group(stage: Stage) -> str:
     else:
         del members[victim]
     return _over(stage, ranges, members, expected, told)
+
+
+def snapshot(stage: Stage) -> str:
+    """A member dies when states are large: what took over begins at the states that were kept."""
+    stage.batch = 500
+    stage.add(trades(POOLS, _KEPT_TRADES, START_MS + 1_000_000))
+    stage.start().expect(0)
+    stage.add(trades(POOLS, _LATER_TRADES, START_MS + 2_000_000))
+    return f"{stage.expected()} sequences: {group(stage)}"
 
 
 def _over(stage: Stage, ranges: Path, members: dict[int, Victim], expected: int, told: str) -> str:

@@ -29,7 +29,7 @@ from tests.crash.books import (
     require_verified,
     write_faultless,
 )
-from tests.crash.history import history, produce
+from tests.crash.history import Sent, history, produce
 from tests.crash.servers import Apache, Embedded, Postgres
 from tests.crash.steps import NO_PLAN, VARIABLE, Plan
 
@@ -178,6 +178,10 @@ class Stage:
             self._is_written = False
             stack.callback(self._end_all)
             yield
+
+    def add(self, sent: Sequence[Sent]) -> None:
+        """Produce more, later than all there is."""
+        self.messages += produce(self._producer, self.settings, sent)
 
     def start(
         self,
