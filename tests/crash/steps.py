@@ -41,7 +41,7 @@ COPIES = ("commodity", "account", "identity", "event", "posting", "record")
 ONCE = ("lock", "acquire", "commodity", "declare", "snapshot", "checkpoint", "source")
 """Steps that a run may reach once or twice only."""
 
-STEPS = (*STATEMENTS.values(), "begin", "commit", "letters")
+STEPS = (*STATEMENTS.values(), "commit", "letters")
 
 
 class Point(NamedTuple):

@@ -88,7 +88,6 @@ class Connection(connecting.Answering):
     @contextmanager
     def transaction(self, *arguments: Any, **named: Any) -> Iterator[psycopg.Transaction]:  # noqa: ANN401
         with super().transaction(*arguments, **named) as transaction:
-            self.fate.reach("begin", "after")
             yield transaction
             if self.is_in_batch:
                 self.fate.reach("commit", "before")
