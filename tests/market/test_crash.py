@@ -18,7 +18,7 @@ from ledger.core.events import Event
 from ledger.core.invariants import broken
 from ledger.core.outcome import Outcome
 from ledger.core.state import State
-from ledger.core.watch.index import Everyone
+from ledger.core.watch.everyone import Everyone
 from tests.importers.venue import venue_file
 from tests.market.books import figures
 from tests.market.recompute import Listing, by_liquidation, check_liquidation, check_statement

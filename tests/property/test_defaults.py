@@ -17,7 +17,7 @@ from ledger.core.machine import decide
 from ledger.core.margin.liquidation_price import liquidation_price
 from ledger.core.outcome import Outcome, Rejection
 from ledger.core.state import State
-from ledger.core.watch.index import Everyone
+from ledger.core.watch.everyone import Everyone
 from tests.property import comparison, moods, price_model
 from tests.property.model import OPENINGS, Model, Refused
 

@@ -19,7 +19,7 @@ from ledger.core.margin.statements import statement
 from ledger.core.outcome import Outcome, Record, Rejection
 from ledger.core.state import State
 from ledger.core.units import Fixed, down, half_even, up
-from ledger.core.watch.index import Everyone
+from ledger.core.watch.everyone import Everyone
 from tests.scenarios.examples import After, Example, Step, blocks, example, names
 
 BODY_OF = {body.kind: body for body in BODIES}

@@ -12,8 +12,8 @@ it moves by the number of its account, and re-computes that one exposure in the 
 Where that is not enough (a range was left, a position is new), the exposure alone is given a new
 range, for half of what the account has over its border. What still cannot be proved is *due*: it is
 examined, exactly, and all its ranges are set anew. So ranges decide what is looked at, never what
-is found; `Everyone` in the place of `Watch` examines everybody after every event, and must find the
-same.
+is found; `ledger.core.watch.everyone` in its place examines everybody after every event, and must
+find the same.
 
 Which border: without a call, the initial margin (or the maintenance margin where that is larger);
 with a call, the maintenance margin below and the initial margin above. An account that cannot be
@@ -33,6 +33,7 @@ from ledger.core.accounts import HOLD, ISOLATED, WALLET
 from ledger.core.margin.statements import MarginAccount, Statement, margin_account, position
 from ledger.core.watch.ends import RangeEnds
 from ledger.core.watch.exposures import SLACK, Border, Exposure
+from ledger.core.watch.guarded import Guarded
 from ledger.core.watch.ranges import asset_range, position_range
 
 if TYPE_CHECKING:  # the state holds its watch
@@ -80,44 +81,6 @@ def asset_name(asset: str) -> str:
     return f"${asset}"
 
 
-class _Guarded:
-    """A margin account as the watch knows it: cash, sums, and its exposures by price name.
-
-    Attributes:
-        number: Of the account that holds its cash; 0 where nothing was ever posted to one.
-    """
-
-    __slots__ = (
-        "account",
-        "border",
-        "cash",
-        "ceiling",
-        "exposures",
-        "floor",
-        "is_proved",
-        "number",
-    )
-
-    def __init__(self, account: MarginAccount, number: int, cash: int, border: Border) -> None:
-        self.account = account
-        self.number = number
-        self.cash = cash
-        self.border = border
-        self.floor = cash
-        self.ceiling = cash
-        self.exposures: dict[str, Exposure] = {}
-        self.is_proved = False
-
-    def holds(self) -> bool:
-        """Both borders are out of reach while prices stay in their ranges."""
-        if not self.is_proved:
-            return False
-        border = self.border
-        return (not border.has_lower or self.floor >= 0) and (
-            not border.has_upper or self.ceiling < 0
-        )
-
-
 class _Nobody:
     """Stands for the owner of an account that no margin depends on."""
 
@@ -130,8 +93,8 @@ class Watch:
 
     def __init__(self) -> None:
         """Know nobody yet: each account is due when it is first touched."""
-        self._guarded: dict[MarginAccount, _Guarded] = {}
-        self._followed: list[_Guarded | Exposure | _Nobody | None] = []
+        self._guarded: dict[MarginAccount, Guarded] = {}
+        self._followed: list[Guarded | Exposure | _Nobody | None] = []
         """What the balance of an account moves, by its number: cash, or a position."""
         self._ends: dict[str, RangeEnds] = {}
         self._due: set[MarginAccount] = set()
@@ -217,7 +180,7 @@ class Watch:
         border = Border.of(state, found)
         kind = WALLET if account[1] is None else ISOLATED
         number = state.journal.number(account[0], kind, account[1], state.settlement.asset)
-        known = self._guarded[account] = _Guarded(account, number, found.balance, border)
+        known = self._guarded[account] = Guarded(account, number, found.balance, border)
         self._place(number, known)
         slack = SLACK * (len(found.positions) + len(found.assets))
         buffer = found.equity - border.required(found) - slack
@@ -294,7 +257,7 @@ class Watch:
         self._seen.append(account)
         self._due.add(account)
 
-    def _paid(self, known: _Guarded, cash: int) -> None:
+    def _paid(self, known: Guarded, cash: int) -> None:
         self._seen.append(known.account)
         change = cash - known.cash
         known.cash = cash
@@ -331,7 +294,7 @@ class Watch:
         if not self._rebound(state, account, known, name):
             self._due.add(account)
 
-    def _rebound(self, state: "State", account: MarginAccount, known: _Guarded, name: str) -> bool:
+    def _rebound(self, state: "State", account: MarginAccount, known: Guarded, name: str) -> bool:
         """Give one exposure a new range for half of what is over the border; False: no proof."""
         self._seen.append(account)
         if not known.is_proved or not known.border.is_initial or name[0] == "$":
@@ -376,7 +339,7 @@ class Watch:
         self._place(exposure.position, exposure)
         self._place(exposure.variation, exposure)
 
-    def _place(self, number: int, found: _Guarded | Exposure | None) -> None:
+    def _place(self, number: int, found: Guarded | Exposure | None) -> None:
         """Let an account stand for what its balance moves; 0 is no account."""
         if number:
             missing = number + 1 - len(self._followed)
@@ -384,7 +347,7 @@ class Watch:
                 self._followed += [None] * missing
             self._followed[number] = found
 
-    def _keep_end(self, account: MarginAccount, known: _Guarded, name: str) -> None:
+    def _keep_end(self, account: MarginAccount, known: Guarded, name: str) -> None:
         """Put the ends of an exposure's range among the others of its price."""
         exposure, ends = known.exposures[name], self._ends_of(name)
         self._serial += 1
@@ -405,42 +368,3 @@ class Watch:
         if ends is None:
             ends = self._ends[name] = RangeEnds()
         return ends
-
-
-class Everyone:
-    """The slow oracle: everybody is examined after every event."""
-
-    def moved(self, state: "State", name: str, price: int) -> None:
-        """Everybody is due anyway."""
-
-    def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
-        """Everybody is due anyway."""
-
-    def touch(self, accounts: Iterable[MarginAccount]) -> None:
-        """Everybody is due anyway."""
-
-    def proves_initial(self, account: MarginAccount) -> bool:
-        """Nothing is known without looking."""
-        del account
-        return False
-
-    @property
-    def has_due(self) -> bool:
-        """Everybody is."""
-        return True
-
-    def due(self, state: "State") -> set[MarginAccount]:
-        """All margin accounts, and those whose call is open."""
-        journal = state.journal
-        owners = dict.fromkeys([*journal.wallets_of, *journal.positions_of])
-        isolated = {pair for pair, terms in state.modes.items() if terms.mode == "isolated"}
-        return {(owner, None) for owner in owners if owner[0] != "@"} | isolated
-
-    def settle(self, state: "State", found: Statement) -> None:
-        """Nothing is kept."""
-
-    def event_ended(self) -> None:
-        """Nothing is kept."""
-
-    def event_undone(self, state: "State") -> None:
-        """Nothing is kept."""
