@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 SOURCES := ledger consumers migrations tests tools docs/figures $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash-test check fuzz bench bench-quick lock clean
+.PHONY: help setup demo test crash-test check fuzz simulate bench bench-quick lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ fuzz: $(READY) ## fuzz codec, rules and importers, led by coverage, FUZZ_SECONDS
 			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
 			-artifact_prefix=build/fuzz/$$claim- || exit 1; \
 	done
+
+simulate: $(READY) ## play seeded worlds full of faults: fixed seeds a minute, fresh ones a minute
+	$(BIN)/clearing simulate 1 --for 60
+	$(BIN)/clearing simulate $$(date +%s) --for 60
 
 bench: $(READY) ## measure on this machine, report as JSON
 	$(BIN)/python -m benchmarks

@@ -22,6 +22,7 @@ from ledger.cli import (
     quarantining,
     schemas,
     sealing,
+    simulating,
     verifying,
 )
 from ledger.errors import ConfigurationError, LedgerError
@@ -48,6 +49,7 @@ for group in (
     quarantining,
     schemas,
     sealing,
+    simulating,
     verifying,
 ):
     group.register(app)

@@ -1,0 +1,194 @@
+"""Members and their operator: one life after the other, each put together from the real parts.
+
+A life is what `consumers.run` makes of one start: sources, dead letters, log, writer and loop, from
+the books as they stand. What ends it is judged here: a fault of the tree that its cause explains is
+answered as an operator would, by starting again; anything else is a fault of ours.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+
+from consumers.dead_letters import DeadLetters
+from consumers.loop import Loop, Outcome
+from consumers.settings import RunSettings
+from consumers.simulation.broker import Broker
+from consumers.simulation.kafka_clients import SimulatedClients, SimulatedConsumer
+from consumers.simulation.log import SimulatedLog
+from consumers.simulation.model import Broken, Model
+from consumers.simulation.storm import Seam, Storm
+from consumers.simulation.world import Killed, Member, World
+from consumers.sources import Sources
+from consumers.topics import roles
+from ledger.errors import ConfigurationError, FenceLost, LedgerError, ShardBusy, SourceChanged
+from ledger.ports import Message, Source
+from ledger.store.memory import MemoryLog
+from ledger.writer import Taken, Writer
+
+_AGAIN_US = (100_000, 5_000_000)
+
+
+class House:
+    """What all members share.
+
+    Attributes:
+        changed: How many topics were deleted so far.
+        outcomes: How often lives ended how, for the report.
+    """
+
+    def __init__(self, world: World, storm: Storm, broker: Broker, model: Model) -> None:
+        """With empty books."""
+        self.world, self.storm, self.broker, self.model = world, storm, broker, model
+        self.books = MemoryLog()
+        self.changed = 0
+        self.outcomes: dict[str, int] = {}
+
+
+class Watched:
+    """The writer as the loop sees it; the model sees the order of what it takes."""
+
+    def __init__(
+        self, writer: Writer, house: House, name: str, consumer: SimulatedConsumer
+    ) -> None:
+        self._writer, self._house, self._name, self._consumer = writer, house, name, consumer
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        self._writer.assign(partitions)
+        self._require_running()
+
+    def revoke(self, partitions: Iterable[int]) -> None:
+        self._writer.revoke(partitions)
+
+    def offsets(self) -> Mapping[tuple[Source, int], int]:
+        return self._writer.offsets()
+
+    def take(self, messages: Sequence[Message]) -> Taken:
+        self._house.model.taken(self._name, messages, self._consumer.delivered)
+        taken = self._writer.take(messages)
+        self._require_running()
+        return taken
+
+    def _require_running(self) -> None:
+        if self._writer.halted:
+            raise Broken(f"found halted pools: {dict(self._writer.halted)}; expected none")
+
+
+class Place:
+    """A place for one member, which an operator keeps filled.
+
+    Attributes:
+        open: It is filled again when its member ends.
+        ended: Its member has ended.
+    """
+
+    def __init__(self, house: House, name: str, settings: RunSettings, *, take_over: bool) -> None:
+        """Fill it at once."""
+        self.open = True
+        self.ended = True
+        self._house = house
+        self._name = name
+        self._settings = settings
+        self._take_over = take_over
+        self._stopping = False
+        self._lives = 0
+        self._accept = False
+        self._changed = 0
+        self.fill()
+
+    def stop(self) -> None:
+        """Tell the member to stop; nobody is hurt."""
+        self._stopping = True
+
+    def fill(self) -> None:
+        """Start a member, unless the place was closed meanwhile."""
+        if self.open:
+            self._lives += 1
+            self._stopping = False
+            self.ended = False
+            self._changed = self._house.changed
+            self._house.world.start(f"{self._name}.{self._lives}", self._live)
+
+    def _live(self, member: Member) -> None:
+        house, logs = self._house, []
+        fault: BaseException | None = None
+
+        def connect(seam: Seam) -> SimulatedLog:
+            logs.append(SimulatedLog(house.books, seam, member.name, house.model))
+            return logs[-1]
+
+        try:
+            self._work(Seam(house.world, house.storm, member), connect)
+        except (LedgerError, Killed) as caught:
+            fault = caught
+        wait_us = house.storm.spread(*_AGAIN_US)
+        for log in logs:
+            house.world.after(house.world.chance.randrange(wait_us), log.break_off)
+        outcome = "stopped" if fault is None else type(fault).__name__
+        house.outcomes[outcome] = house.outcomes.get(outcome, 0) + 1
+        house.world.trace(f"{member.name} ends: {outcome} {fault or ''}")
+        self.ended = True
+        self._judge(fault)
+        house.world.after(wait_us, self.fill)
+
+    def _work(self, seam: Seam, connect: Callable[[Seam], SimulatedLog]) -> None:
+        """One life, as in `consumers.run`."""
+        settings = self._settings._replace(accept_changed_topics=self._accept)
+        house, clients = self._house, SimulatedClients(self._house.broker, seam)
+        sources = Sources(settings, clients, clock=seam.clock)
+        with ExitStack() as stack:
+            consumer = clients.consumer(settings)
+            stack.callback(consumer.close)
+            letters = DeadLetters(settings, clients.producer(settings))
+            stack.callback(letters.close)
+            log = connect(seam)
+            writer = Writer(
+                log,
+                roles=roles(settings.prefix),
+                take_over=self._take_over,
+                snapshot_events=house.storm.plan.snapshot_events,
+            )
+
+            def taken(outcome: Outcome) -> None:
+                if outcome.refused:
+                    letters.publish(outcome.refused)
+
+            def assigned(partitions: Iterable[int]) -> None:
+                reader = clients.consumer(settings._replace(group=None))
+                letters.catch_up(log, partitions, reader)
+                reader.close()
+
+            loop = Loop(
+                settings,
+                consumer,
+                sources,
+                Watched(writer, house, seam.member.name, consumer),
+                on_assigned=assigned,
+                on_taken=taken,
+                clock=seam.clock,
+            )
+            loop.run(lambda: self._stopping)
+            writer.close()
+
+    def _judge(self, fault: BaseException | None) -> None:
+        """Start again as the fault's message says, if its cause is there.
+
+        Raises:
+            Broken: It is not.
+        """
+        house = self._house
+        self._accept = False
+        match fault:
+            case SourceChanged():
+                changed_since = house.changed > self._changed
+                if not changed_since and (self._accept or not house.changed):
+                    raise Broken(f"found {fault}; expected the topics to be the same")
+                self._accept = True
+            case ConfigurationError() if not house.changed:
+                raise Broken(f"found {fault}; expected all topics to be there")
+            case ShardBusy() if self._take_over:
+                raise Broken(f"found {fault}; expected a take-over")
+            case FenceLost() | ShardBusy() | ConfigurationError() | Killed() | None:
+                pass
+            case LedgerError(retriable=True):
+                pass
+            case _:
+                raise Broken(f"found {type(fault).__name__}: {fault}; expected no such end")
