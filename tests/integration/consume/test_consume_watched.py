@@ -1,10 +1,15 @@
 """A run is watched while it works: what it serves and logs is what it does."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +117,42 @@ def test_a_fence_refused_is_counted_and_the_run_ends(
     assert figures(watched[1])["clearing_fence_refusals_total"] == 1
     assert "fence lost" in [record.getMessage() for record in caplog.records]
     assert not json.loads(page(watched[1], "/readyz"))["ready"]
+
+
+def test_the_command_serves_where_it_says_and_logs_objects_alone(
+    desk: Desk, database_url: str, tmp_path: Path
+) -> None:
+    pool = f"{desk.settings.prefix}-told"
+    desk.send(*opening(pool), trade("t", pool=pool))
+    command = [sys.executable, "-c", "from ledger.cli import main; main()", "run"]
+    command += ["--kafka", desk.broker.bootstrap_servers, "--database-url", database_url]
+    command += ["--topic-prefix", desk.settings.prefix, "--metrics-port", "0"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    log = tmp_path / "run.log"
+
+    def told(event: str) -> list[dict[str, object]]:
+        lines = log.read_text("utf-8").split("\n")[:-1]  # the last may be half written
+        return [line for line in map(json.loads, lines) if line["event"] == event]
+
+    with log.open("wb") as output:
+        running = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+    try:
+        wait_for(lambda: bool(told("watched at")))
+        port = told("watched at")[0]["port"]
+        sequence = f'clearing_newest_sequence{{pool="{pool}"}} 7.0'
+        wait_for(lambda: sequence in served(port))
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+        running.wait()
+    (checkpoint,) = told("checkpoint signed")
+    assert (checkpoint["pool"], checkpoint["sequence"]) == (pool, 7)
+    (stopped,) = told("stopped")
+    assert stopped["applied"] == 7
+    assert [line["pool"] for line in told("shard taken over")] == ["@unrouted/0", pool]
+
+
+def served(port: object) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
