@@ -1,0 +1,35 @@
+"""Books whose commits are slow, behind a broker that is ahead of them."""
+
+import threading
+from collections.abc import Sequence
+
+from consumers.run import run
+from ledger.ports import ShardBatch
+from ledger.store.memory import MemoryLog
+from tests.integration.consume.desk import Desk, opening, trade
+
+
+class SlowLog(MemoryLog):
+    """A log whose commits take their time; it notes how far the books were behind."""
+
+    def __init__(self, books: MemoryLog, seconds: float) -> None:
+        super().__init__()
+        self._books = books._books
+        self._seconds = seconds
+
+    def append(self, batch: Sequence[ShardBatch]) -> None:
+        threading.Event().wait(self._seconds)
+        super().append(batch)
+
+
+def test_slow_commits_time_nothing_out_and_buffer_no_more_than_they_may(desk: Desk) -> None:
+    desk.send(*opening())
+    for number in range(300):
+        desk.send_soon(trade(f"t{number}"))
+    desk.wait_sent()
+    changed = desk.settings._replace(
+        batch_events_max=20, buffer_messages_max=50, request_timeout_ms=3_000
+    )
+    done = run(changed, lambda: SlowLog(desk.log, 0.2))
+    assert (done.applied, done.rejected, done.failures) == (306, 0, 0)
+    assert len(desk.rows()) == 306
