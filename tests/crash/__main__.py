@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple
 
 from ledger.errors import LedgerError
@@ -42,7 +43,11 @@ def main() -> int:
     kinds = _kinds(asked)
     found: list[Result] = []
     began = time.monotonic()
-    with started(asked.broker) as servers, Stage.opened(*servers) as stage:
+    with (
+        suppress(KeyboardInterrupt),
+        started(asked.broker) as servers,
+        Stage.opened(*servers) as stage,
+    ):
         for seed in range(asked.seed, asked.seed + asked.rounds):
             result = _round(stage, seed, kinds[seed % len(kinds)])
             found.append(result)

@@ -21,6 +21,9 @@ from tests.crash.steps import ONCE, Plan, Point, places
 _KILLED = -signal.SIGKILL
 _PACE_MS = 15
 
+_SILENCE_S = 40.0
+"""The broker's `request_timeout_ms`, and a good part more."""
+
 BEFORE_OWNING = ("lock", "acquire", "declare")
 """Who stops here takes a shard for the first time when it wakes: from its heir, and by right."""
 
@@ -119,6 +122,16 @@ def cut(stage: Stage) -> str:
 
 def stall(stage: Stage) -> str:
     """The network stands still for a while, then goes on or is cut; the same program goes on."""
+    with_broker = isinstance(stage.broker, Apache) and stage.chance.random() < 0.5
+    return _stalled(stage, stage.chance.choice((0.5, 1.5, 5.0)), with_broker=with_broker)
+
+
+def silence(stage: Stage) -> str:
+    """The broker says nothing for longer than any request may take; the same program goes on."""
+    return _stalled(stage, _SILENCE_S, with_broker=True)
+
+
+def _stalled(stage: Stage, pause: float, *, with_broker: bool) -> str:
     with Proxy(stage.postgres.socket) as network:
         victim = stage.start(
             _telling(stage, 1)._replace(constants={"ledger.store.log:ANSWER_S": 2}),
@@ -129,8 +142,6 @@ def stall(stage: Stage) -> str:
         if place is None:
             victim.expect(0)
             return "not reached"
-        pause = stage.chance.choice((0.5, 1.5, 5.0))
-        with_broker = isinstance(stage.broker, Apache) and stage.chance.random() < 0.5
         stalled = stage.broker.network if with_broker else network  # type: ignore[union-attr]
         stalled.stall()
         time.sleep(pause)
@@ -198,6 +209,7 @@ KINDS = {
     "freeze": Kind(freeze, 3),
     "cut": Kind(cut, 3),
     "stall": Kind(stall, 1),
+    "silence": Kind(silence, 0, is_apache_only=True),
     "group": Kind(group, 1, is_apache_only=True, pools=POOLS, partitions=PARTITIONS),
     "snapshot": Kind(snapshot, 0, is_apache_only=True, pools=POOLS, partitions=PARTITIONS),
 }
