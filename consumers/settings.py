@@ -42,7 +42,7 @@ class RunSettings(NamedTuple):
     partitions: tuple[int, ...] | None = None
     group: str | None = None
     session_timeout_ms: int = 6_000
-    heartbeat_ms: int = 1_500
+    heartbeat_ms: int = 1_000
     batch_events_max: int = 1000
     batch_age_max_ms: int = 20
     merge_wait_ms: int = 500

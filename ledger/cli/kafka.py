@@ -97,7 +97,7 @@ def run(
         partitions=_numbers(partitions),
         group=group,
         session_timeout_ms=int(session_timeout * 1000),
-        heartbeat_ms=int(session_timeout * 250),
+        heartbeat_ms=int(session_timeout * 1000) // 6,
         batch_events_max=batch_events,
         batch_age_max_ms=batch_age,
         merge_wait_ms=merge_wait,

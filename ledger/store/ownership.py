@@ -21,7 +21,7 @@ from ledger.errors import FenceLost
 LOCK_CLASS = 1_667_589_235
 """Of the advisory locks; their number is the shard's."""
 
-PATIENCE_MS = 2_000
+PATIENCE_MS = 1_000
 """Longest that a writer in good health, in the middle of a batch, keeps its heir waiting."""
 
 _ENDS_MS = 5_000
