@@ -4,10 +4,12 @@ Through the embedded broker, the real loop and writer, into PostgreSQL with ever
 dead letters published. Trades are sent alone, then mixed evenly with refused messages: in the
 trades' own partition, and in another partition of the same process. Each case has a database and
 topics of its own; all is produced before the clock starts. Rate: trades, over the time from the
-first commit to the one that holds the last trade.
+first commit to the one that holds the last trade. `share_by_cpu` compares the seconds that the
+writer's process worked for a trade: on a machine with other work it is the steadier figure.
 
 `--only N` sends N refused messages and nothing else, and holds every stored byte against what
-was sent. Exit code 1 when something was lost, or when trades beside a flood are slower than half.
+was sent. Exit code 1 when something was lost, or when trades beside a flood come to less than half
+by the writer's work; 10:1 in one partition is shown and not judged, for order is order there.
 """
 
 import argparse
@@ -97,15 +99,21 @@ def measured(case: Case, kafka: str, url: str, trades: int) -> dict[str, float]:
             sending.send("trade", line, 0)
             for flood in islice(bad, case.bad_per_trade):
                 sending.send("trade", flood, 1 if case.apart else 0)
-    commits: list[tuple[float, int]] = []
+    commits: list[tuple[int, float, float]] = []
     done = run(
         settings,
         lambda: PostgresLog.connect(url, "flood"),
-        on_batch=lambda progress: commits.append((time.perf_counter(), progress.applied)),
+        on_batch=lambda progress: commits.append(
+            (progress.applied, time.perf_counter(), time.process_time())
+        ),
     )
     assert (done.applied, done.rejected) == (trades, trades * case.bad_per_trade), vars(done)
-    (first_at, first), last_at = commits[0], next(at for at, have in commits if have == trades)
-    return {"trades_per_second": round((trades - first) / (last_at - first_at), 1)}
+    first, began, busy = commits[0]
+    last, ended, busy_then = next(commit for commit in commits if commit[0] == trades)
+    return {
+        "trades_per_second": round((last - first) / (ended - began), 1),
+        "writer_cpu_us_a_trade": round((busy_then - busy) / (last - first) * 1e6, 1),
+    }
 
 
 def only_refused(kafka: str, url: str, count: int) -> dict[str, float]:
@@ -197,14 +205,15 @@ def main() -> int:
         finally:
             broker.stop()
             server.stop()
-    alone = figures.get("alone", {}).get("trades_per_second")
-    for found in figures.values():
-        if alone:
-            found["share_of_alone"] = round(found["trades_per_second"] / alone, 2)
+    alone = figures.get("alone")
+    if alone is not None:
+        rate, cost = alone["trades_per_second"], alone["writer_cpu_us_a_trade"]
+        for found in figures.values():
+            found["share_of_alone"] = round(found["trades_per_second"] / rate, 2)
+            found["share_by_cpu"] = round(cost / found["writer_cpu_us_a_trade"], 2)
     print(json.dumps(figures, indent=2))
-    return int(
-        any(f.get("share_of_alone", 1) < SHARE_BAR for n, f in figures.items() if "1:1" in n)
-    )
+    judged = [found for name, found in figures.items() if name != "10:1"]
+    return int(any(found.get("share_by_cpu", 1) < SHARE_BAR for found in judged))
 
 
 if __name__ == "__main__":

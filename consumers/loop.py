@@ -11,8 +11,10 @@ of an earlier assignment never mix with those of a later one.
 
 Back pressure: nothing is polled while a buffer is long and its merge can go on. (Pausing the one
 partition would be finer, but kafka-python 3.0.12 can lose track of what it parked for a paused
-partition, and then never fetches it again.) Memory is bounded by `buffer_messages_max`, one fetch a
-partition, and what arrives during `merge_wait_ms` while a merge waits for a lagging topic.
+partition, and then never fetches it again.) Where polling must go on for the sake of one topic, the
+buffer of another whose time is far ahead would grow without end: its tail is dropped, and read
+again later. So memory is bounded by three times `buffer_messages_max` a topic and partition, one
+poll, and what the client has fetched.
 """
 
 import logging
@@ -33,6 +35,9 @@ from ledger.ports import Message, Source
 
 _IDLE_MS = 100
 """Longest poll while nothing happens: how late a request to stop may be heard."""
+
+_TRIM_AT = 3
+"""A buffer of so many times its bound loses what is beyond the bound."""
 
 _GROUP_COMMIT_S = 1.0
 """How often the group's offsets follow those of the database, for lag tools."""
@@ -267,6 +272,11 @@ class Loop:
             merge = self._merges[place.partition]
             merge.add(rank, _messages(source, records))
             reading.next_offset = records[-1][3] + 1  # type: ignore[operator]
+            if merge.buffered(rank) > _TRIM_AT * self._settings.buffer_messages_max:
+                again = merge.trim(rank, self._settings.buffer_messages_max)
+                if again is not None:
+                    reading.next_offset = again
+                    self._consumer.seek(place, again)
         for place, reading in self._readings.items():
             self._measure(place, reading)
 
@@ -369,4 +379,4 @@ def _refuse_truncated(place: TopicPartition, next_offset: int, end: int) -> None
 
 def _note_commit(offsets: object, response: object) -> None:
     if isinstance(response, Exception):
-        logger.debug("the group's offsets were not updated: %s, %s", response, offsets)
+        logger.warning("the group's offsets were not updated: %s, %s", response, offsets)

@@ -57,6 +57,16 @@ class Merge:
         lane = self._lanes[rank]
         return lane.messages[lane.head].timestamp_ms if lane.rest else None
 
+    def trim(self, rank: int, keep: int) -> int | None:
+        """Drop what a topic has beyond so many messages; the offset of the first one dropped."""
+        lane = self._lanes[rank]
+        end = lane.head + keep
+        if end >= len(lane.messages):
+            return None
+        first = lane.messages[end].offset
+        del lane.messages[end:]
+        return first
+
     def any_buffered(self) -> bool:
         """Whether any topic has messages here."""
         return any(lane.rest for lane in self._lanes)

@@ -118,7 +118,7 @@ def _address(value: bytes, place: str) -> Addressed:
         pool = event.get("pool", _DEFAULT_POOL)
         elapsed = datetime.fromisoformat(occurred_at) - _EPOCH
         key = pool.encode()
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise ImportFailed(
             f"{place}: expected a JSON object with `kind`, `occurred_at` (RFC 3339) and maybe"
             f" `pool`; {type(fault).__name__}: {fault}"

@@ -12,7 +12,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import FrameType
 
@@ -43,6 +43,7 @@ class Progress:
     Attributes:
         applied, duplicates, rejected: Messages, since the start.
         failures: Of database or broker, in a row; 0 after a batch was committed.
+        halted: Why pools stand still, by name, as of the last batch.
     """
 
     def __init__(self) -> None:
@@ -51,6 +52,7 @@ class Progress:
         self.duplicates = 0
         self.rejected = 0
         self.failures = 0
+        self.halted: dict[str, str] = {}
 
     def add(self, taken: Outcome) -> None:
         """Count a committed batch."""
@@ -169,6 +171,7 @@ def _consume(
 
         def taken(outcome: Outcome) -> None:
             progress.add(outcome)
+            progress.halted = {pool: str(halt) for pool, halt in writer.halted.items()}
             telemetry.taken(outcome)
             if letters is not None and outcome.refused:
                 letters.publish(outcome.refused)
@@ -211,11 +214,13 @@ def _closing(log: Log, writer: Writer) -> Iterator[list[Writer]]:
     try:
         yield ended_well
     finally:
-        with suppress(LedgerError):
+        try:
             if ended_well:
                 writer.close()
             else:
                 log.close()
+        except LedgerError as fault:  # what was committed stays; the next start takes longer
+            _log.warning("states were not kept, or a connection not closed", fault=str(fault))
 
 
 @contextmanager
