@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from consumers.settings import RunSettings
 from consumers.simulation.broker import partition_of
 from consumers.simulation.members import House, Place
+from consumers.simulation.mending import park
 from consumers.simulation.traffic import Sent, Traffic
-from consumers.simulation.world import MICROSECONDS
+from consumers.simulation.world import MICROSECONDS, Member
 from consumers.topics import DEAD_LETTERS, name, roles
 
 PREFIX = "clearing"
@@ -33,13 +34,11 @@ class Director:
         self._house = house
         self._world, self._storm, self._broker = house.world, house.storm, house.broker
         self._plan = plan = house.storm.plan
-        self._traffic = Traffic(
-            plan,
-            lambda: self._storm.strikes("poison"),
-            lambda: self._storm.strikes("duplicates"),
-        )
+        self._traffic = Traffic(plan, self._storm.strikes)
         self._topics = list(roles(PREFIX))
         self._deleted = 0
+        self._attempts = 0
+        self._mending = False
         for topic in self._topics:
             self._broker.create(topic, plan.partitions)
         self._broker.create(LETTERS, 1)
@@ -139,6 +138,7 @@ class Director:
         """What may happen to the house at any moment, a few times a second."""
         chance, storm, now_us = self._world.chance, self._storm, self._world.now_us
         self._broker.group.expire(now_us)
+        self._mend()
         if storm.strikes("offsets-reset"):
             kept = self._broker.group.committed
             for where in list(kept):
@@ -157,6 +157,26 @@ class Director:
         if storm.strikes("recreate") and self._deleted < _RECREATIONS_MAX:
             self._delete(chance.choice(self._topics))
         self._world.after(chance.randrange(*_MOMENT_GAP_US), self._befall)
+
+    def _mend(self) -> None:
+        """Send two people to a halted pool, if none are on their way."""
+        halted, world = self._house.halted, self._world
+        if halted and not self._mending:
+            pool = min(halted)
+            message = halted[pool]
+            self._mending = True
+            self._attempts += 1
+
+            def done() -> None:
+                halted.pop(pool, None)
+                for place in self.places:
+                    place.stop()
+
+            def attempt(member: Member) -> None:
+                park(self._house, member, pool, message, done)
+                self._mending = False
+
+            world.start(f"operator{self._attempts}", attempt)
 
     def _add_rival(self) -> None:
         """Somebody starts one member more, for a while."""

@@ -12,6 +12,7 @@ from consumers.dead_letters import DeadLetters
 from consumers.loop import Loop, Outcome
 from consumers.settings import RunSettings
 from consumers.simulation.broker import Broker
+from consumers.simulation.curses import CURSE
 from consumers.simulation.kafka_clients import SimulatedClients, SimulatedConsumer
 from consumers.simulation.log import SimulatedLog
 from consumers.simulation.model import Broken, Model
@@ -32,6 +33,7 @@ class House:
 
     Attributes:
         changed: How many topics were deleted so far.
+        halted: Pools that a writer said stand still, each with the message.
         outcomes: How often lives ended how, for the report.
     """
 
@@ -40,6 +42,7 @@ class House:
         self.world, self.storm, self.broker, self.model = world, storm, broker, model
         self.books = MemoryLog()
         self.changed = 0
+        self.halted: dict[str, Message] = {}
         self.outcomes: dict[str, int] = {}
 
 
@@ -53,7 +56,7 @@ class Watched:
 
     def assign(self, partitions: Iterable[int]) -> None:
         self._writer.assign(partitions)
-        self._require_running()
+        self._note_halts()
 
     def revoke(self, partitions: Iterable[int]) -> None:
         self._writer.revoke(partitions)
@@ -64,12 +67,14 @@ class Watched:
     def take(self, messages: Sequence[Message]) -> Taken:
         self._house.model.taken(self._name, messages, self._consumer.delivered)
         taken = self._writer.take(messages)
-        self._require_running()
+        self._note_halts()
         return taken
 
-    def _require_running(self) -> None:
-        if self._writer.halted:
-            raise Broken(f"found halted pools: {dict(self._writer.halted)}; expected none")
+    def _note_halts(self) -> None:
+        for pool, halt in self._writer.halted.items():
+            if halt.message is None or not str(halt.event_id).startswith(CURSE):
+                raise Broken(f"found a halted pool: {halt}; expected none")
+            self._house.halted[pool] = halt.message
 
 
 class Place:

@@ -6,12 +6,12 @@ among the dead letters (`verify`). It never decides whether an event is accepted
 message, row, posting and letter against each other. Rows are read by attribute alone.
 
 Rules held at every commit: only the newest owner of a shard writes it; sequences have no gap;
-offsets only grow; whoever is refused at the fence has lost the shard. At the end, the rules of
+offsets never go back; whoever is refused at the fence has lost the shard. At the end, the rules of
 `_RULES`.
 """
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -73,7 +73,7 @@ class Model:
             for source, partition, offset in part.offsets:
                 where = (part.shard, source.topic_id, partition)
                 before = self.offsets.get(where, 0)
-                _require(offset > before, f"offset {offset} of {where}", f"more than {before}")
+                _require(offset >= before, f"offset {offset} of {where}", f"at least {before}")
                 self.offsets[where] = offset
 
     def fenced_off(self, writer: str, batch: Sequence[Any]) -> None:
@@ -103,12 +103,17 @@ class Model:
                 _require(first < second, f"{before[:4]} before {message[:4]}", "the other way")
 
     def lag(self, topics: Mapping[str, Sequence[int]]) -> int:
-        """Messages not in the books; `topics`: offset after the last one, by id and partition."""
-        reached: dict[tuple[str, int], int] = defaultdict(int)
+        """Messages that a shard has not passed.
+
+        Args:
+            topics: The offset after the last message, by id and partition.
+        """
+        reached: dict[tuple[str, int], int] = {}
         for (_, topic_id, partition), offset in self.offsets.items():
-            reached[topic_id, partition] = max(offset, reached[topic_id, partition])
+            least = reached.get((topic_id, partition), offset)
+            reached[topic_id, partition] = min(offset, least)
         return sum(
-            max(0, last - reached[topic_id, partition])
+            max(0, last - reached.get((topic_id, partition), 0))
             for topic_id, lasts in topics.items()
             for partition, last in enumerate(lasts)
         )
@@ -138,9 +143,7 @@ class Model:
                 same = value[: len(row.raw)] == row.raw and message.key == row.key
                 whole = len(row.raw) == len(value) or row.rejection == "message_too_large"
                 _require(same and whole, f"row {row.sequence} of {shard.name}: {row}", "as sent")
-        ends: dict[tuple[str, int], int] = defaultdict(int)
-        for (_, topic_id, partition), offset in self.offsets.items():
-            ends[topic_id, partition] = max(offset, ends[topic_id, partition])
+        numbers = {shard.name: shard.shard for shard in ending.shards}
         passed: Counter[str] = Counter()
         for topic_id, partitions in ending.topics.items():
             for partition, records in enumerate(partitions):
@@ -148,7 +151,8 @@ class Model:
                     place = (topic_id, partition, offset)
                     if message is None or place in rows:
                         continue
-                    if offset < ends[topic_id, partition]:
+                    pool = str(_content(message.value).get("pool"))
+                    if offset < self.offsets.get((numbers.get(pool, 0), topic_id, partition), 0):
                         passed[_known_again(message, place, ending)] += 1
                     else:
                         _require(topic_id not in ending.current, f"nothing of {place}", "a row")
@@ -275,14 +279,15 @@ def _require_flows(name: str, ending: Ending, shard: int, balances: Mapping[int,
 
 
 def _known_again(message: Any, place: tuple[str, int, int], ending: Ending) -> str:  # noqa: ANN401 - rows are read by attribute
-    """The pool that took the same event before; a message without a row must be one."""
+    """The pool that took or parked the same event; a message without a row must be one."""
     event = _content(message.value)
     pool = str(event.get("pool"))
     numbers = [shard.shard for shard in ending.shards if shard.name == pool]
     for row in ending.events[numbers[0]] if numbers else ():
-        if row.rejection is None and row.event_id == event.get("event_id"):
-            _require(_content(row.raw) == event, f"{place} passed over", "a conflict")
-            return pool
+        if row.event_id == event.get("event_id") and row.rejection in {None, "quarantined"}:
+            if _content(row.raw) == event:
+                return pool
+            _require(row.rejection is not None, f"{place} passed over", "a conflict")
     raise Broken(f"found no row of {place}: {message.value!r}; expected one")
 
 

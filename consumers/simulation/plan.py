@@ -11,6 +11,7 @@ from typing import NamedTuple
 FAULTS: Mapping[str, str] = {
     "duplicates": "producers send messages again, also spelled differently",
     "poison": "messages that must be refused: garbage, wrong keys, topics, ids with other content",
+    "curse": "the core breaks an invariant on an event, which two people must park",
     "reorder": "fetches bring any partitions, in any order and number",
     "delay": "a partition brings nothing for a while",
     "stale-end": "the end of a topic, or its id, is told as it was before",
@@ -29,12 +30,13 @@ FAULTS: Mapping[str, str] = {
 }
 """Names and meanings."""
 
-_DISORDERLY = {"stale-end", "clock", "zombie", "rivals", "recreate"}
-"""Faults that may make the merge by time go on without a topic."""
+_DISORDERLY = {"curse", "stale-end", "clock", "zombie", "rivals", "recreate"}
+"""Faults that may make the merge by time go on without a topic, or begin in its middle."""
 
 _RATES: Mapping[str, tuple[float, float]] = {
     "duplicates": (0.01, 0.3),  # of messages
     "poison": (0.01, 0.3),  # of messages
+    "curse": (0.0005, 0.01),  # of messages
     "reorder": (0.2, 1),  # of fetches
     "delay": (0.005, 0.1),  # of fetches
     "stale-end": (0.005, 0.1),  # of fetches

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from consumers.simulation.broker import Broker
+from consumers.simulation.curses import cursed_core
 from consumers.simulation.directing import LETTERS, Director
 from consumers.simulation.members import House
 from consumers.simulation.model import Broken, Ending, Model
@@ -66,7 +67,11 @@ def simulate(
         faults: Those that may be on.
         tell: Is given each line of the trace.
     """
-    run = _Run(plan_of(seed, faults), World(seed, tell))
+    with cursed_core():
+        return _simulated(_Run(plan_of(seed, faults), World(seed, tell)), steps)
+
+
+def _simulated(run: "_Run", steps: int) -> Verdict:
     found = None
     try:
         run.storm_for(steps)
@@ -168,4 +173,5 @@ class _Run:
     def _arrived(self, limit: int) -> bool:
         if self.world.steps >= limit:
             return True
-        return not self._director.lag() and not self._director.missing_letters()
+        standing = self._house.halted or self._director.lag()
+        return not standing and not self._director.missing_letters()

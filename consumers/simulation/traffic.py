@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
+from consumers.simulation.curses import CURSE
 from consumers.simulation.plan import Plan
 from consumers.topics import role_of
 
@@ -53,15 +54,13 @@ class Traffic:
         skew_ms: How far their clock is from the world's.
     """
 
-    def __init__(
-        self, plan: Plan, is_poison: Callable[[], bool], is_again: Callable[[], bool]
-    ) -> None:
-        """Producers of a plan's pools, with two dice for their mistakes."""
+    def __init__(self, plan: Plan, strikes: Callable[[str], bool]) -> None:
+        """Producers of a plan's pools, with the dice for their mistakes."""
         self.sent: list[Sent] = []
         self.skew_ms = 0
         self._plan = plan
         self._chance = Random(f"{plan.seed}:traffic")  # noqa: S311 - seeded on purpose
-        self._is_poison, self._is_again = is_poison, is_again
+        self._strikes = strikes
         self._count = 0
         self._now_ms = 0
         self._marks = {(pool, name): 10_000 for pool in plan.pools for name in _TERMS}
@@ -72,12 +71,14 @@ class Traffic:
     def next(self, now_ms: int) -> Sent:
         """One more message."""
         self._now_ms = now_ms
-        if self._waiting and not self._is_poison():
+        if self._waiting and not self._strikes("poison"):
             message = self._waiting.pop(0)
-        elif self.sent and self._is_again():
+        elif self.sent and self._strikes("duplicates"):
             message = self._again()
-        elif self.sent and self._is_poison():
+        elif self.sent and self._strikes("poison"):
             message = self._poison()
+        elif self._strikes("curse"):
+            message = self._sound(self._event() | {"event_id": f"{CURSE}{self._count}"})
         else:
             message = self._sound(self._event())
         self.sent.append(message)

@@ -37,8 +37,8 @@ def simulate(
 
     The consumer, the writer and the core are real; clock, broker, log and machines are simulated.
     One seed makes one history. A failing seed ends the run, and prints the line that runs it again.
-    Faults: duplicates, poison, reorder, delay, lost-fetch, offsets-reset, recreate, crash,
-    lost-answer, disconnect, serialization, disk-full, rivals, zombie, stop, clock.
+    Faults: duplicates, poison, curse, reorder, delay, stale-end, lost-fetch, offsets-reset,
+    recreate, crash, lost-answer, disconnect, serialization, disk-full, rivals, zombie, stop, clock.
 
     Example: clearing simulate 1 --seeds 100
     """
