@@ -109,13 +109,17 @@ def run(
     with shown(log_level, log_format), database(database_url) as url:
         telemetry = Telemetry(lag_max_s=ready_lag, books=url)
         with watched(telemetry, metrics_address, metrics_port):
-            consume(
+            done = consume(
                 chosen,
                 lambda: PostgresLog.connect(url, "clearing run", observer=telemetry, tenure=tenure),
                 on_batch=told.batch,
                 seal=Sealer(signer()),
                 telemetry=telemetry,
             )
+    for halt in done.halted.values():
+        notes.print(f"HALTED: {halt}", markup=False)
+    if done.halted:
+        raise typer.Exit(1)
 
 
 def produce(

@@ -58,7 +58,11 @@ def test_a_halted_pool_stays_while_another_goes_on_until_its_message_is_parked(
         assert len(rows(database_url, "other")) == 11
 
         desk.send(deposit("more", "7", "other"), at_ms=START_MS + 3)
-        consume(desk, database_url)
+        where = ("--kafka", desk.settings.bootstrap_servers, "--database-url", database_url)
+        words = ["run", "--drain", "--topic-prefix", desk.settings.prefix, "--quiet", *where]
+        stopped = CliRunner().invoke(app, words)
+        assert stopped.exit_code == 1
+        assert "HALTED: pool main is halted at event 7" in stopped.stderr
         assert rows(database_url, "main") == first
         assert [row[1] for row in rows(database_url, "other")][-1] == "more"
 
