@@ -105,21 +105,17 @@ def run(
         accept_changed_topics=accept_changed_topics,
     )
     tenure = Tenure() if group is None else None  # members of a group hand shards over
-    told = _Told(quiet=quiet)
     with shown(log_level, log_format), database(database_url) as url:
         telemetry = Telemetry(lag_max_s=ready_lag, books=url)
         with watched(telemetry, metrics_address, metrics_port):
             done = consume(
                 chosen,
                 lambda: PostgresLog.connect(url, "clearing run", observer=telemetry, tenure=tenure),
-                on_batch=told.batch,
+                on_batch=_Told(quiet=quiet).batch,
                 seal=Sealer(signer()),
                 telemetry=telemetry,
             )
-    for halt in done.halted.values():
-        notes.print(f"HALTED: {halt}", markup=False)
-    if done.halted:
-        raise typer.Exit(1)
+    _tell_halts(done)
 
 
 def produce(
@@ -184,6 +180,14 @@ class _Told:
                 duplicates=done.duplicates,
                 rejected=done.rejected,
             )
+
+
+def _tell_halts(done: Progress) -> None:
+    """Exit 1 when pools stand still."""
+    for halt in done.halted.values():
+        notes.print(f"HALTED: {halt}", markup=False)
+    if done.halted:
+        raise typer.Exit(1)
 
 
 def kafka_settings(kafka: str | None, topic_prefix: str | None) -> RunSettings:
