@@ -1,5 +1,8 @@
 """Run revisions: as the owner of the schema, in one transaction, on the URL that was handed over.
 
+One migration at a time. It never waits longer than two seconds for a lock, because whoever comes
+after it would wait behind it; `ledger.store.migrate` tries again.
+
 From the command line (`alembic -x url=postgresql://... current`) or by `ledger.store.migrate`.
 """
 
@@ -21,11 +24,17 @@ def _url() -> str:
     return str(handed or os.environ.get("CLEARING_DATABASE_URL", ""))
 
 
+def _lock_timeout() -> str:
+    return str(context.config.attributes.get("lock_timeout", "2s"))
+
+
 def _run() -> None:
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(_url()), poolclass=NullPool
     )
     with engine.connect() as connection, connection.begin():
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_lock_timeout()}'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(1667589237, 0)"))
         prepare(connection)
         context.configure(
             connection=connection, target_metadata=metadata, version_table_schema="ledger"

@@ -80,11 +80,13 @@ def _guarded(part: Part, condition: Condition) -> Iterator[Check]:
         yield bad(part.name, f"could not be looked at: {fault}", "see the log of the database")
 
 
-def schema_check(revision: str | None, found: str | None) -> Check:
+def schema_check(revision: str | None, found: str | None, oldest: str | None = None) -> Check:
     """Whether the schema is the one of this program."""
     expected = f"revision {newest()}, schema {fingerprint()}"
     if found is None:
         return bad("schema", "there is none", "clearing migrate")
+    if revision is not None and revision > newest() and newest() >= (oldest or revision):
+        return ok("schema", f"revision {revision}, which admits programs of {newest()}")
     if found != fingerprint() or revision not in {newest(), None}:
         return bad(
             "schema",

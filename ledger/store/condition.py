@@ -20,7 +20,7 @@ from ledger.store import checkpoints
 from ledger.store.expected import Privilege
 from ledger.store.faults import translated
 from ledger.store.ownership import LOCK_CLASS
-from ledger.store.schema import MADE_BY
+from ledger.store.schema import MadeBy
 
 REJECTIONS_MAX = 10_000
 
@@ -219,21 +219,23 @@ class Condition:
             found.append(Clock(row[0] - (before + after) / 2, (after - before) / 2))
         return min(found, key=lambda clock: clock.uncertain_s)
 
-    def schema(self) -> tuple[str | None, str | None]:
-        """Revision and fingerprint of the schema; None where there is none."""
+    def schema(self) -> tuple[str | None, str | None, str | None]:
+        """Revision and fingerprint of the schema, and the oldest that it admits, or None."""
         rows = self._rows(
             "SELECT obj_description(to_regnamespace('ledger'), 'pg_namespace'),"
             " EXISTS (SELECT FROM pg_class WHERE relname = 'alembic_version'"
             "          AND relnamespace = to_regnamespace('ledger'))"
         )
         made_by = rows[0][0]
-        fingerprint = None if made_by is None else str(made_by).removeprefix(MADE_BY)
+        known = MadeBy.read(made_by)
+        fingerprint = made_by if known is None else known.fingerprint
+        oldest = None if known is None else known.oldest
         if not rows[0][1]:
-            return None, fingerprint
+            return None, fingerprint, oldest
         with suppress(errors.InsufficientPrivilege):
             revisions = self._connection.execute("SELECT version_num FROM ledger.alembic_version")
-            return str(revisions.fetchall()[0][0]), fingerprint
-        return None, fingerprint
+            return str(revisions.fetchall()[0][0]), fingerprint, oldest
+        return None, fingerprint, oldest
 
     def roles(self) -> list[Role]:
         """Roles of the ledger, by name."""

@@ -1,12 +1,15 @@
-"""The whole schema in one order: tables from metadata, the rest from the SQL files beside it.
+"""The newest schema in one order: tables from metadata, the rest from the SQL files beside it.
 
-Everything is said once: the migration calls `create`, and so does the test that compares a migrated
-database with it by `pg_dump`.
+Databases are not made by this but by the revisions in `migrations`, released ones being SQL that
+never changes. A test makes both and compares them by `pg_dump`, so whoever changes a definition
+adds a revision that changes the databases.
 """
 
 import hashlib
+import re
 from importlib import resources
-from typing import cast
+from importlib.resources.abc import Traversable
+from typing import NamedTuple, Self, cast
 
 import psycopg
 from sqlalchemy import Connection
@@ -15,8 +18,14 @@ from ledger.store.tables import metadata
 
 OWNER = "clearing_owner"
 
-MADE_BY = "The books of the clearing ledger, schema "
-"""How the comment on the schema begins; its fingerprint follows."""
+REVISION = "0002"
+"""Of the migrations that lead to these definitions."""
+
+OLDEST = "0001"
+"""Programs of this revision and later ones may work with these definitions."""
+
+_MADE_BY = "The books of the clearing ledger, schema {} ({}), for programs of {} or later"
+_READ = re.compile(_MADE_BY.replace("(", r"\(").replace(")", r"\)").format(*["([0-9a-f]+)"] * 3))
 
 _BEFORE_TABLES = ("subjects.sql",)
 _PROGRAM = ("guards.sql", "partitions.sql")
@@ -30,6 +39,35 @@ _VIEWS = (
     "comments.sql",
 )
 _GRANTS = (("sql", "grants.sql"), ("views", "access.sql"))
+
+
+class MadeBy(NamedTuple):
+    """What the comment on the schema says.
+
+    Attributes:
+        revision: That the database is at.
+        fingerprint: Of the SQL that led there.
+        oldest: The first revision whose programs may read and write it.
+    """
+
+    revision: str
+    fingerprint: str
+    oldest: str
+
+    @classmethod
+    def of(cls, revision: str, oldest: str) -> Self:
+        """Of a revision that this program has."""
+        return cls(revision, fingerprint(revision), oldest)
+
+    @classmethod
+    def read(cls, comment: object) -> Self | None:
+        """From the comment; None where it is another one, or none."""
+        found = _READ.fullmatch(str(comment))
+        return None if found is None else cls(*found.groups())
+
+    def statement(self) -> str:
+        """The statement that writes the comment."""
+        return f"COMMENT ON SCHEMA ledger IS '{_MADE_BY.format(*self)}'"
 
 
 def prepare(connection: Connection) -> None:
@@ -52,16 +90,21 @@ def create(connection: Connection) -> None:
         _run(connection, _text("views", name))
     for folder, name in _GRANTS:
         _run(connection, _text(folder, name))
-    _run(connection, f"COMMENT ON SCHEMA ledger IS '{MADE_BY}{fingerprint()}'")
+    _run(connection, MadeBy.of(REVISION, OLDEST).statement())
 
 
-def fingerprint() -> str:
-    """Tells this schema from any other: a hash of all that `create` is made of."""
-    whole = [resources.files("ledger.store").joinpath("tables.py").read_text("utf-8")]
-    whole += [_text("views", name) for name in (*_BEFORE_TABLES, *_VIEWS)]
-    whole += [_text("sql", name) for name in ("roles.sql", *_PROGRAM)]
-    whole += [_text(folder, name) for folder, name in _GRANTS]
-    return hashlib.sha256("\0".join(whole).encode()).hexdigest()[:16]
+def fingerprint(revision: str = REVISION) -> str:
+    """Tells a schema from any other of the same number: a hash of all SQL that leads to it."""
+    made = hashlib.sha256()
+    for folder in _by_name(resources.files("migrations.versions")):
+        if folder.is_dir() and folder.name[:1].isdigit() and folder.name[:4] <= revision:
+            for file in _by_name(folder):
+                made.update(file.read_bytes() + b"\0")
+    return made.hexdigest()[:16]
+
+
+def _by_name(folder: Traversable) -> list[Traversable]:
+    return sorted(folder.iterdir(), key=lambda one: one.name)
 
 
 def _text(folder: str, name: str) -> str:

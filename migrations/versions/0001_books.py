@@ -1,14 +1,11 @@
 """The books: tables, guards, partitions, roles, reporting views.
 
-Until the first release this revision *is* the schema (`ledger.store.schema`). From then on it is
-frozen as the SQL that it ran, and every change is a revision of its own.
+Released: neither this nor its SQL is changed again.
 """
 
 from typing import NoReturn
 
-from alembic import op
-
-from ledger.store.schema import create
+from migrations.released import run
 
 revision = "0001"
 down_revision = None
@@ -18,7 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make everything."""
-    create(op.get_bind())
+    run("0001_books", revision, oldest="0001")
 
 
 def downgrade() -> NoReturn:

@@ -14,7 +14,6 @@ from tests.integration.test_tampering import CARRIED, altered
 from tests.integration.varied_books import fresh
 from tests.unit.desk import BEGINNING, said
 
-
 KEPT = ("carried_leaf", "carried_balance", "carried_fact", "snapshot")
 
 CHANGES = {

@@ -2,8 +2,8 @@
 
 A kept log is a JSON file: the messages of a leveraged history in order, each with the version of
 the rules that decided it, and what they led to: the chain over all events and outcomes, and the
-hash of the state. Once a version was released its file is never made again; before that it is made
-anew when records or canonical bytes change.
+hash of the state. Versions 1 and 2 are released with 0.1.0: their files are never made again, and
+this program writes only those that are missing.
 """
 
 import json
@@ -67,7 +67,7 @@ def ended(desk: Desk) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write a log for each version, and one that crosses from each to the next."""
+    """Write what is missing: a log for each version, and one that crosses from each to the next."""
     messages = told()
     half = len(messages) // 2
     logs = {f"rules-{rules}": [(rules, text) for text in messages] for rules in RULES_VERSIONS}
@@ -75,6 +75,8 @@ def main() -> None:
         versions = [older] * half + [newer] * (len(messages) - half)
         logs[f"rules-{older}-to-{newer}"] = list(zip(versions, messages, strict=True))
     for name, log in logs.items():
+        if (LOGS / f"{name}.json").exists():
+            continue
         kept = {**ended(lived(log)), "messages": log}
         (LOGS / f"{name}.json").write_text(json.dumps(kept, indent=0), encoding="utf-8")
 
