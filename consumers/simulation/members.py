@@ -55,6 +55,7 @@ class Watched:
         self._writer, self._house, self._name, self._consumer = writer, house, name, consumer
 
     def assign(self, partitions: Iterable[int]) -> None:
+        self._house.model.assigned(self._name, list(partitions))
         self._writer.assign(partitions)
         self._note_halts()
 

@@ -81,6 +81,11 @@ class Model:
         owners = {part.shard: self._owners.get(part.shard) for part in batch}
         _require(set(owners.values()) != {writer}, f"{writer} was refused", f"it owns {owners}")
 
+    def assigned(self, writer: str, partitions: Sequence[int]) -> None:
+        """A writer begins to read partitions where the books stand, maybe once more."""
+        for partition in partitions:
+            self._last.pop((writer, partition), None)
+
     def taken(
         self, writer: str, messages: Sequence[Any], delivered: Mapping[tuple[str, int, int], int]
     ) -> None:

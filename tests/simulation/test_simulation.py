@@ -19,7 +19,7 @@ def require_well(verdict: Verdict, options: str = "") -> None:
     assert verdict.found is None, f"{verdict.found}; run it again: {again}"
 
 
-@pytest.mark.parametrize("seed", [6, 7, 13, 17])
+@pytest.mark.parametrize("seed", [6, 7, 13, 10102])
 def test_books_hold_under_every_fault(seed: int) -> None:
     require_well(simulate(seed))
 
