@@ -123,13 +123,14 @@ def told(url: str, at: int) -> dict[str, list[tuple[Any, ...]]]:
     for name in PAST:
         query = f"SELECT * FROM reporting.{name}('main', %s) ORDER BY 1, 2, 3, 4, 5"
         told[name] = asked(url, query, at)
-    told["owed"] = list(cash(url, at))
+    told["owed"] = held_by_all(url, at)
     return told
 
 
-def cash(url: str, at: int) -> list[tuple[str, str, int]]:
+def held_by_all(url: str, at: int) -> list[tuple[Any, ...]]:
+    """Of each participant, as proofs of liabilities read it."""
     with owed(url, "main", at) as books:
-        return sorted(books.cash())
+        return sorted((one for _, page in books.held() for one in page), key=str)
 
 
 def test_idle_accounts_terms_and_prices_outlive_their_partition(
@@ -168,7 +169,7 @@ def test_what_was_before_is_refused_and_not_guessed(database_url: str, tmp_path:
             with pytest.raises(psycopg.Error, match="events up to 120 of shard 1 were detached"):
                 asked(database_url, f"SELECT * FROM reporting.{name}('main', %s)", at)
     with pytest.raises(StoreError, match="were detached"):
-        cash(database_url, 119)
+        held_by_all(database_url, 119)
 
 
 def test_only_rows_that_were_hashed_are_carried(books: str, tmp_path: Path) -> None:
