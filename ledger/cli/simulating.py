@@ -7,6 +7,7 @@ import itertools
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -47,11 +48,11 @@ def simulate(
     from consumers.simulation.run import simulate as run  # noqa: PLC0415
 
     allowed = _allowed(faults, FAULTS)
-    logging.disable(logging.ERROR)  # members stop and start all the time here
     totals: dict[str, Any] = {"seeds": 0, "steps": 0, "messages": 0, "seconds": 0}
     began = shown = time.monotonic()
     for number in _numbers(seed, seeds, seconds, began):
-        verdict = run(number, steps=steps or STEPS, faults=allowed, tell=say if trace else None)
+        with _silence():
+            verdict = run(number, steps=steps or STEPS, faults=allowed, tell=say if trace else None)
         totals["seeds"] += 1
         totals["steps"] += verdict.steps
         totals["messages"] += verdict.messages
@@ -65,6 +66,17 @@ def simulate(
             notes.print(f"{totals['seeds']} seeds, up to {number}: all well")
     if not (seeds is seconds is None):
         _tell_totals(totals, seed, time.monotonic() - began, as_json=as_json)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """No logs: members stop and start all the time here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _allowed(given: str | None, known: Iterable[str]) -> tuple[str, ...]:
