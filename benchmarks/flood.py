@@ -8,8 +8,8 @@ first commit to the one that holds the last trade. `share_by_cpu` compares the s
 writer's process worked for a trade: on a machine with other work it is the steadier figure.
 
 `--only N` sends N refused messages and nothing else, and holds every stored byte against what
-was sent. Exit code 1 when something was lost, or when trades beside a flood come to less than half
-by the writer's work; 10:1 in one partition is shown and not judged, for order is order there.
+was sent. Exit code 1 when something was lost, or when trades beside a flood come at less than half
+their rate; 10:1 in one partition is shown and not judged, for order is order there.
 """
 
 import argparse
@@ -213,7 +213,7 @@ def main() -> int:
             found["share_by_cpu"] = round(cost / found["writer_cpu_us_a_trade"], 2)
     print(json.dumps(figures, indent=2))
     judged = [found for name, found in figures.items() if name != "10:1"]
-    return int(any(found.get("share_by_cpu", 1) < SHARE_BAR for found in judged))
+    return int(any(found.get("share_of_alone", 1) < SHARE_BAR for found in judged))
 
 
 if __name__ == "__main__":
