@@ -149,7 +149,7 @@ def _begun(
         file = str(scope.anchors)
         signed, wrong = CheckpointCheck(books, head, trusted, anchors, file).run()
         found += wrong
-        found += check_carried(books, head)
+        found += check_carried(books, head, signed)
         planned = list(_planned(books, head, scope, signed))
         tasks += planned
         pools.append(_pool(head, len(signed), planned))

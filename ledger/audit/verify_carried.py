@@ -2,8 +2,10 @@
 
 * The partitions follow each other from event 1 up to the first event at hand.
 * Each row is of one of them, and both hashes of each are those of its rows.
+* Pool times ascend, between those of checkpoints on the way and of the first event at hand.
 * The posting of an account after what is carried goes on from there.
-* What has not moved since is what the newest kept state says, which a checkpoint names.
+* What has not moved since is what the newest kept state says; that one a checkpoint names.
+* Where nothing was detached, nothing is carried.
 
 Sums over all accounts against the newest checkpoint, and against those on the way, are checked by
 `verify_checkpoints` and `verify_fold`. Who rewrites rows and hashes alike can alter only what none
@@ -13,15 +15,19 @@ Cost: one walk over the carried rows, two index probes an account. Memory: a sta
 """
 
 import hashlib
+import zlib
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ledger.arrivals import UNROUTED
 from ledger.audit.findings import Finding, Findings
-from ledger.audit.verify_chain import Registries
+from ledger.audit.verify_chain import Registries, Signed
 from ledger.audit.verify_tasks import kept_state
 from ledger.core.state import State
 from ledger.store import carried
 from ledger.store.auditing import Audited, Head
+from ledger.store.bodies import unpacked
 from ledger.store.carried import CarriedLeaf, Seam
 
 
@@ -33,23 +39,21 @@ class _Hashes(NamedTuple):
     facts: "hashlib._Hash"
 
 
-def check_carried(books: Audited, head: Head) -> list[Finding]:
-    """What is wrong with the rows carried in one shard."""
+def check_carried(books: Audited, head: Head, signed: Sequence[Signed]) -> list[Finding]:
+    """What is wrong with the rows carried in one shard; `signed` are its checkpoints."""
     leaves = carried.leaves(books.connection, head.shard.shard)
-    held_from = head.leaves[0][0] if head.leaves else 1
-    if not leaves and held_from == 1:
-        return []
-    return _Check(books, head, leaves, held_from).run()
+    return _Check(books, head, leaves, signed).run()
 
 
 class _Check:
     def __init__(
-        self, books: Audited, head: Head, leaves: list[CarriedLeaf], held_from: int
+        self, books: Audited, head: Head, leaves: list[CarriedLeaf], signed: Sequence[Signed]
     ) -> None:
         self._books = books
         self._shard = head.shard
         self._leaves = leaves
-        self._held_from = held_from
+        self._signed = signed
+        self._held_from = head.leaves[0][0] if head.leaves else 1
         self._last = leaves[-1].last if leaves else 0
         self._found = Findings(head.shard.name)
         number = head.shard.shard
@@ -57,8 +61,10 @@ class _Check:
 
     def run(self) -> list[Finding]:
         self._tiled()
+        self._timed()
         self._rows()
-        self._seams()
+        if self._leaves or self._held_from > 1:
+            self._seams()
         return self._found.all
 
     def _tiled(self) -> None:
@@ -71,6 +77,21 @@ class _Check:
         if self._held_from not in ends:  # the newest may be carried and not detached yet
             at = self._last or self._held_from
             self._add(at, "carried_leaf", "last", self._held_from - 1, self._last, said)
+
+    def _timed(self) -> None:
+        """Pool time never goes back, nor differs from that of checkpoints and of the next event."""
+        ends = {one.last for one in self._leaves}
+        times = [(one.last, one.pool_time or 0, 1) for one in self._leaves]
+        for checkpoint, _ in self._signed:
+            if checkpoint.sequence <= self._last:
+                times.append((checkpoint.sequence, checkpoint.pool_time or 0, 0))
+        after = self._books.event(self._shard.shard, self._last + 1) if ends else None
+        if after is not None:
+            times.append((after.sequence, after.pool_time or 0, 2))
+        for (at, before, _), (then, time, _) in pairwise(sorted(times)):
+            if before > time or (at == then and before != time):
+                said = f"pool time never goes back, and it is {time} at event {then}"
+                self._add(at, "carried_leaf", "pool_time", f"{time} or less", before, said)
 
     def _rows(self) -> None:
         hashes = self._headed()
@@ -116,14 +137,15 @@ class _Check:
             if of.leaf.first <= sequence <= of.leaf.last:
                 return of
         said = "an event of no partition that was detached"
-        self._add(sequence, table, "sequence", f"1 to {self._last}", sequence, said)
+        expected = f"1 to {self._last}" if self._last else "no row"
+        self._add(sequence, table, "sequence", expected, sequence, said)
         return None
 
     def _seams(self) -> None:
         at, state = self._kept_state()
         for seam in carried.seams(self._books.connection, self._shard.shard, self._last):
             self._goes_on(seam)
-            if state is not None and seam.carried_postings is not None:
+            if state is not None:
                 moved = seam.sequence is not None and seam.sequence <= at
                 if not moved:
                     self._compare(at, state, seam)
@@ -147,19 +169,32 @@ class _Check:
         known = number < len(journal.keys)
         said = f"account {number}, idle since then, in the state that was kept after event {at}"
         names = (
-            ("account_sequence", journal.sequences[number] if known else 0, seam.carried_postings),
-            ("balance", journal.balances[number] if known else 0, seam.carried),
+            (
+                "account_sequence",
+                journal.sequences[number] if known else 0,
+                seam.carried_postings or 0,
+            ),
+            ("balance", journal.balances[number] if known else 0, seam.carried or 0),
         )
         for name, expected, found in names:
             self._differ(self._last, "carried_balance", name, expected, found, said)
 
     def _kept_state(self) -> tuple[int, State | None]:
-        """The newest state kept since, where one can be read."""
+        """The newest state kept since that a checkpoint names; it is told where there is none."""
+        if self._shard.name.startswith(UNROUTED):
+            return 0, None
+        named = {one.checkpoint.sequence: one.checkpoint.state_hash for one in self._signed}
         kept = [one for one in self._books.snapshots(self._shard.shard) if one[0] >= self._last]
         for at, _, body in reversed(kept):
             state = kept_state(body)
-            if state is not None:
+            if state is not None and named.get(at) == _state_hash(body):
                 return at, state
+        said = (
+            "no state kept since is that of a checkpoint, so accounts at rest are held against"
+            " nothing: let the writer keep one (stop it in good order once)"
+        )
+        found = ", ".join(str(at) for at, _, _ in kept) or None
+        self._add(self._last, "snapshot", "sequence", "a state of a checkpoint", found, said, 2)
         return 0, None
 
     def _add(
@@ -178,3 +213,10 @@ class _Check:
         self, at: int, table: str, field: str, expected: object, found: object, says: str
     ) -> None:
         self._found.differ(at, table, field, expected, found, says)
+
+
+def _state_hash(body: bytes) -> bytes | None:
+    try:
+        return hashlib.sha256(unpacked(body)).digest()
+    except zlib.error:
+        return None

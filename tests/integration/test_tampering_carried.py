@@ -143,3 +143,40 @@ def test_a_hash_that_was_made_again_does_not_make_up_for_the_one_before(books: s
     altered(books, REHASHED.format(1).replace("balances, facts", "facts, balances"))
     found = verify(books, Scope("quick")).found
     assert {one.sequence for one in found if one.field == "hash of rows"} == {4, 8}
+
+
+def test_a_balance_taken_out_with_its_hash_is_found_by_the_kept_state(books: str) -> None:
+    forged(books, f"DELETE FROM ledger.carried_balance WHERE sequence > 8 AND {CORA}")
+    found = [one for one in verify(books, Scope("quick")).found if one.field == "balance"]
+    assert [(one.table, one.expected, one.found) for one in found] == [
+        ("carried_balance", "10000", "0")
+    ]
+
+
+@pytest.mark.parametrize("first", [1, 5, 9])
+def test_a_pool_time_forged_with_its_hash_is_found(books: str, first: int) -> None:
+    later = "pool_time = pool_time + interval '1 second'"
+    forged(books, f"UPDATE ledger.carried_leaf SET {later} WHERE first = {first}")
+    found = verify(books, Scope("quick")).found
+    assert {(one.table, one.field) for one in found} == {("carried_leaf", "pool_time")}
+
+
+def test_a_state_that_no_checkpoint_names_is_no_proof_of_accounts_at_rest(books: str) -> None:
+    altered(books, "UPDATE ledger.snapshot SET sequence = sequence - 1")
+    found = {(one.table, one.expected) for one in verify(books, Scope("quick")).found}
+    assert ("snapshot", "a state of a checkpoint") in found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_carried_from_nowhere_are_found_in_every_mode(
+    postgres: embedded.Embedded, mode: str
+) -> None:
+    with fresh(postgres, "carried_from_nowhere") as url:
+        live(url, [*BEGINNING, *deposits(1, "anna", "ben")])
+        altered(
+            url,
+            "INSERT INTO ledger.carried_balance VALUES (1, 1, 100, 100, 1, 5)",
+            "INSERT INTO ledger.carried_fact VALUES (1, 100, now(), 'mark', 'LIN', '{}')",
+        )
+        found = verify(url, Scope(mode)).found
+    assert {one.table for one in found} == {"carried_balance", "carried_fact"}
