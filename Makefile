@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 SOURCES := ledger consumers migrations tests tools docs/figures $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash-test check fuzz simulate bench bench-quick lock clean
+.PHONY: help setup demo test crash-test check fuzz simulate bench bench-quick audit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ lock: $(READY) ## pin the newest packages that pyproject.toml allows, with hashe
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+audit: $(READY) ## ask whether a pinned package has a known vulnerability (needs the network)
+	@$(BIN)/python tools/audit_dependencies.py requirements.lock \
+		$(BIN)/uv tool run --quiet pip-audit==2.10.1 || [ $$? -eq 3 ]
 
 clean: ## remove .venv and what the tools left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "migrate": "test_first_migration.py",
     "replay": "test_first_migration.py",
     "demo": "migrates, then does what `run` and `publish` do",
+    "doctor": "looks with the rights that the login has, and says which are missing",
     "quarantine": "as `run`",
     "run": "speaks to the database as `PostgresLog`, below",
     "publish": "speaks to the database as `PostgresFeed`, below",
