@@ -29,7 +29,7 @@ from ledger.core.accounts import (
     kinds_of,
 )
 from ledger.core.outcome import Posting
-from ledger.ports import Shard
+from ledger.ports import Shard, Source
 from ledger.store.auditing import Entry
 
 _OWED = frozenset({WALLET, ISOLATED, HOLD})
@@ -62,6 +62,7 @@ class FoldCheck:
         self._believes = base is None
         self._is_whole = base is not None and not base
         self._partitions: set[int] = set()
+        self._sources: set[Source] = set()
         self._counts = {account: count for account, (count, _) in (base or {}).items()}
         self._balances = {account: balance for account, (_, balance) in (base or {}).items()}
         self._signed: dict[int, list[Signed]] = {}
@@ -102,9 +103,16 @@ class FoldCheck:
             self.ends[where] = max(event.offset + 1, self.ends.get(where, 0))
             self._is_whole = False
             if event.rejection is None:
-                self._partitions.add(event.partition)
+                self._settle(event.source, event.partition)
         for one in self._signed.get(at, ()) if not self._believes else ():
             self._compare_sums(one)
+
+    def _settle(self, source: Source, partition: int) -> None:
+        """A pool goes over to another partition number only with all of its topics, for good."""
+        if partition not in self._partitions and source not in self._sources:
+            self._partitions = set()
+        self._partitions.add(partition)
+        self._sources.add(source)
 
     def end(
         self, at: int, offsets: Mapping[tuple[str, str, str, int], int] | None, shard: Shard
