@@ -8,10 +8,11 @@ CLEARING_TOPIC_PREFIX   default `clearing.`
 CLEARING_SIGNING_KEY    seed of the key that signs checkpoints, in hex
 CLEARING_SIGNING_KEY_FILE  a file with the same; without either CLEARING_HOME/signing.key
 
-Secrets come from the environment or from files, never from arguments, which everybody on the
-machine can list. A message about a secret names where it stood, never what it was.
+Secrets come from the environment or from files; in an argument, which everybody on the machine can
+list, a password is warned of. A message about a secret names where it stood, never what it was.
 """
 
+import logging
 import os
 import re
 import stat
@@ -52,6 +53,9 @@ _PASSWORD_IN_URL = re.compile(
 )
 
 
+logger = logging.getLogger(__name__)
+
+
 class Secret(str):
     """A text that does not show itself when what holds it is shown."""
 
@@ -70,13 +74,13 @@ def database_url(given: str | None) -> str | None:
     """The PostgreSQL to use; None means the embedded server.
 
     Args:
-        given: From the command line, where no password may stand.
+        given: From the command line, where a password is taken with a warning.
 
     Raises:
-        ConfigurationError: It is not a PostgreSQL URL, or has a password where all can see it.
+        ConfigurationError: It is not a PostgreSQL URL.
     """
     if given and any(each["his"] or each["its"] for each in _PASSWORD_IN_URL.finditer(given)):
-        raise ConfigurationError(
+        logger.warning(
             "the database URL on the command line holds a password, which all users of this"
             " machine can list: set CLEARING_DATABASE_URL, or leave it to PGPASSFILE or PGPASSWORD"
         )

@@ -35,7 +35,7 @@ from ledger.arrivals import (
 from ledger.batch import Draft, Refused
 from ledger.codec.decoding import Decoded, Undecodable, decode
 from ledger.core.events import Event, TradeBust
-from ledger.core.machine import RULES_VERSION, decide
+from ledger.core.machine import RULES_VERSION, RULES_VERSIONS, decide
 from ledger.core.outcome import Rejection
 from ledger.core.rejections import Code
 from ledger.core.state import State
@@ -121,6 +121,7 @@ class Writer:
 
     @rules.setter
     def rules(self, version: int) -> None:
+        assert version in RULES_VERSIONS, f"rules version {version} is not known here"
         self._owned.rules = version
 
     def assign(self, partitions: Iterable[int]) -> None:
