@@ -7,11 +7,12 @@
 * What has not moved since is what the newest kept state says; that one a checkpoint names.
 * Where nothing was detached, nothing is carried.
 
-Sums over all accounts against the newest checkpoint, and against those on the way, are checked by
-`verify_checkpoints` and `verify_fold`. Who rewrites rows and hashes alike can alter only what none
-of these know: in which detached event an idle account moved last, and old terms. The archive does.
+Terms and prices are checked by `verify_carried_terms`; sums over all accounts, against the newest
+checkpoint and those on the way, by `verify_checkpoints` and `verify_fold`. Who rewrites rows and
+hashes alike can alter only what none of these know: in which detached event an idle account moved
+last or terms were told, and what later rows replaced. The archive does.
 
-Cost: one walk over the carried rows, two index probes an account. Memory: a state.
+Cost: one walk over the carried rows, two index probes an account, one a subject. Memory: a state.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 from ledger.arrivals import UNROUTED
 from ledger.audit.findings import Finding, Findings
+from ledger.audit.verify_carried_terms import check_terms
 from ledger.audit.verify_chain import Registries, Signed
 from ledger.audit.verify_tasks import kept_state
 from ledger.core.state import State
@@ -143,6 +145,9 @@ class _Check:
 
     def _seams(self) -> None:
         at, state = self._kept_state()
+        if state is not None:
+            number = self._shard.shard
+            check_terms(self._books, number, self._last, at, state, self._found)
         for seam in carried.seams(self._books.connection, self._shard.shard, self._last):
             self._goes_on(seam)
             if state is not None:

@@ -22,6 +22,25 @@ _FACTS = """
     SELECT kind, subject, sequence, (extract(epoch FROM occurred_at) * 1000000)::bigint,
            sha256(content)
       FROM ledger.carried_fact WHERE shard = %s ORDER BY kind, subject, sequence"""
+_IS_RETOLD = """
+    CASE WHEN f.kind IN ('mark', 'asset_price')
+         THEN EXISTS (SELECT FROM ledger.record r
+                       WHERE r.shard = f.shard AND r.kind = f.kind AND r.subject = f.subject
+                         AND r.sequence > %(last)s AND r.sequence <= %(at)s)
+         ELSE EXISTS (SELECT FROM ledger.event e
+                       WHERE e.shard = f.shard AND e.rejection IS NULL AND e.kind = f.kind
+                         AND e.kind IN ('account', 'asset', 'instrument', 'pool', 'position_mode',
+                                        'risk_tiers')
+                         AND ledger.reference_subject(e.kind, e.raw) = f.subject
+                         AND e.sequence > %(last)s AND e.sequence <= %(at)s)
+    END"""
+_NEWEST = """
+    SELECT kind, subject, sequence, (extract(epoch FROM occurred_at) * 1000000)::bigint, content, {}
+      FROM (SELECT DISTINCT ON (kind, subject) * FROM ledger.carried_fact
+             WHERE shard = %(shard)s ORDER BY kind, subject, sequence DESC) f"""
+_RETOLD = """
+    SELECT {} FROM (VALUES (%(shard)s::int, %(kind)s::text, %(subject)s::text))
+                   f(shard, kind, subject)"""
 _SEAMS = """
     SELECT a.account, c.account_sequence, c.balance, n.sequence, n.account_sequence,
            n.balance - n.amount
@@ -77,6 +96,24 @@ class CarriedFact(NamedTuple):
     content_hash: bytes
 
 
+class CarriedTerms(NamedTuple):
+    """What was told last of a subject there, whole.
+
+    Attributes:
+        kind, subject: Of a reference event, mark or price of an asset.
+        sequence, occurred_at: Of the event that told it.
+        content: The message, or the record's body.
+        is_retold: An event at hand tells it again.
+    """
+
+    kind: str
+    subject: str
+    sequence: int
+    occurred_at: int
+    content: bytes
+    is_retold: bool
+
+
 class Seam(NamedTuple):
     """An account, its last carried posting, and its first one that was not detached.
 
@@ -112,6 +149,29 @@ def facts(connection: psycopg.Connection, shard: int) -> Iterator[CarriedFact]:
     """By kind and subject, then by event; the connection is busy meanwhile."""
     for row in _streamed(connection, _FACTS, shard):
         yield CarriedFact(*row)
+
+
+def newest_terms(
+    connection: psycopg.Connection, shard: int, last: int, at: int
+) -> Iterator[CarriedTerms]:
+    """The newest of each subject, and whether events after `last`, up to `at`, tell it again."""
+    named = {"shard": shard, "last": last, "at": at}
+    query = _NEWEST.format(_IS_RETOLD).encode()
+    with translated(), connection.cursor(binary=True) as cursor:
+        for row in cursor.stream(query, named, size=reading.STREAMED_ROWS):
+            yield CarriedTerms(*row)
+
+
+def is_retold(
+    connection: psycopg.Connection, shard: int, kind: str, subject: str, between: tuple[int, int]
+) -> bool:
+    """Whether an event after the first of two, up to the second, tells something of a subject."""
+    last, at = between
+    named = {"shard": shard, "kind": kind, "subject": subject, "last": last, "at": at}
+    with translated():
+        row = connection.execute(_RETOLD.format(_IS_RETOLD).encode(), named).fetchone()
+        assert row is not None, "a query without a condition gives a row"
+        return bool(row[0])
 
 
 def seams(connection: psycopg.Connection, shard: int, last: int) -> Iterator[Seam]:

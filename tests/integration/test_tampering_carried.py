@@ -180,3 +180,30 @@ def test_rows_carried_from_nowhere_are_found_in_every_mode(
         )
         found = verify(url, Scope(mode)).found
     assert {one.table for one in found} == {"carried_balance", "carried_fact"}
+
+
+TERMS = {
+    "pool": ('"penalty_rate": "0"', '"penalty_rate": "0.1"'),
+    "instrument": ('"multiplier": "1"', '"multiplier": "2"'),
+    "tiers": ('"initial_rate": "0.1"', '"initial_rate": "0.2"'),
+    "account": ('"account": "ben"', '"account": "ben", "tags": ["vip"]'),
+    "nonsense": ('"kind": "instrument"', '"kind": "instruments"'),
+}
+
+
+@pytest.mark.parametrize("what", TERMS)
+def test_terms_forged_with_their_hash_are_found_by_the_kept_state(books: str, what: str) -> None:
+    before, after = TERMS[what]
+    forged(
+        books,
+        "UPDATE ledger.carried_fact SET content ="
+        f" convert_to(replace(convert_from(content, 'UTF8'), '{before}', '{after}'), 'UTF8')",
+    )
+    found = verify(books, Scope("quick")).found
+    assert {(one.table, one.field) for one in found} == {("carried_fact", "content")}
+
+
+def test_terms_taken_out_with_their_hash_are_found_by_the_kept_state(books: str) -> None:
+    forged(books, "DELETE FROM ledger.carried_fact")
+    told = {one.expected for one in verify(books, Scope("quick")).found}
+    assert told >= {"pool ", "instrument LIN", "account anna", "account dora"}
