@@ -58,7 +58,7 @@ ELSEWHERE = {
     "run": "speaks to the database as `PostgresLog`, below",
     "publish": "speaks to the database as `PostgresFeed`, below",
 }
-WITHOUT_DATABASE = {"import", "produce", "topics", "schemas"}
+WITHOUT_DATABASE = {"import", "produce", "simulate", "topics", "schemas"}
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     offsets = [(Source("cluster", "id", "topic"), 0, 17)]
     part = Part(1, 3, bytes(32), b"\x01" * 32, [file])
     main = Archived(
-        *("main", 1, 0, 0, 3, Head(5, 1_700_000_000_000_000, 2, b"\x02" * 32, offsets)),
+        *("main", 1, 0, 3, Head(5, 1_700_000_000_000_000, 2, b"\x02" * 32, offsets)),
         *([file._replace(table="account")], [part]),
     )
     whole = Manifest([file._replace(table="source")], {"main": main})
