@@ -25,6 +25,8 @@ from ledger.errors import ConfigurationError
 
 SEED_LENGTH = 32
 
+KEY_FILE = "signing.key"
+
 ENDORSEMENT = b"clearing key"
 """What stands before a new key in the bytes that the old one signs."""
 
@@ -94,19 +96,29 @@ def holds(key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def signer() -> Signer:
-    """The key of the surroundings; made under CLEARING_HOME where none is named.
+def signer(home: Path | None = None, *, may_make: bool = True) -> Signer:
+    """The key of the surroundings.
+
+    Args:
+        home: Where it is, or is made, when none is named; None: CLEARING_HOME.
+        may_make: False where another one signs these books already.
 
     Raises:
-        ConfigurationError: What is named is no key.
+        ConfigurationError: What is named is no key, or none is there and none may be made.
     """
     text, path = settings.signing_key()
     if text is not None:
         return Signer.of_text(text, "CLEARING_SIGNING_KEY")
     if path is not None:
         return Signer.of_file(path)
-    path = home_key()
+    path = home_key() if home is None else home / KEY_FILE
     if not path.exists():
+        if not may_make:
+            raise ConfigurationError(
+                f"these books are signed already, and no key is at {path}: set"
+                " CLEARING_SIGNING_KEY_FILE to the one that signs them; where it is lost,"
+                " `clearing key rotate --lost`"
+            )
         made = make_key(path)
         sys.stderr.write(
             f"clearing: made the signing key {path}, public {made.key.hex()}; keep a copy of it\n"
@@ -116,7 +128,7 @@ def signer() -> Signer:
 
 def home_key() -> Path:
     """Where a key is made that nobody named."""
-    return settings.home() / "signing.key"
+    return settings.home() / KEY_FILE
 
 
 def make_key(path: Path) -> Signer:

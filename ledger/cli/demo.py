@@ -17,7 +17,7 @@ from consumers.embedded import EmbeddedBroker
 from consumers.settings import RunSettings
 from ledger import settings
 from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
+from ledger.audit.signing import Signer, signer
 from ledger.cli.demo_page import Day, as_json_page, is_good, tell
 from ledger.cli.options import AsJson, DatabaseUrl, Kafka, Quiet, notes, progress, say_json
 from ledger.demo.days import Days, Played, require_same
@@ -84,7 +84,8 @@ def demo(
         days = Days(folder / "days.json")
         played = _played(days.known(url), seed, participants, url, fresh=fresh).begin(events)
         days.keep(url, played)
-        day = _play(broker, url, played, quiet=quiet)
+        key = signer(folder if database_url is None else None)
+        day = _play(broker, url, played, key, quiet=quiet)
         days.keep(url, played.end())
         found = summary(url, "usdt")
     if as_json:
@@ -169,7 +170,7 @@ def _played(
     return known
 
 
-def _play(broker: RunSettings, url: str, played: Played, *, quiet: bool) -> Day:
+def _play(broker: RunSettings, url: str, played: Played, key: Signer, *, quiet: bool) -> Day:
     """Play the last of the days; those before it are remembered from the records."""
     *before, events = played.days
     exchange = Exchange(played.seed, played.participants)
@@ -178,7 +179,7 @@ def _play(broker: RunSettings, url: str, played: Played, *, quiet: bool) -> Day:
             broker,
             lambda: PostgresLog.connect(url, "clearing demo"),
             lambda: PostgresFeed.connect(url, "clearing demo"),
-            Sealer(signer()),
+            Sealer(key),
         ) as clearing,
         progress(quiet=quiet) as bar,
     ):

@@ -40,7 +40,7 @@ def checkpoint(
     with database(database_url) as url:
         log = PostgresLog.connect(url, "clearing checkpoint")
         try:
-            sealer = Sealer(signer())
+            sealer = Sealer(signer(may_make=not log.signing_keys()))
             sealer.prepare(log)
             seal_heads(log, sealer, pool)
             added = 0 if out is None else append_copies(log, out, pool)
@@ -121,7 +121,7 @@ def rotate(
     with database(database_url) as url:
         log = PostgresLog.connect(url, "clearing key")
         try:
-            old = None if lost else signer()
+            old = None if lost else signer(may_make=not log.signing_keys())
             if old is not None:
                 Sealer(old).prepare(log)
             new = make_key(out)

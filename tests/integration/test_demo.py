@@ -80,6 +80,11 @@ def test_two_days_of_the_demo_balance_and_meet_every_expectation(home: Path) -> 
     assert second["surprises"] == []
     assert _count(second, "liquidation") >= _count(first, "liquidation")
 
+    assert not (home / "signing.key").exists(), "the key of other books is left alone"
+    assert _checkpoint(home / "demo").returncode == 0, "the demo's key is where its books are"
+    elsewhere = _checkpoint(home / "demo", CLEARING_SIGNING_KEY="11" * 32)
+    assert "these books are signed by key" in elsewhere.stderr
+
     other = _run(home, "--seed", "2")
     assert other.returncode == 2
     assert "--seed 1 --participants 60" in other.stderr
@@ -144,6 +149,18 @@ def _run(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _checkpoint(home: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from ledger.cli import main; main()", "checkpoint"]
+    return subprocess.run(
+        command,
+        env=_environment(home) | more,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def _command() -> list[str]:
     command = [sys.executable, "-c", "from ledger.cli import main; main()", "demo", "--json"]
     return [*command, "--events", "10000", "--participants", "60", "--quiet"]
@@ -152,4 +169,5 @@ def _command() -> list[str]:
 def _environment(home: Path) -> dict[str, str]:
     environment = os.environ | {"CLEARING_HOME": str(home), "PYTHONPATH": str(ROOT)}
     environment.pop("CLEARING_DATABASE_URL", None)
+    environment.pop("CLEARING_SIGNING_KEY", None)
     return environment
