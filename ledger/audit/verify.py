@@ -170,7 +170,7 @@ def anchors_of(path: Path | None) -> tuple[Anchors, str | None]:
     """Checkpoints kept elsewhere, and SHA-256 of their file.
 
     Raises:
-        ConfigurationError: The file cannot be read, or contradicts itself.
+        ConfigurationError: The file cannot be read, is empty, or contradicts itself.
     """
     if path is None:
         return {}, None
@@ -182,6 +182,8 @@ def anchors_of(path: Path | None) -> tuple[Anchors, str | None]:
                 raise ConfigurationError(f"{path} has two checkpoints of {at[0]} at {at[1]}")
     except OSError as fault:
         raise ConfigurationError(f"--anchors {path}: {fault.strerror}") from fault
+    if not found:
+        raise ConfigurationError(f"--anchors {path} has no checkpoint: nothing to compare with")
     return found, hashlib.sha256(content).hexdigest()
 
 

@@ -61,4 +61,7 @@ def _fault(fault: psycopg.Error) -> StoreError | ConfigurationError:
             f"{words}: connect as a superuser, or as a role that was granted"
             " clearing_writer (to write), clearing_auditor (to verify) or clearing_reader"
         )
+    if isinstance(fault, errors.NoDataFound):  # raised by the ledger's functions, for people
+        said = (fault.diag.message_primary, fault.diag.message_hint)
+        return StoreError(". ".join(word for word in said if word))
     return StoreError(words)

@@ -201,7 +201,8 @@ class Owed:
         row = self._connection.execute(_CHAIN, self._named).fetchone()
         if row is None:
             raise LedgerError(
-                f"event {self.sequence} of pool {self.pool} is missing: run clearing verify"
+                f"event {self.sequence} of pool {self.pool} is not in these books: what retention"
+                " took away is in the archive; else run `clearing verify`"
             )
         chain = bytes(row[0])
         sealed = self._connection.execute(_CHECKPOINT, self._named).fetchone()

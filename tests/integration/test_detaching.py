@@ -16,7 +16,7 @@ from ledger.audit.sealing import Sealer
 from ledger.audit.signing import signer
 from ledger.audit.verify import MODES, Scope, verify
 from ledger.cli import app
-from ledger.errors import ConfigurationError, StoreError
+from ledger.errors import ConfigurationError, LedgerError, StoreError
 from ledger.ports import Message
 from ledger.store import embedded
 from ledger.store.archive import StoredBooks
@@ -131,6 +131,23 @@ def held_by_all(url: str, at: int) -> list[tuple[Any, ...]]:
     """Of each participant, as proofs of liabilities read it."""
     with owed(url, "main", at) as books:
         return sorted((one for _, page in books.held() for one in page), key=str)
+
+
+def test_what_was_detached_is_refused_in_words_that_tell_where_it_is(
+    books: str, tmp_path: Path
+) -> None:
+    archived(books, tmp_path)
+    detach_archived(books, "main", 1, tmp_path)
+    with (
+        pytest.raises(LedgerError, match="took away is in the archive"),
+        owed(books, None, 3) as at,
+    ):
+        at.anchor()
+    words = ["statement", "anna", "--at", "3", "--database-url", books]
+    refused = str(CliRunner().invoke(app, words).exception)
+    assert "events up to 4 of shard 1 were detached" in refused
+    assert "or replay the archive up to the event asked for." in refused
+    assert "CONTEXT" not in refused
 
 
 def test_idle_accounts_terms_and_prices_outlive_their_partition(

@@ -173,6 +173,7 @@ def test_detached_partitions_are_told_and_the_rest_is_verified(postgres: embedde
         (["--pool", "main", "--from", "500"], "the books have 1 to 207"),
         (["--trust", "abc"], "64 hex digits"),
         (["--anchors", "nowhere.jsonl"], "No such file"),
+        (["--anchors", "/dev/null"], "no checkpoint: nothing to compare with"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(books: str, words: list[str], reason: str) -> None:
