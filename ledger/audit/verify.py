@@ -25,6 +25,7 @@ from ledger.audit.findings import Finding
 from ledger.audit.sealing import read_copies
 from ledger.audit.verify_carried import check_carried
 from ledger.audit.verify_checkpoints import Anchors, CheckpointCheck, trusted_keys
+from ledger.audit.verify_indexes import check_indexes
 from ledger.audit.verify_tasks import Done, Task, kept_state, run_task
 from ledger.errors import ConfigurationError
 from ledger.store.auditing import Audited, Head
@@ -119,6 +120,7 @@ def verify(
     try:
         with books.at_one_moment():
             tasks, pools, trusted, found = _begun(books, scope, anchors)
+            found += _indexes(books, scope)
     finally:
         books.close()
     on_plan(sum(task.last - task.first + 1 for task in tasks))
@@ -158,6 +160,14 @@ def _begun(
         said = f"{scope.anchors} has checkpoints of this pool"
         found.append(Finding(pool, 1, 2, "shard", "name", pool, "nothing", said))
     return tasks, pools, trusted, found
+
+
+def _indexes(books: Audited, scope: Scope) -> list[Finding]:
+    """Where balances are folded: whether all ways to the rows lead to the same ones."""
+    if "fold" not in MODES[scope.mode]:
+        return []
+    pools = {head.shard.shard: head.shard.name for head in _chosen(books.heads(), scope)}
+    return check_indexes(books, pools, scope.first or 1, scope.last)
 
 
 def _order(finding: Finding) -> tuple[object, ...]:

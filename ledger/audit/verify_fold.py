@@ -6,7 +6,8 @@ I3  positions of an instrument sum to zero (I2 of its contracts)
 I4  running balance = the one before + amount; lines, account sequences and events without gaps
 I5  no variation without a position; `insurance >= 0 >= deficit`
 and: a posting's account is in the registry and holds its commodity; a refused event led to nothing;
-sums are those of every checkpoint on the way; offsets are not behind the events.
+sums are those of every checkpoint on the way; offsets are not behind the events; the newest posting
+that the account index finds has the balance that was folded.
 
 Memory: one balance an account.
 """
@@ -149,6 +150,25 @@ class FoldCheck:
                 self.found.add(
                     at, "source_offset", "next_offset", f"{end} or more", expected, said, 2
                 )
+
+    def compare_newest(self, at: int, newest: Iterable[tuple[int, int, int]]) -> None:
+        """Hold each account's balance against the one that views find by the account index.
+
+        Args:
+            at: The last event that was folded.
+            newest: Account, count of its postings, balance; those without postings are left out.
+        """
+        left = set(self._counts)
+        for account, count, balance in newest:
+            left.discard(account)
+            said = f"account {account} as the views find it; rows fold to something else"
+            expected = (self._counts.get(account, 0), self._balances.get(account, 0))
+            names = ("newest account_sequence", "newest balance")
+            for name, folded, shown in zip(names, expected, (count, balance), strict=True):
+                self.found.differ(at, "posting", name, folded, shown, said, 2)
+        for account in sorted(left & set(self._registries.accounts)):
+            said = f"account {account} has postings that the views do not find"
+            self.found.add(at, "posting", "newest balance", self._balances[account], None, said, 2)
 
     def _gap(self, at: int, table: str, expected: int, found: int) -> None:
         self.found.add(at, table, "line", expected, found, "lines count from 1, without gaps")

@@ -21,6 +21,7 @@ from ledger.core.state import State
 from ledger.ports import Shard
 from ledger.store.auditing import Audited, Entry
 from ledger.store.bodies import unpacked
+from ledger.store.indexes import newest_balances
 
 TOLD_EVERY = 500
 """Events between two reports of progress."""
@@ -164,6 +165,9 @@ class _Pass:
         if self._fold is not None:
             offsets = self._books.offsets(number) if task.at_head else None
             self._fold.end(task.last, offsets, task.shard)
+            connection = self._books.connection
+            found = newest_balances(connection, number, task.accounts, task.last)
+            self._fold.compare_newest(task.last, found)
             self._identities()
         if self._rederive is not None:
             self._rederive.end(at_head=task.at_head)

@@ -45,6 +45,7 @@ PUT_TOGETHER = {
     "ledger/store/auditing.py Audited.unowned": "the name of a table, from a constant",
     "ledger/store/auditing.py Audited.beyond": "the name of a table, which its callers write out",
     "ledger/store/condition.py Condition.act_as": "the name of a role, which its callers write out",
+    "ledger/store/indexes.py _answer": "constants, or names and keys from the server's catalog",
     "ledger/store/liabilities.py owed": "a constant, or that and another",
     "ledger/store/ownership.py raise_epoch": "columns, which the one caller has as a constant",
     "ledger/store/statements.py statement": "a loop over four constants",
