@@ -12,6 +12,8 @@ How it works:
 * All pools are in it, so a quiet pool is found as fast as a busy one, within a chunk of the end.
 * A topic that is empty, was cut or was made anew vouches for nothing that it does not hold
   (`consumers.standing`), and gets everything that is missing.
+* A start holds the chain hash of the newest event on the topic against the books: those that were
+  restored to an older state and went on in another way are refused, however long they are.
 
 What it costs: one small query each 0.2 s when idle. Memory: one chunk, `CHUNK_RECORDS` or
 `CHUNK_BYTES`, once here and once in the Kafka client.
@@ -29,13 +31,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import NamedTuple, Protocol
 
+from consumers.followed import Followed
 from consumers.records import Outgoing, RecordsTopic, Topic, message, partition_of
 from consumers.run import backoff_s, stopped_by_signals
 from consumers.settings import RunSettings
-from consumers.standing import PROGRESS, START, Place, Standing, standing
+from consumers.standing import PROGRESS, Place, Standing, standing
 from consumers.telemetry_logs import logger
 from ledger.errors import ConfigurationError, LedgerError, SourceChanged, StoreError
-from ledger.store.feed import Feed, Head, Recorded
+from ledger.store.feed import Feed, Recorded
 
 CHUNK_RECORDS = 1_000
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -83,44 +86,6 @@ class _NoSeals:
         pass
 
 
-class _Pool:
-    """How far a pool has been followed.
-
-    Attributes:
-        place: (sequence, line): all records up to this one are on the topic, acknowledged.
-        last: Newest sequence of the log, as of the last look.
-        seen: Places of records behind `place` that are on the topic too.
-    """
-
-    __slots__ = ("last", "name", "partition", "place", "seen", "shard")
-
-    def __init__(self, head: Head, partition: int, place: Place, seen: set[Place]) -> None:
-        self.name = head.pool
-        self.shard = head.shard
-        self.partition = partition
-        self.place = place
-        self.last = self.complete
-        self.seen = seen
-
-    @property
-    def complete(self) -> int:
-        """The newest sequence of which everything is on the topic."""
-        return self.place[0] - 1
-
-    @property
-    def reached(self) -> int:
-        """The newest sequence of which something is on the topic."""
-        return max(
-            sequence if line else sequence - 1 for sequence, line in {self.place, *self.seen}
-        )
-
-    def go(self, place: Place | None) -> None:
-        """Behind this place; None: behind `last`."""
-        self.place = (self.last + 1, 0) if place is None else place
-        if self.seen and max(self.seen) <= self.place:
-            self.seen = set()
-
-
 class _Page(NamedTuple):
     """What comes next of a pool.
 
@@ -131,7 +96,7 @@ class _Page(NamedTuple):
         records_read, bytes_read: For it.
     """
 
-    pool: _Pool
+    pool: Followed
     records: list[Recorded]
     place: Place | None
     records_read: int
@@ -241,7 +206,7 @@ class Publisher:
         self._topic = topic
         self._only = only
         self._start = start
-        self._pools: dict[str, _Pool] = {}
+        self._pools: dict[str, Followed] = {}
         self._turn = 0
         self._ends = list(topic.ends())
         heads = feed.heads()
@@ -255,9 +220,7 @@ class Publisher:
             pools = {head.pool for head in here}
             found = standing(topic, partition, self._ends[partition], pools)
             for head in here:
-                vouched = found.vouched.get(head.pool, START)
-                seen = found.seen.get(head.pool, set())
-                self._pools[head.pool] = _Pool(head, partition, vouched, seen)
+                self._pools[head.pool] = Followed(head, partition, found)
         _log.info("published up to", sequences={p.name: p.complete for p in self._pools.values()})
 
     @property
@@ -270,18 +233,20 @@ class Publisher:
 
         Raises:
             ConfigurationError: The start asked for would skip records.
-            StoreError: The books end before the topic, or begin after it.
+            StoreError: The books end before the topic, begin after it, or tell another history.
         """
         for head in self._feed.heads():
             if head.pool not in self._pools:
-                self._pools[head.pool] = _Pool(head, self._partition(head.pool), START, set())
+                nothing = Standing({}, {}, {})
+                self._pools[head.pool] = Followed(head, self._partition(head.pool), nothing)
             pool = self._pools[head.pool]
-            if head.last != pool.last or self._start is not None:
+            if head.last != pool.last or self._start is not None or not pool.met:
                 pool.last = head.last
                 self._pass_over_seen(pool)
                 if pool in self._chosen():
                     self._begin_at_start(pool)
                     self._require_whole(pool)
+                    pool.require_met(self._feed)
         self._start = None
 
     def send_chunk(self) -> int:
@@ -310,14 +275,14 @@ class Publisher:
         """Raise `SourceChanged` when the topic is another one now."""
         self._topic.check()
 
-    def _chosen(self) -> Sequence[_Pool]:
+    def _chosen(self) -> Sequence[Followed]:
         pools = self._pools
         return list(pools.values()) if self._only is None else [pools[self._only]]
 
     def _partition(self, pool: str) -> int:
         return partition_of(pool, self._topic.partitions)
 
-    def _pass_over_seen(self, pool: _Pool) -> None:
+    def _pass_over_seen(self, pool: Followed) -> None:
         """Go to the first record that is not on the topic."""
         while pool.seen and pool.complete < pool.last:
             page = self._page(pool, CHUNK_RECORDS, CHUNK_BYTES)
@@ -327,7 +292,7 @@ class Publisher:
                 return
             pool.go(page.place)
 
-    def _begin_at_start(self, pool: _Pool) -> None:
+    def _begin_at_start(self, pool: Followed) -> None:
         """Go back to the start asked for; forward only over what the books do not hold."""
         if self._start is None:
             return
@@ -342,10 +307,9 @@ class Publisher:
                 f"pool {pool.name} is published up to sequence {pool.complete}, and the books hold"
                 f" {held}: from {self._start} on would skip it. Start from {held} at most"
             )
-        pool.seen = set()
-        pool.go((self._start, 0))
+        pool.begin(self._start)
 
-    def _require_whole(self, pool: _Pool) -> None:
+    def _require_whole(self, pool: Followed) -> None:
         """Nothing that is missing goes unseen."""
         if pool.reached > pool.last:
             raise StoreError(
@@ -377,7 +341,7 @@ class Publisher:
                 break
         return pages
 
-    def _page(self, pool: _Pool, count: int, size: int) -> _Page:
+    def _page(self, pool: Followed, count: int, size: int) -> _Page:
         read = self._feed.records(pool.shard, pool.place, pool.last, count, size)
         bodies = sum(len(record.body) for record in read)
         more = len(read) >= count or bodies >= size
@@ -396,5 +360,9 @@ class Publisher:
         return messages
 
     def _vouch(self, partition: int) -> bytes:
-        pools = {p.name: p.place for p in self._pools.values() if p.partition == partition}
-        return Standing(pools, {}).header(self._topic.topic_id, self._ends[partition])
+        here = [pool for pool in self._pools.values() if pool.partition == partition]
+        for pool in here:
+            if pool in self._chosen():
+                pool.vouch(self._feed)
+        told = Standing({p.name: p.place for p in here}, {}, {p.name: p.chains for p in here})
+        return told.header(self._topic.topic_id, self._ends[partition])

@@ -4,8 +4,9 @@ A message has the pool as its key, on the partition that murmur2 of the key give
 
     {"pool", "sequence", "line", "kind", "subject", "event_id", "occurred_at", "body": {...}}
 
-with headers `pool`, `sequence`, `line`, `kind`, as text. Now and then one has a header `progress`
-too, which is the publisher's own (`consumers.publisher`).
+with headers `pool`, `sequence`, `line`, `kind`, `chain`, as text; `chain` is the hash of all events
+of the pool up to this one, hex. Now and then one has a header `progress` too, which is the
+publisher's own (`consumers.publisher`).
 """
 
 import json
@@ -26,6 +27,9 @@ from consumers.settings import RunSettings
 from consumers.topics import RECORDS, name
 from ledger.errors import BrokerError, BrokerUnavailable, ConfigurationError, SourceChanged
 from ledger.store.feed import Recorded
+
+CHAIN = "chain"
+"""The header by which a publisher finds that its books are those that were published from."""
 
 _LOOK_FIRST = 16
 _LOOK_MAX = 10_000
@@ -118,6 +122,7 @@ def message(
             ("sequence", b"%d" % record.sequence),
             ("line", b"%d" % record.line),
             ("kind", record.kind.encode()),
+            (CHAIN, record.chain.hex().encode()),
             *extra,
         ],
     )

@@ -36,16 +36,17 @@ _SEALED = """
                           WHERE checkpoint.shard = shard.shard
                           ORDER BY sequence DESC LIMIT 1) AS newest
      ORDER BY name"""
+_CHAIN = "SELECT chain FROM ledger.event WHERE shard = %s AND sequence = %s"
 _FIRST_HELD = """
     SELECT sequence FROM ledger.event
      WHERE shard = %s AND sequence >= %s ORDER BY sequence LIMIT 1"""
 # OFFSET 0 keeps the look-up of events what it is: one probe a record, whatever the planner thinks.
 _RECORDS = """
     SELECT record.sequence, record.line, record.kind, record.subject,
-           cause.event_id, cause.occurred_at, record.body
+           cause.event_id, cause.occurred_at, record.body, cause.chain
       FROM ledger.record
      CROSS JOIN LATERAL (
-           SELECT event.event_id,
+           SELECT event.event_id, event.chain,
                   (extract(epoch FROM event.occurred_at) * 1000000)::bigint AS occurred_at
              FROM ledger.event
             WHERE event.shard = record.shard AND event.sequence = record.sequence
@@ -71,6 +72,7 @@ class Recorded(NamedTuple):
         kind, subject: What it says, and about what.
         event_id, occurred_at: Of the event; microseconds since 1970-01-01T00:00:00Z.
         body: Canonical JSON, as stored.
+        chain: Hash of all events up to this one.
     """
 
     sequence: int
@@ -80,6 +82,7 @@ class Recorded(NamedTuple):
     event_id: str
     occurred_at: int
     body: bytes
+    chain: bytes
 
 
 class Feed(Protocol):
@@ -90,6 +93,9 @@ class Feed(Protocol):
 
     def first_held(self, shard: int, sequence: int) -> int | None:
         """The smallest sequence from this one on whose event is in the books; None: none is."""
+
+    def chain(self, shard: int, sequence: int) -> bytes | None:
+        """Hash of all events up to this one; None: it is not in the books, or was detached."""
 
     def records(
         self, shard: int, after: tuple[int, int], last: int, count_max: int, bytes_max: int
@@ -130,6 +136,12 @@ class PostgresFeed:
         with translated():
             row = self._connection.execute(_FIRST_HELD, (shard, sequence)).fetchone()
         return None if row is None else int(row[0])
+
+    def chain(self, shard: int, sequence: int) -> bytes | None:
+        """Hash of all events up to this one."""
+        with translated(), self._connection.cursor(binary=True) as cursor:
+            row = cursor.execute(_CHAIN, (shard, sequence)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def records(
         self, shard: int, after: tuple[int, int], last: int, count_max: int, bytes_max: int

@@ -28,6 +28,10 @@ class LogFeed:
         events = self._log.events(shard, max(sequence, self.held_from))
         return next((event.sequence for event in events), None)
 
+    def chain(self, shard: int, sequence: int) -> bytes | None:
+        event = self._log.event(shard, sequence)
+        return None if event is None or sequence < self.held_from else event.chain
+
     def records(
         self, shard: int, after: tuple[int, int], last: int, count_max: int, bytes_max: int
     ) -> list[Recorded]:
@@ -42,7 +46,8 @@ class LogFeed:
             assert event.occurred_at is not None
             body = encode_body(record.body)
             cause = (event.event_id, event.occurred_at)
-            page.append(Recorded(sequence, line, record.kind, record.subject, *cause, body))
+            kind = (record.kind, record.subject)
+            page.append(Recorded(sequence, line, *kind, *cause, body, event.chain))
             size += len(body)
             if len(page) >= count_max or size >= bytes_max:
                 break

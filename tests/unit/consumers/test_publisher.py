@@ -23,7 +23,7 @@ from ledger.ports import Log
 from ledger.store.feed import Feed, PostgresFeed
 from ledger.store.log import PostgresLog
 from ledger.store.memory import MemoryLog
-from tests.contract.entries import batch, head, owned
+from tests.contract.entries import accepted, batch, head, owned
 from tests.unit.consumers.feeds import LogFeed, MemoryTopic
 
 SETTINGS = RunSettings("nowhere:0", drain=True)
@@ -91,7 +91,8 @@ def test_a_message_has_pool_place_and_body_and_goes_to_the_partition_of_its_pool
     }
     assert sent.value.endswith(b',"body":{"mark_price":"1.50"}}')
     headers = {key: text for key, text in sent.headers if key != PROGRESS}
-    assert headers == {"pool": b"main", "sequence": b"1", "line": b"1", "kind": b"mark"}
+    place = {"pool": b"main", "sequence": b"1", "line": b"1", "kind": b"mark"}
+    assert headers == {**place, "chain": accepted(1).chain.hex().encode()}
 
 
 @pytest.mark.parametrize("pool", ["main", "coin", "a", "usdt-margined:2026"])
@@ -360,7 +361,8 @@ def test_a_feed_pages_through_all_records(books: tuple[Log, Callable[[], Feed]])
             place = found[-1]
         assert found == places(log, "main")
     whole = feed().records(at.shard, (1, 0), at.last, 1000, 1_000_000)
-    assert whole[0][2:] == ("mark", "I1", "d-2", 1_704_067_202_000_000, b'{"mark_price":"1.50"}')
+    event = ("mark", "I1", "d-2", 1_704_067_202_000_000)
+    assert whole[0][2:] == (*event, b'{"mark_price":"1.50"}', accepted(2).chain)
     assert feed().records(at.shard, (1, 0), 2, 1000, 1_000_000) == whole[:2]
 
 
@@ -381,3 +383,13 @@ def test_a_feed_tells_the_first_event_that_is_held(books: tuple[Log, Callable[[]
     grow(log, "main", 0, 0, 0)
     (at,) = feed().heads()
     assert [feed().first_held(at.shard, s) for s in (1, 3, 4)] == [1, 3, None]
+
+
+def test_a_feed_tells_the_chain_of_an_event(books: tuple[Log, Callable[[], Feed]]) -> None:
+    log, feed = books
+    grow(log, "main", 0, 1)
+    (at,) = feed().heads()
+    assert [feed().chain(at.shard, s) for s in (1, 2, 3)] == [
+        *(accepted(1).chain, accepted(2).chain),
+        None,
+    ]
