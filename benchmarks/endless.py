@@ -107,6 +107,9 @@ class CountingWriter:
         self.taken += len(messages)
         return Taken(len(messages), 0, 0, [])
 
+    def settle(self) -> None:
+        """Nothing is kept."""
+
 
 def read_through(messages: int) -> tuple[int, int]:
     """Messages taken, and the longest that all buffers together were."""

@@ -3,11 +3,11 @@
 A dead letter has the shard as its key, the bytes of the refused message as its value, and headers
 `pool`, `sequence`, `code`, `detail`, `topic`, `partition`, `offset`.
 
-At least once: they are sent after the commit of their batch, and acknowledged before the next batch
-begins. So a crash can only lose those of the last batch of a shard, and at every start the refused
-messages among the last `batch_events_max` events of each shard are held against the end of the
-topic, and those missing are sent again. Readers tell repetitions by (`pool`, `sequence`). The
-ledger's own rows remain the truth.
+At least once: they are sent after the commit of their batch, and acknowledged before another batch
+is told of. So a crash can only lose those of the last two batches of a shard (one committed, one on
+its way), and at every start the refused messages among its last `2 * batch_events_max` events are
+held against the end of the topic, and those missing are sent again. Readers tell repetitions by
+(`pool`, `sequence`). The ledger's own rows remain the truth.
 
 A message that the dead-letter topic finds too large is sent as its beginning, with a header
 `truncated` that has its full length.
@@ -65,7 +65,7 @@ class DeadLetters:
             consumer: A consumer of its own, whose assignment is changed.
         """
         wanted = set(partitions)
-        tail = self._settings.batch_events_max
+        tail = 2 * self._settings.batch_events_max  # a batch committed, and one on its way
         refused: list[Refused] = []
         for shard in log.shards():
             if shard.partition in wanted:

@@ -29,7 +29,8 @@ class LoopObserver(Observer, Protocol):
     """Who watches a loop.
 
     Phases besides the writer's: `poll` (waiting included), `merge`, `confirm` (that the topics are
-    what they were), `dead_letters`, and `between` for the rest of a turn.
+    what they were), `settle` (waiting for the last batch's commit with nothing else to do),
+    `dead_letters`, and `between` for the rest of a turn.
     """
 
     def assigned(self, starts: Mapping[Place, int]) -> None:

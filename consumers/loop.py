@@ -1,7 +1,9 @@
 """The loop: poll, merge by time, one batch, one transaction, again.
 
 The database owns the offsets. Where reading begins is asked of the writer when partitions are
-assigned; what was polled but not committed there is simply read again by whoever comes next.
+assigned; what was polled but not committed there is simply read again by whoever comes next. A
+batch may still be on its way to the database while the next one is read; nobody is told of it
+before it is there.
 
 Group assignment: Kafka's client calls the listener inside `poll`, on its own thread, while this
 thread waits there; no batch is ever running then. The listener only notes what happened and keeps
@@ -20,13 +22,14 @@ poll, and what the client has fetched.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from consumers.faults import translated
 from consumers.lag import Lag, LoopObserver, Place, Unwatched
 from consumers.merge import Merge
+from consumers.rebalancing import Listener
 from consumers.settings import RunSettings
 from consumers.sources import Sources
 from ledger.batch import Refused
@@ -65,33 +68,7 @@ class Writer(Protocol):
     def revoke(self, partitions: Iterable[int]) -> None: ...
     def offsets(self) -> Mapping[tuple[Source, int], int]: ...
     def take(self, messages: Sequence[Message]) -> Outcome: ...
-
-
-class _Notice(NamedTuple):
-    assigned: bool
-    partitions: frozenset[int]
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # kafka ships no types
-    """Notes what the group decides; the loop acts on it after `poll`."""
-
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        self.notices: list[_Notice] = []
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._note(revoked, assigned=False)
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        for place in assigned:
-            self._consumer.pause(place)
-            self._consumer.seek(place, 0)  # a position at all, or the client asks for one
-        self._note(assigned, assigned=True)
-
-    def _note(self, places: Iterable[TopicPartition], *, assigned: bool) -> None:
-        numbers = frozenset(place.partition for place in places)
-        if numbers:
-            self.notices.append(_Notice(assigned, numbers))
+    def settle(self) -> None: ...
 
 
 class _Reading:
@@ -126,7 +103,7 @@ class Loop:
             sources: Already checked.
             writer: Thrown away after any exception from here.
             on_assigned: Called with partitions once they are owned, before any batch of theirs.
-            on_taken: Called after each commit, before the next batch.
+            on_taken: Called with each batch once it is committed, in order.
             clock: Seconds, never going back.
             observer: Told how the work goes.
         """
@@ -143,9 +120,10 @@ class Loop:
         self._rank = {source.topic: rank for rank, source in enumerate(sources.by_rank)}
         self._batch: list[Message] = []
         self._batch_began = 0.0
+        self._taken: Outcome | None = None
         self._confirmed = True
         self._committed = self._clock()
-        self._listener = _Listener(consumer)
+        self._listener = Listener(consumer)
         sources.watch(consumer)
         self._begin()
 
@@ -161,14 +139,17 @@ class Loop:
                 polled = {} if self._full() else self._consumer.poll(self._poll_ms())
             self._observer.lap("poll")
             if self._listener.notices:
+                self._settle()
                 self._rebalance()
             else:
                 self._absorb(polled)
-            self._write()
+            if not self._write():
+                self._settle()
             self._look_after()
             self._observer.turned(self.lags)
             if self._settings.drain and self._drained():
-                return
+                break
+        self._settle()
 
     def lags(self) -> dict[Place, Lag]:
         """What the topics hold that the books do not; asked between turns."""
@@ -236,6 +217,8 @@ class Loop:
 
     def _poll_ms(self) -> int:
         """How long to wait for messages: until something else is to be done."""
+        if self._taken is not None:
+            return 0
         if self._batch:
             age = (self._clock() - self._batch_began) * 1000
             return max(0, int(self._settings.batch_age_max_ms - age))
@@ -296,25 +279,41 @@ class Loop:
             _refuse_truncated(place, reading.next_offset, end)
         merge.know(rank, behind=behind)
 
-    def _write(self) -> None:
-        """Fill the batch from the merges, and commit it if it is full, old, or all there is."""
+    def _write(self) -> bool:
+        """Fill the batch, and hand it over if it is full, old, or all there is."""
         now = self._clock()
         limit = self._settings.batch_events_max
         if not self._batch:
             self._batch_began = now
         self._fill(limit, now * 1000)
         if not self._batch:
-            return
-        full = len(self._batch) >= limit
+            return False
         old = (now - self._batch_began) * 1000 >= self._settings.batch_age_max_ms
-        if full or old or not any(merge.behind() for merge in self._merges.values()):
-            self._observer.lap("merge")
-            if not self._confirmed:
-                self._sources.confirm()
-                self._confirmed = True
-            self._observer.lap("confirm")
-            batch, self._batch = self._batch, []
-            self._on_taken(self._writer.take(batch))
+        more = any(merge.behind() for merge in self._merges.values())
+        if more and not old and len(self._batch) < limit:
+            return False
+        self._observer.lap("merge")
+        if not self._confirmed:
+            self._sources.confirm()
+            self._confirmed = True
+        self._observer.lap("confirm")
+        batch, self._batch = self._batch, []
+        taken = self._writer.take(batch)
+        self._tell()  # of the batch before: the writer committed it first
+        self._taken = taken
+        return True
+
+    def _settle(self) -> None:
+        """Wait for the commit of what was handed over, and tell of it."""
+        if self._taken is not None:
+            self._writer.settle()
+            self._observer.lap("settle")
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._taken is not None:
+            self._on_taken(self._taken)
+            self._taken = None
             self._observer.lap("dead_letters")
 
     def _fill(self, limit: int, now_ms: float) -> None:

@@ -10,6 +10,7 @@ These stop the run with their message.
 import gc
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ from consumers.topics import DEAD_LETTERS, name, roles
 from ledger.codec.checkpoints import decode_checkpoint
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import Log, Seal
+from ledger.store.overlapping import SWITCH_S
 from ledger.writer import Writer
 
 _BACKOFF_FIRST_S = 0.2
@@ -102,6 +104,7 @@ def run(
     )
     # A batch makes many tuples and no cycles; looking for some every 700 costs a third of the time.
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
+    sys.setswitchinterval(SWITCH_S)
     telemetry.started(settings)
     with stopped_by_signals(stop), _told(telemetry, progress):
         while not stop.is_set():

@@ -10,7 +10,7 @@ Rules of this file:
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Protocol
@@ -35,7 +35,7 @@ SUMS_S = 60.0
 SUMS_SHARE = 0.01
 """Balances are summed up every minute, or as seldom that it takes this share of the time."""
 
-_BATCH_PHASES = ("decode", "look_up", "decide", "write", "commit", "keep")
+_BATCH_PHASES = ("decode", "look_up", "decide", "commit", "keep")
 _SHOWN_SECURITY = {"security_protocol", "sasl_mechanism", "ssl_check_hostname"}
 
 _log = logger(__name__)
@@ -92,6 +92,8 @@ class Telemetry:
         self._writer: Books | None = None
         self._lapped_at = clock()
         self._spent: dict[str, float] = {}
+        self._batch: dict[str, float] = {}
+        self._batches: deque[dict[str, float]] = deque()
         self._looked_at = 0.0
         self._summed_at = -SUMS_S
         self._sums_pause = 0.0
@@ -109,6 +111,8 @@ class Telemetry:
         """A life of consumer and writer begins, after so many failures in a row."""
         self._writer = writer
         self._heads = {}
+        self._batch = {}
+        self._batches.clear()
         self.lap("restart")
         self._flush()
         self.metrics.see({shown.FAILURES: {(): float(failures)}})
@@ -116,8 +120,13 @@ class Telemetry:
     def lap(self, phase: str) -> None:
         """Everything since the last lap was this phase."""
         now = self._clock()
-        self._spent[phase] = self._spent.get(phase, 0.0) + now - self._lapped_at
-        self._lapped_at = now
+        spent, self._lapped_at = now - self._lapped_at, now
+        self._spent[phase] = self._spent.get(phase, 0.0) + spent
+        if phase in _BATCH_PHASES:
+            self._batch[phase] = self._batch.get(phase, 0.0) + spent
+        if phase == _BATCH_PHASES[-1]:  # told of once it is committed
+            self._batches.append(self._batch)
+            self._batch = {}
 
     def owning(self, pool: str, epoch: int) -> None:
         """A shard's state is being rebuilt."""
@@ -163,11 +172,11 @@ class Telemetry:
 
     def taken(self, taken: Taken) -> None:
         """A batch was committed."""
-        metrics, spent = self.metrics, self._spent
+        metrics, spent = self.metrics, self._batches.popleft() if self._batches else {}
         metrics.applied.inc(taken.applied)
         metrics.duplicates.inc(taken.duplicates)
         metrics.batch_messages.observe(taken.applied + taken.duplicates + taken.rejected)
-        metrics.batch_seconds.observe(sum(spent.get(phase, 0.0) for phase in _BATCH_PHASES))
+        metrics.batch_seconds.observe(sum(spent.values()))
         metrics.commit_seconds.observe(spent.get("commit", 0.0))
         for (pool, code), count in Counter((one.shard, one.code) for one in taken.refused).items():
             metrics.rejected.labels(pool, code).inc(count)

@@ -137,8 +137,12 @@ class Metrics:
         self.checkpoints = counter("clearing_checkpoints_signed_total", "Checkpoints.", "pool")
         self.phases = counter("clearing_phase_seconds_total", "Where the time went.", "phase")
         self.batch_messages = histogram("clearing_batch_messages", "In a batch.", _MESSAGES)
-        self.batch_seconds = histogram("clearing_batch_seconds", "Decode to commit.", _SECONDS)
-        self.commit_seconds = histogram("clearing_commit_seconds", "The commit alone.", _SECONDS)
+        self.batch_seconds = histogram(
+            "clearing_batch_seconds", "From the first decoded message on.", _SECONDS
+        )
+        self.commit_seconds = histogram(
+            "clearing_commit_seconds", "Waiting for the last commit.", _SECONDS
+        )
         self.takeover_seconds = histogram("clearing_takeover_seconds", "To own a pool.", _SECONDS)
         self.see({BUILD: {(_version(), str(RULES_VERSION)): 1.0}})
 

@@ -9,6 +9,8 @@ from ledger.audit.signing import signer
 from ledger.store import embedded
 from ledger.store.log import PostgresLog
 from ledger.store.migrate import migrate
+from ledger.store.overlapping import OverlappingLog
+from ledger.store.ownership import Tenure
 from ledger.writer import Writer
 
 
@@ -32,6 +34,21 @@ def database(given: str | None) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+def overlapping(url: str, application: str, tenure: Tenure | None = None) -> OverlappingLog:
+    """The books for a run: batches are written while the next ones are decided.
+
+    Raises:
+        SchemaMismatch: The database is not migrated to this version.
+        StoreUnavailable: It cannot be reached.
+    """
+    writing = PostgresLog.connect(url, application, tenure=tenure)
+    try:
+        return OverlappingLog(writing, PostgresLog.connect(url, f"{application}, look-ups"))
+    except BaseException:
+        writing.close()
+        raise
 
 
 @contextmanager

@@ -14,7 +14,9 @@ class Observer(Protocol):
 
         Args:
             phase: In a batch, in turn: `decode`, `look_up` (event ids), `decide`, `write` (up to
-                the last statement), `commit`, `keep` (states and checkpoints, where it is time).
+                the last statement; not of batches that overlap), `commit` (until the batch is in
+                the log, or before it, where they overlap, the last one), `keep` (states and
+                checkpoints, where it is time).
         """
 
     def owning(self, pool: str, epoch: int) -> None:

@@ -212,9 +212,19 @@ class Log(Protocol):
     def append(self, batch: Sequence[ShardBatch]) -> None:
         """Write the batch in one transaction.
 
+        It may still be on its way when this returns; what is asked then finds it written. It is
+        safe once the next `append`, or `settle`, has returned.
+
         Raises:
             FenceLost: Epoch or sequence is not the expected one; nothing was written.
             StoreError: Nothing was written, or the answer to the commit was lost.
+        """
+
+    def settle(self) -> None:
+        """Wait until all that was appended is committed.
+
+        Raises:
+            FenceLost, StoreError: As `append`.
         """
 
     def event(self, shard: int, sequence: int) -> StoredEvent | None:

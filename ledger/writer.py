@@ -164,7 +164,7 @@ class Writer:
         return self._states[name]
 
     def take(self, messages: Sequence[Message]) -> Taken:
-        """Apply a batch of messages in their order and commit it.
+        """Apply a batch of messages in their order; the next `take`, or `settle`, has it committed.
 
         Raises:
             FenceLost: Another writer owns a shard now; nothing was written.
@@ -192,6 +192,10 @@ class Writer:
             self._owned.note_parked(self._shards[name])
         return taken
 
+    def settle(self) -> None:
+        """Wait until all that was taken is committed; raises as `take` does."""
+        self._log.settle()
+
     def keep_states(self) -> None:
         """Keep the state of every shard that moved, so that the next start is quick."""
         for name in self._shards:
@@ -217,6 +221,8 @@ class Writer:
         self._observer.lap("decide")
         if drafts:
             self._log.append([draft.finished() for draft in drafts.values()])
+        else:
+            self._log.settle()
         self._observer.lap("commit")
         applied = duplicates = 0
         for name, draft in drafts.items():

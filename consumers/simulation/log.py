@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from consumers.simulation.storm import Seam
 from ledger.core.outcome import OpenedAccount, Posting, Record
-from ledger.errors import FenceLost, StoreUnavailable
+from ledger.errors import FenceLost, LedgerError, StoreUnavailable
 from ledger.ports import (
     Identity,
     Offset,
@@ -24,6 +24,7 @@ from ledger.ports import (
 from ledger.store.memory import MemoryLog
 
 _ROWS_A_TURN = 20
+_WRITTEN_AT_ONCE = 0.5
 
 T = TypeVar("T")
 
@@ -98,6 +99,9 @@ class SimulatedLog:
             self._witness.appended(self._writer, batch)
 
         self._call("append", act, answer="lost-answer")
+
+    def settle(self) -> None:
+        """Nothing: a batch that was appended is written."""
 
     def event(self, shard: int, sequence: int) -> StoredEvent | None:
         """One event, or None."""
@@ -189,3 +193,53 @@ class SimulatedLog:
         storm = self._seam.storm
         if self._seam.world.now_us < storm.disk_full_until_us and not storm.calm:
             raise StoreUnavailable("could not extend file: No space left on device")
+
+
+class LaterOrNow:
+    """The thread of a log that overlaps: it writes at once, or only when somebody waits for it.
+
+    Between the two lies all that a thread of its own could do.
+    """
+
+    def __init__(self, seam: Seam) -> None:
+        """Choose by the seed."""
+        self._seam = seam
+
+    def submit(
+        self, act: Callable[[Sequence[ShardBatch]], None], batch: Sequence[ShardBatch], /
+    ) -> "_Ending":
+        """Write the batch, now or later."""
+        ending = _Ending(act, batch)
+        if self._seam.world.chance.random() < _WRITTEN_AT_ONCE:
+            ending.come()
+        return ending
+
+    def shutdown(self) -> None:
+        """Nothing is kept."""
+
+
+class _Ending:
+    """How a batch ends."""
+
+    def __init__(
+        self, act: Callable[[Sequence[ShardBatch]], None], batch: Sequence[ShardBatch]
+    ) -> None:
+        self._act = act
+        self._batch = batch
+        self._came = False
+        self._fault: LedgerError | None = None
+
+    def come(self) -> None:
+        """Write; whoever is killed meanwhile dies at once."""
+        self._came = True
+        try:
+            self._act(self._batch)
+        except LedgerError as fault:
+            self._fault = fault
+
+    def result(self) -> None:
+        """The end, whichever it is."""
+        if not self._came:
+            self.come()
+        if self._fault is not None:
+            raise self._fault

@@ -14,7 +14,7 @@ from consumers.settings import RunSettings
 from consumers.simulation.broker import Broker
 from consumers.simulation.curses import CURSE
 from consumers.simulation.kafka_clients import SimulatedClients, SimulatedConsumer
-from consumers.simulation.log import SimulatedLog
+from consumers.simulation.log import LaterOrNow, SimulatedLog
 from consumers.simulation.model import Broken, Model
 from consumers.simulation.storm import Seam, Storm
 from consumers.simulation.world import Killed, Member, World
@@ -23,6 +23,7 @@ from consumers.topics import roles
 from ledger.errors import ConfigurationError, FenceLost, LedgerError, ShardBusy, SourceChanged
 from ledger.ports import Message, Source
 from ledger.store.memory import MemoryLog
+from ledger.store.overlapping import OverlappingLog
 from ledger.writer import Taken, Writer
 
 _AGAIN_US = (100_000, 5_000_000)
@@ -70,6 +71,9 @@ class Watched:
         taken = self._writer.take(messages)
         self._note_halts()
         return taken
+
+    def settle(self) -> None:
+        self._writer.settle()
 
     def _note_halts(self) -> None:
         for pool, halt in self._writer.halted.items():
@@ -145,7 +149,7 @@ class Place:
             stack.callback(consumer.close)
             letters = DeadLetters(settings, clients.producer(settings))
             stack.callback(letters.close)
-            log = connect(seam)
+            log = OverlappingLog(connect(seam), connect(seam), LaterOrNow(seam))
             writer = Writer(
                 log,
                 roles=roles(settings.prefix),

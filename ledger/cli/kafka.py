@@ -14,7 +14,7 @@ from consumers.settings import RunSettings
 from consumers.telemetry import Telemetry
 from consumers.telemetry_logs import logger, shown
 from ledger import settings
-from ledger.assembly import database
+from ledger.assembly import database, overlapping
 from ledger.audit.sealing import Sealer
 from ledger.audit.signing import signer
 from ledger.cli.options import (
@@ -37,7 +37,6 @@ from ledger.cli.watching import (
     watched,
 )
 from ledger.errors import ConfigurationError
-from ledger.store.log import PostgresLog
 from ledger.store.ownership import Tenure
 
 PROGRESS_SECONDS = 5.0
@@ -110,7 +109,7 @@ def run(
         with watched(telemetry, metrics_address, metrics_port):
             done = consume(
                 chosen,
-                lambda: PostgresLog.connect(url, "clearing run", observer=telemetry, tenure=tenure),
+                lambda: overlapping(url, "clearing run", tenure),
                 on_batch=_Told(quiet=quiet).batch,
                 seal=Sealer(signer()),
                 telemetry=telemetry,

@@ -189,6 +189,9 @@ class PostgresLog:
             self._register({source for part in batch for source, _, _ in part.offsets})
             copying.write(self._connection, batch, self._sources, self._observer)
 
+    def settle(self) -> None:
+        """Nothing: `append` returns when the batch is written."""
+
     def event(self, shard: int, sequence: int) -> StoredEvent | None:
         """One event, or None."""
         return next(self.events(shard, sequence, sequence), None)

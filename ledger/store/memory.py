@@ -120,6 +120,9 @@ class MemoryLog:
         for part in batch:
             self._write(part)
 
+    def settle(self) -> None:
+        """Nothing: `append` returns when the batch is written."""
+
     def event(self, shard: int, sequence: int) -> StoredEvent | None:
         """One event, or None."""
         return next(self.events(shard, sequence, sequence), None)

@@ -1,6 +1,7 @@
 """Small batches, made by hand, for the tests of the logs."""
 
 import hashlib
+from collections.abc import Sequence
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
 from ledger.ports import Log, Shard, ShardBatch, Source, StoredEvent
@@ -74,3 +75,9 @@ def owned(log: Log, name: str = "main") -> Shard:
 def head(log: Log, shard: Shard) -> Shard:
     """The shard as the log knows it now."""
     return next(known for known in log.shards() if known.shard == shard.shard)
+
+
+def commit(log: Log, parts: Sequence[ShardBatch]) -> None:
+    """Append, and wait until it is committed."""
+    log.append(parts)
+    log.settle()

@@ -9,22 +9,27 @@ from ledger.errors import FenceLost, ShardBusy, StoreError
 from ledger.ports import Log, SignedCheckpoint, SigningKey, Snapshot, Source
 from ledger.store.log import PostgresLog
 from ledger.store.memory import MemoryLog
-from tests.contract.entries import OPENED, SOURCE, accepted, batch, head, owned, refused
+from ledger.store.overlapping import OverlappingLog
+from tests.contract.entries import OPENED, SOURCE, accepted, batch, commit, head, owned, refused
 
 Open = Callable[[], Log]
 
 
-@pytest.fixture(params=["postgres", "memory"])
+@pytest.fixture(params=["postgres", "overlapping", "memory"])
 def open_log(request: pytest.FixtureRequest) -> Iterator[Open]:
     """Another handle on the same books each time."""
     if request.param == "memory":
         yield MemoryLog().reopen().reopen
         return
     url: str = request.getfixturevalue("database_url")
-    opened: list[PostgresLog] = []
+    opened: list[Log] = []
+
+    def connection() -> PostgresLog:
+        return PostgresLog.connect(url, f"handle {len(opened)}", leaf_events=10)
 
     def open_one() -> Log:
-        opened.append(PostgresLog.connect(url, f"handle {len(opened)}", leaf_events=10))
+        overlaps = request.param == "overlapping"
+        opened.append(OverlappingLog(connection(), connection()) if overlaps else connection())
         return opened[-1]
 
     yield open_one
@@ -87,7 +92,7 @@ def test_an_older_epoch_writes_nothing(open_log: Open) -> None:
     owner = new.acquire(1)
     assert owner.epoch == fenced_off.epoch + 1
     with pytest.raises(FenceLost):
-        old.append([batch(fenced_off)])
+        commit(old, [batch(fenced_off)])
     assert list(new.events(1, 1)) == []
     assert new.offsets() == []
     new.append([batch(owner)])
@@ -97,14 +102,14 @@ def test_a_sequence_that_is_not_next_writes_nothing(log: Log) -> None:
     shard = owned(log)
     log.append([batch(shard)])
     with pytest.raises(FenceLost):
-        log.append([batch(shard)])
+        commit(log, [batch(shard)])
     assert head(log, shard).next_sequence == 2
 
 
 def test_a_batch_is_written_whole_or_not_at_all(log: Log) -> None:
     good, other = owned(log), owned(log, "other")
     with pytest.raises(FenceLost):
-        log.append([batch(good), batch(other)._replace(epoch=9)])
+        commit(log, [batch(good), batch(other)._replace(epoch=9)])
     assert list(log.events(1, 1)) == []
     log.append([batch(good), batch(other)])
     assert [known.next_sequence for known in log.shards()] == [2, 2]
@@ -115,7 +120,7 @@ def test_an_unbalanced_entry_is_refused(log: Log) -> None:
     given = batch(shard)
     lines = [*given.postings, (1, 3, Posting(1, 2, 1, 1, 1, 101))]
     with pytest.raises(StoreError, match="unbalanced"):
-        log.append([given._replace(postings=lines)])
+        commit(log, [given._replace(postings=lines)])
     assert list(log.events(1, 1)) == []
 
 
@@ -123,7 +128,7 @@ def test_a_gap_in_the_sequence_is_refused(log: Log) -> None:
     shard = owned(log)
     given = batch(shard, 2)
     with pytest.raises(StoreError):
-        log.append([given._replace(events=[accepted(1), accepted(3)])])
+        commit(log, [given._replace(events=[accepted(1), accepted(3)])])
     assert head(log, shard).next_sequence == 1
 
 
@@ -132,7 +137,7 @@ def test_an_event_id_is_taken_once(log: Log) -> None:
     log.append([batch(shard)])
     again = batch(head(log, shard))
     with pytest.raises(StoreError):
-        log.append([again._replace(events=[accepted(2, "d-1")])])
+        commit(log, [again._replace(events=[accepted(2, "d-1")])])
     assert head(log, shard).next_sequence == 2
 
 

@@ -39,6 +39,7 @@ def followed(folder: Path, server: embedded.Embedded) -> Iterator[Shell]:
     with ExitStack() as stack:
         broker, another = (stack.enter_context(EmbeddedBroker()) for _ in range(2))
         shell = stack.enter_context(prepared(folder, server))
+        said: list[str] = []
         for command in (
             f"for name in {' '.join(DATABASES)}; do dropdb --if-exists --force $name; done",
             f"export CLEARING_KAFKA={broker.bootstrap_servers}",

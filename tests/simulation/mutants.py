@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from kafka import TopicPartition
 
-from consumers import loop, sources
+from consumers import loop, rebalancing, sources
 from consumers.dead_letters import DeadLetters
 from consumers.merge import Merge
 from consumers.simulation.run import simulate
@@ -21,6 +21,7 @@ from ledger.core.state import State
 from ledger.errors import FenceLost, StoreError
 from ledger.ports import Identity, Message, Shard, ShardBatch, Snapshot, StoredEvent
 from ledger.store.memory import MemoryLog
+from ledger.store.overlapping import OverlappingLog
 from ledger.writer import Taken, Writer
 
 Patch = pytest.MonkeyPatch
@@ -96,6 +97,13 @@ def ids_not_looked_up(patch: Patch) -> None:
     patch.setattr(MemoryLog, "identities", lambda self, shard, event_ids: {})  # noqa: ARG005
 
 
+def own_writes_not_read(patch: Patch) -> None:
+    """The ids of a batch that is still being written are not known yet."""
+    patch.setattr(
+        OverlappingLog, "identities", lambda self, shard, ids: self._reading.identities(shard, ids)
+    )
+
+
 def content_not_compared(patch: Patch) -> None:
     """An id with other content counts as a duplicate."""
     real = MemoryLog.identities
@@ -153,10 +161,10 @@ def messages_not_confirmed(patch: Patch) -> None:
 def offsets_of_the_group_trusted(patch: Patch) -> None:
     """Reading goes on where the group's offsets say."""
 
-    def on_assigned(self: loop._Listener, assigned: Iterable[TopicPartition]) -> None:
+    def on_assigned(self: rebalancing.Listener, assigned: Iterable[TopicPartition]) -> None:
         self._note(assigned, assigned=True)
 
-    patch.setattr(loop._Listener, "on_partitions_assigned", on_assigned)
+    patch.setattr(rebalancing.Listener, "on_partitions_assigned", on_assigned)
     real = loop.Loop._acquire
 
     def acquire(self: loop.Loop, numbers: Sequence[int]) -> None:
@@ -246,24 +254,25 @@ class Mutant(NamedTuple):
 MUTANTS = (
     Mutant(no_fence, 2),
     Mutant(no_epoch, 2),
-    Mutant(offsets_not_moved, 10),
+    Mutant(offsets_not_moved, 8),
     Mutant(offsets_one_ahead, 1),
     Mutant(merge_does_not_wait, 9),
     Mutant(ranks_reversed, 1),
     Mutant(times_ignored, 1),
     Mutant(ids_not_looked_up, 1),
+    Mutant(own_writes_not_read, 4),
     Mutant(content_not_compared, 1),
     Mutant(duplicates_not_counted, 1),
     Mutant(no_letters_caught_up, 3),
     Mutant(letters_before_commit, 1),
-    Mutant(identity_of_topics_not_asked, 1),
-    Mutant(messages_not_confirmed, 1),
+    Mutant(identity_of_topics_not_asked, 18),
+    Mutant(messages_not_confirmed, 23),
     Mutant(offsets_of_the_group_trusted, 1),
     Mutant(memory_kept_after_a_fault, 1),
-    Mutant(buffers_kept_after_revocation, 12),
+    Mutant(buffers_kept_after_revocation, 29),
     Mutant(snapshots_one_early, 1),
     Mutant(snapshots_of_nothing, 1),
-    Mutant(loaded_beyond_the_head, 11),
+    Mutant(loaded_beyond_the_head, 25),
     Mutant(halted_pools_pass_on, 1),
 )
 

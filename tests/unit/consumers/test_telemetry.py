@@ -69,14 +69,28 @@ def events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, object
 
 
 def test_all_time_goes_to_the_phase_that_ends(telemetry: Telemetry, clock: Clock) -> None:
-    for phase, seconds in [("poll", 1), ("decode", 2), ("decide", 4), ("commit", 8)]:
+    spent = [("poll", 1), ("decode", 2), ("decide", 4), ("commit", 8), ("keep", 0)]
+    for phase, seconds in spent:
         clock.now += seconds
         telemetry.lap(phase)
     telemetry.taken(Batch(applied=3))
-    for phase, seconds in [("poll", 1), ("decode", 2), ("decide", 4), ("commit", 8)]:
+    for phase, seconds in spent:
         assert value(telemetry, f'clearing_phase_seconds_total{{phase="{phase}"}}') == seconds
     assert value(telemetry, "clearing_batch_seconds_sum") == 14
     assert value(telemetry, "clearing_commit_seconds_sum") == 8
+
+
+def test_a_batch_is_told_with_its_own_time_once_the_next_is_on_its_way(
+    telemetry: Telemetry, clock: Clock
+) -> None:
+    for seconds in (1, 10):
+        for phase in ("decode", "keep"):
+            clock.now += seconds
+            telemetry.lap(phase)
+    telemetry.taken(Batch(applied=3))
+    assert value(telemetry, "clearing_batch_seconds_sum") == 2
+    telemetry.taken(Batch(applied=3))
+    assert value(telemetry, "clearing_batch_seconds_sum") == 22
 
 
 def test_a_batch_is_counted(telemetry: Telemetry) -> None:
