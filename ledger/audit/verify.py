@@ -24,9 +24,11 @@ from ledger.arrivals import UNROUTED
 from ledger.audit.findings import Finding
 from ledger.audit.sealing import read_copies
 from ledger.audit.verify_carried import check_carried
+from ledger.audit.verify_chain import Signed
 from ledger.audit.verify_checkpoints import Anchors, CheckpointCheck, trusted_keys
 from ledger.audit.verify_indexes import check_indexes
 from ledger.audit.verify_tasks import Done, Task, kept_state, run_task
+from ledger.codec.checkpoints import NO_STATE
 from ledger.errors import ConfigurationError
 from ledger.store.auditing import Audited, Head
 from ledger.store.carried import busted_until
@@ -46,6 +48,10 @@ SHARED_EVENTS_MIN = 20_000
 _DETACHED = (
     "events before {} were detached: they and the tree over all events are not verified, balances"
     " begin at what was carried from them, and deciding begins behind the first kept state"
+)
+_UNNAMED = (
+    "deciding goes on from the state kept after event {}, which no checkpoint names: it is"
+    " believed where events behind it do not contradict it"
 )
 _RANGE_EVENTS_MIN = 2_000
 _WAIT_S = 0.2
@@ -154,7 +160,7 @@ def _begun(
         found += check_carried(books, head, signed)
         planned = list(_planned(books, head, scope, signed))
         tasks += planned
-        pools.append(_pool(head, len(signed), planned))
+        pools.append(_pool(head, signed, planned))
     missing = {pool for pool, _ in anchors} - {head.shard.name for head in heads}
     for pool in sorted(missing) if scope.pool is None else ():
         said = f"{scope.anchors} has checkpoints of this pool"
@@ -321,19 +327,33 @@ def _work(url: str, task: Task) -> Done:
     return run_task(url, task, _ticks[0].put)
 
 
-def _pool(head: Head, checkpoints: int, tasks: Sequence[Task]) -> dict[str, Any]:
+def _pool(head: Head, signed: Sequence[Signed], tasks: Sequence[Task]) -> dict[str, Any]:
     shard, held_from = head.shard, head.leaves[0][0] if head.leaves else 1
     return {
         "pool": shard.name,
         "head": shard.next_sequence - 1,
         "chain": shard.chain.hex(),
-        "checkpoints": checkpoints,
+        "checkpoints": len(signed),
         "passes": [
             {"checks": list(task.checks), "first": task.first, "last": task.last, "seconds": None}
             for task in tasks
         ],
-        "remarks": [] if held_from == 1 else [_DETACHED.format(held_from)],
+        "remarks": [
+            *([] if held_from == 1 else [_DETACHED.format(held_from)]),
+            *(_UNNAMED.format(at) for at in _unnamed(shard.name, signed, tasks)),
+        ],
     }
+
+
+def _unnamed(pool: str, signed: Sequence[Signed], tasks: Sequence[Task]) -> list[int]:
+    """Events behind which deciding begins, at a state that no checkpoint of the books names."""
+    bases = {task.first - 1 for task in tasks if "rederive" in task.checks} - {0}
+    named = {
+        checkpoint.sequence
+        for checkpoint, origin in signed
+        if origin == "checkpoint" and checkpoint.state_hash != NO_STATE
+    }
+    return [] if pool.startswith(UNROUTED) else sorted(bases - named)
 
 
 def _tell(pools: Sequence[dict[str, Any]], done: Done) -> None:

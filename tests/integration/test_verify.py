@@ -164,6 +164,26 @@ def test_detached_partitions_are_told_and_the_rest_is_verified(postgres: embedde
         assert sorted(checks) == ["chain", "fold", "rederive"]
 
 
+def test_a_state_that_no_checkpoint_names_is_said_to_be_believed(
+    postgres: embedded.Embedded,
+) -> None:
+    with fresh(postgres, "unnamed") as url:
+        write(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("ALTER TABLE ledger.checkpoint DISABLE TRIGGER ALL")
+            row = connection.execute(
+                "SELECT min(s.sequence) FROM ledger.snapshot s JOIN ledger.shard h USING (shard)"
+                " JOIN ledger.checkpoint c USING (shard, sequence)"
+                " WHERE name = 'main' AND s.sequence < next_sequence - 1"
+            ).fetchone()
+            assert row is not None
+            scope = Scope("rederive", "main", row[0] + 1)
+            assert verify(url, scope).pools[0]["remarks"] == []
+            connection.execute("DELETE FROM ledger.checkpoint WHERE sequence = %s", row)
+        (remark,) = verify(url, scope).pools[0]["remarks"]
+    assert f"the state kept after event {row[0]}, which no checkpoint names" in remark
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
