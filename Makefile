@@ -27,8 +27,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## show the ledger at work: embedded broker and PostgreSQL, nothing to install
 	@$(BIN)/clearing demo $(DEMO)
 
-test: $(READY) ## run all tests
-	$(BIN)/pytest
+test: $(READY) ## run all tests, on two cores
+	$(BIN)/pytest -n 2 --dist loadscope
 
 crash-test: $(READY) ## kill, freeze and cut off real runs, hundreds of rounds (CRASH="--rounds 50")
 	$(BIN)/python -m tests.crash --broker apache $(CRASH)
