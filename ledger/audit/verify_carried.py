@@ -189,16 +189,21 @@ class _Check:
         if self._shard.name.startswith(UNROUTED):
             return 0, None
         named = {one.checkpoint.sequence: one.checkpoint.state_hash for one in self._signed}
-        kept = [one for one in self._books.snapshots(self._shard.shard) if one[0] >= self._last]
-        for at, _, body in reversed(kept):
-            state = kept_state(body)
-            if state is not None and named.get(at) == _state_hash(body):
-                return at, state
+        kept: list[int] = []
+        newest: tuple[int, State] | None = None
+        for at, _, body in self._books.snapshots(self._shard.shard):
+            if at >= self._last:
+                kept.append(at)
+                state = kept_state(body)
+                if state is not None and named.get(at) == _state_hash(body):
+                    newest = at, state
+        if newest is not None:
+            return newest
         said = (
             "no state kept since is that of a checkpoint, so accounts at rest are held against"
             " nothing: let the writer keep one (stop it in good order once)"
         )
-        found = ", ".join(str(at) for at, _, _ in kept) or None
+        found = ", ".join(str(at) for at in kept) or None
         self._add(self._last, "snapshot", "sequence", "a state of a checkpoint", found, said, 2)
         return 0, None
 

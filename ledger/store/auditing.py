@@ -56,8 +56,9 @@ _ACCOUNTS = """
 _COMMODITIES = """
     SELECT commodity, asset, instrument, scale FROM ledger.commodity
      WHERE shard = %s ORDER BY commodity"""
-_SNAPSHOTS = """
-    SELECT sequence, rules, body FROM ledger.snapshot WHERE shard = %s ORDER BY sequence"""
+_SNAPSHOT = """
+    SELECT sequence, rules, body FROM ledger.snapshot WHERE shard = %s AND sequence > %s
+     ORDER BY sequence LIMIT 1"""
 _IDENTITIES = """
     SELECT event_id, content_hash, sequence FROM ledger.event_identity
      WHERE shard = %s AND event_id = ANY(%s)"""
@@ -192,9 +193,14 @@ class Audited:
             yield from checkpoints.between(self._connection, shard, 1, 2**63 - 1)
 
     def snapshots(self, shard: int) -> Iterator[tuple[int, int, bytes]]:
-        """Sequence, rules and packed body of each kept state."""
-        with translated():
-            yield from self._connection.execute(_SNAPSHOTS, (shard,), binary=True)
+        """Sequence, rules and packed body of each kept state, read one at a time."""
+        at: int | None = -(2**63)
+        while at is not None:
+            with translated():
+                row = self._connection.execute(_SNAPSHOT, (shard, at), binary=True).fetchone()
+            at = None if row is None else row[0]
+            if row is not None:
+                yield row
 
     def event(self, shard: int, sequence: int) -> StoredEvent | None:
         """One event, or None."""

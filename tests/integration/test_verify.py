@@ -18,6 +18,7 @@ from ledger.errors import ConfigurationError
 from ledger.ports import Message, Source
 from ledger.store import embedded
 from ledger.store.archive_detaching import detach
+from ledger.store.auditing import Audited
 from ledger.store.log import PostgresLog
 from ledger.writer import Writer
 from tests.integration.sealed_books import NEW, OLD, write
@@ -162,6 +163,23 @@ def test_detached_partitions_are_told_and_the_rest_is_verified(postgres: embedde
         assert any("were detached" in one for one in verdict.pools[0]["remarks"])
         checks = [check for one in verdict.pools[0]["passes"] for check in one["checks"]]
         assert sorted(checks) == ["chain", "fold", "rederive"]
+
+
+def test_kept_states_are_read_one_at_a_time(postgres: embedded.Embedded) -> None:
+    with fresh(postgres, "one_at_a_time") as url:
+        write(url)
+        auditor = Audited.connect(url)
+        try:
+            (main,) = [h.shard.shard for h in auditor.heads() if h.shard.name == "main"]
+            assert len(list(auditor.snapshots(main))) > 1
+            states = auditor.snapshots(main)
+            first = next(states)[0]
+            with psycopg.connect(url) as connection:
+                connection.execute("ALTER TABLE ledger.snapshot DISABLE TRIGGER ALL")
+                connection.execute("DELETE FROM ledger.snapshot WHERE sequence > %s", (first,))
+            assert list(states) == [], "the others had been read already"
+        finally:
+            auditor.close()
 
 
 def test_a_state_that_no_checkpoint_names_is_said_to_be_believed(
