@@ -20,7 +20,7 @@ def test_books_that_outgrew_the_topic_in_another_way_are_refused_until_told_wher
         market = Market(other, ["main", "coin"])
         for _ in range(3):
             market.tick("main", "main")
-        with pytest.raises(StoreError, match="pool main, sequence 9: .*--pool main --from N"):
+        with pytest.raises(StoreError, match=r"pool main, sequence 9: .*--pool main --from N"):
             published(desk, other)
         anew = published(desk, other, "--pool", "main", "--from", "7")
         assert json.loads(anew.stdout)["published"] == 6
