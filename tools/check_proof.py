@@ -24,6 +24,7 @@ also be given with a `liability`; that of the same event is then held against th
 
 What an account is owed has to be read: the checker says it, and only the participant knows whether
 it is right. Several files are also held against each other: no leaf and no account may come twice.
+Liabilities that are held against nothing published are called consistent with itself, not proved.
 """
 
 from __future__ import annotations
@@ -928,6 +929,14 @@ def checked(content: Json, against: list[Json], seen: Seen) -> str:
     return CHECKS[kind](content, against, seen)
 
 
+def verdict_on(content: Json, against: list[Json]) -> str:
+    """What to call a file that was not refused: sums alone say nothing of who published them."""
+    compared = any(other.get("kind", "liabilities") == "liabilities" for other in against)
+    if content.get("kind") == "liabilities" and not compared:
+        return "consistent with itself, held against nothing published"
+    return "proved"
+
+
 def read(name: str) -> Json:
     try:
         with open(name, "rb") as file:
@@ -971,7 +980,8 @@ def main(words: list[str]) -> int:
         against = [each for name in asked.against for each in read_published(name)]
         for name in asked.files:
             try:
-                told = f"proved: {checked(read(name), against, seen)}"
+                content = read(name)
+                told = f"{verdict_on(content, against)}: {checked(content, against, seen)}"
             except Refused as why:
                 told = f"refused: {why}"
                 refusals += 1
