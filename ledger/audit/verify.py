@@ -49,6 +49,7 @@ _DETACHED = (
     "events before {} were detached: they and the tree over all events are not verified, balances"
     " begin at what was carried from them, and deciding begins behind the first kept state"
 )
+_NO_ANCHOR = "no anchor is of this pool: a cut end, or a history written anew, would not be found"
 _UNNAMED = (
     "deciding goes on from the state kept after event {}, which no checkpoint names: it is"
     " believed where events behind it do not contradict it"
@@ -160,7 +161,7 @@ def _begun(
         found += check_carried(books, head, signed)
         planned = list(_planned(books, head, scope, signed))
         tasks += planned
-        pools.append(_pool(head, signed, planned))
+        pools.append(_pool(head, signed, planned, has_anchors=bool(anchors)))
     missing = {pool for pool, _ in anchors} - {head.shard.name for head in heads}
     for pool in sorted(missing) if scope.pool is None else ():
         said = f"{scope.anchors} has checkpoints of this pool"
@@ -327,19 +328,24 @@ def _work(url: str, task: Task) -> Done:
     return run_task(url, task, _ticks[0].put)
 
 
-def _pool(head: Head, signed: Sequence[Signed], tasks: Sequence[Task]) -> dict[str, Any]:
+def _pool(
+    head: Head, signed: Sequence[Signed], tasks: Sequence[Task], *, has_anchors: bool
+) -> dict[str, Any]:
+    covering = sum(one.origin != "checkpoint" for one in signed)
     shard, held_from = head.shard, head.leaves[0][0] if head.leaves else 1
     return {
         "pool": shard.name,
         "head": shard.next_sequence - 1,
         "chain": shard.chain.hex(),
         "checkpoints": len(signed),
+        "anchors": covering,
         "passes": [
             {"checks": list(task.checks), "first": task.first, "last": task.last, "seconds": None}
             for task in tasks
         ],
         "remarks": [
             *([] if held_from == 1 else [_DETACHED.format(held_from)]),
+            *([_NO_ANCHOR] if has_anchors and not covering else []),
             *(_UNNAMED.format(at) for at in _unnamed(shard.name, signed, tasks)),
         ],
     }

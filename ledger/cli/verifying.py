@@ -143,9 +143,10 @@ def _show(verdict: Verdict) -> None:
         read = [
             f"{', '.join(one['checks'])} {one['first']} to {one['last']}" for one in pool["passes"]
         ]
+        anchors = f", {pool['anchors']} of them anchors" if pool.get("anchors") else ""
         say(
-            f"pool {pool['pool']}: {pool['head']} events, {pool['checkpoints']} checkpoints met;"
-            f" {'; '.join(read) or 'no rows read'}"
+            f"pool {pool['pool']}: {pool['head']} events, {pool['checkpoints']} checkpoints"
+            f" met{anchors}; {'; '.join(read) or 'no rows read'}"
         )
         for remark in pool["remarks"]:
             notes.print(f"  not verified: {remark}", markup=False)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from ledger.audit import verify as module
 from ledger.audit.report import signed_bytes
-from ledger.audit.sealing import Sealer
+from ledger.audit.sealing import Sealer, append_copies
 from ledger.audit.signing import holds, make_key
 from ledger.audit.verify import MODES, Scope, verify
 from ledger.cli import app
@@ -163,6 +163,19 @@ def test_detached_partitions_are_told_and_the_rest_is_verified(postgres: embedde
         assert any("were detached" in one for one in verdict.pools[0]["remarks"])
         checks = [check for one in verdict.pools[0]["passes"] for check in one["checks"]]
         assert sorted(checks) == ["chain", "fold", "rederive"]
+
+
+def test_pools_that_no_anchor_covers_are_named(books: str, tmp_path: Path) -> None:
+    out = tmp_path / "anchors.jsonl"
+    log = PostgresLog.connect(books, "test")
+    copied = append_copies(log, out, "late")
+    log.close()
+    pools = {pool["pool"]: pool for pool in verify(books, Scope("quick", anchors=out)).pools}
+    assert (pools["late"]["anchors"], pools["late"]["remarks"]) == (copied, [])
+    assert pools["main"]["anchors"] == 0
+    assert "no anchor is of this pool" in pools["main"]["remarks"][0]
+    told = clearing(books, "--mode", "quick", "--anchors", str(out)).stdout
+    assert f"met, {copied} of them anchors; " in told
 
 
 def test_kept_states_are_read_one_at_a_time(postgres: embedded.Embedded) -> None:
