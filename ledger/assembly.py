@@ -51,6 +51,21 @@ def overlapping(url: str, application: str, tenure: Tenure | None = None) -> Ove
         raise
 
 
+def sealer_of(url: str) -> Sealer:
+    """Who signs for a run; no key is made for books that another one signs.
+
+    Raises:
+        ConfigurationError: What is named is no key, or the books' own key is not there.
+        SchemaMismatch: The database is not migrated to this version.
+        StoreUnavailable: It cannot be reached.
+    """
+    log = PostgresLog.connect(url, "clearing run")
+    try:
+        return Sealer(signer(may_make=not log.signing_keys()))
+    finally:
+        log.close()
+
+
 @contextmanager
 def writing(
     url: str, application: str, *, take_over: bool = False
@@ -64,7 +79,8 @@ def writing(
     """
     log = PostgresLog.connect(url, application)
     try:
-        writer = Writer(log, take_over=take_over, seal=Sealer(signer()))
+        sealer = Sealer(signer(may_make=not log.signing_keys()))
+        writer = Writer(log, take_over=take_over, seal=sealer)
         yield log, writer
         writer.keep_states()
     finally:

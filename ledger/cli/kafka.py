@@ -14,9 +14,7 @@ from consumers.settings import RunSettings
 from consumers.telemetry import Telemetry
 from consumers.telemetry_logs import logger, shown
 from ledger import settings
-from ledger.assembly import database, overlapping
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
+from ledger.assembly import database, overlapping, sealer_of
 from ledger.cli.options import (
     AsJson,
     DatabaseUrl,
@@ -111,7 +109,7 @@ def run(
                 chosen,
                 lambda: overlapping(url, "clearing run", tenure),
                 on_batch=_Told(quiet=quiet).batch,
-                seal=Sealer(signer()),
+                seal=sealer_of(url),
                 telemetry=telemetry,
             )
     _tell_halts(done)

@@ -119,13 +119,16 @@ def test_a_key_is_made_at_home_and_replaced_there(
     assert "chmod 600" in str(done.exception)
 
 
+RUN = ["run", "--kafka", "127.0.0.1:9", "--drain", "--quiet"]
+
+
 def test_no_key_is_made_for_books_that_another_one_signs(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clearing("ingest", str(FIRST), database_url=database_url)
     monkeypatch.delenv("CLEARING_SIGNING_KEY")
     monkeypatch.setenv("CLEARING_HOME", str(tmp_path))
-    for words in (["checkpoint"], ["key", "rotate"]):
+    for words in (["checkpoint"], ["key", "rotate"], ["ingest", str(FIRST)], RUN):
         done = CliRunner().invoke(app, [*words, "--database-url", database_url])
         assert isinstance(done.exception, ConfigurationError)
         assert "set CLEARING_SIGNING_KEY_FILE to the one that signs them" in str(done.exception)
