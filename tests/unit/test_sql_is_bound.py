@@ -44,6 +44,8 @@ PUT_TOGETHER = {
     "ledger/store/archive.py StoredBooks.table": "columns and table from the layout of archives",
     "ledger/store/auditing.py Audited.unowned": "the name of a table, from a constant",
     "ledger/store/auditing.py Audited.beyond": "the name of a table, which its callers write out",
+    "ledger/store/carried.py newest_terms": "a constant, and another or a literal in it",
+    "ledger/store/carried.py is_retold": "a constant in another",
     "ledger/store/condition.py Condition.act_as": "the name of a role, which its callers write out",
     "ledger/store/indexes.py _answer": "constants, or names and keys from the server's catalog",
     "ledger/store/liabilities.py owed": "a constant, or that and another",
@@ -51,6 +53,7 @@ PUT_TOGETHER = {
     "ledger/store/statements.py statement": "a loop over four constants",
     "ledger/store/schema.py create": "the schema's own files, and a hash of them",
     "ledger/store/schema.py prepare": "the schema's own file",
+    "migrations/released.py run": "the revision's own files, and a hash of them",
     "migrations/env.py _run": "a literal within SQLAlchemy's `text`",
 }
 """Statements that are put together, and why no value gets in."""
