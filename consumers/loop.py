@@ -276,7 +276,10 @@ class Loop:
             behind = reading.next_offset < end
         if end is not None and end < reading.next_offset:
             self._sources.confirm()  # a topic made again is the likelier reason
-            _refuse_truncated(place, reading.next_offset, end)
+            # The answer to a fetch of before a rebalance tells an end that is long past.
+            end = max(end, self._consumer.end_offsets([place])[place])
+            if end < reading.next_offset:
+                _refuse_truncated(place, reading.next_offset, end)
         merge.know(rank, behind=behind)
 
     def _write(self) -> bool:
