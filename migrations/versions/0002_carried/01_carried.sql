@@ -338,11 +338,12 @@ GRANT EXECUTE ON FUNCTION ledger.carry_leaf(integer, bigint), ledger.detach_leaf
 GRANT SELECT ON ledger.carried_leaf, ledger.carried_balance, ledger.carried_fact TO clearing_auditor;
 
 -- Partitions that were detached before: an account that had moved there has a posting since, which says
--- what its balance was. Their terms and prices stay where they are, in the archive; of their last pool
--- time it is known that it is not after that of the first event at hand.
+-- what its balance was. Their terms and prices are in their tables, where those were not dropped; of their
+-- last pool time it is known that it is not after that of the first event at hand.
 DO $$
 DECLARE
     books record;
+    leaf bigint;
 BEGIN
     FOR books IN
         SELECT s.shard, held.first - 1 AS last, held.pool_time FROM ledger.shard s
@@ -359,6 +360,37 @@ BEGIN
                                 AND o.account BETWEEN a.account AND a.account
                               ORDER BY o.sequence, o.account_sequence LIMIT 1) p
          WHERE a.shard = books.shard AND p.account_sequence > 1;
+        FOR leaf IN -- the newest first, so that what was told last is there when older tables are read
+            SELECT split_part(c.relname, '_', 3)::bigint FROM pg_class c
+             WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind = 'r'
+               AND c.relname ~ format('^event_%s_[0-9]+$', books.shard)
+               AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+             ORDER BY 1 DESC
+        LOOP
+            EXECUTE format($facts$
+                INSERT INTO ledger.carried_fact (shard, sequence, occurred_at, kind, subject, content)
+                SELECT told.* FROM (
+                    SELECT DISTINCT ON (e.kind, ledger.reference_subject(e.kind, e.raw)) e.shard, e.sequence,
+                           e.occurred_at, e.kind, ledger.reference_subject(e.kind, e.raw) AS subject, e.raw
+                      FROM ledger.%I e
+                     WHERE e.rejection IS NULL
+                       AND e.kind IN ('account', 'asset', 'instrument', 'pool', 'position_mode', 'risk_tiers')
+                       AND ledger.reference_subject(e.kind, e.raw) IS NOT NULL
+                     ORDER BY e.kind, ledger.reference_subject(e.kind, e.raw), e.sequence DESC) told
+                 WHERE NOT EXISTS (SELECT FROM ledger.carried_fact f WHERE f.shard = told.shard
+                                      AND f.kind = told.kind AND f.subject = told.subject)
+                $facts$, format('event_%s_%s', books.shard, leaf));
+            EXECUTE format($prices$
+                INSERT INTO ledger.carried_fact (shard, sequence, occurred_at, kind, subject, content)
+                SELECT told.shard, told.sequence, e.occurred_at, told.kind, told.subject, told.body FROM (
+                    SELECT DISTINCT ON (r.kind, r.subject) r.shard, r.sequence, r.kind, r.subject, r.body
+                      FROM ledger.%I r WHERE r.kind IN ('mark', 'asset_price')
+                     ORDER BY r.kind, r.subject, r.sequence DESC, r.line DESC) told
+                  JOIN ledger.%I e ON e.shard = told.shard AND e.sequence = told.sequence
+                 WHERE NOT EXISTS (SELECT FROM ledger.carried_fact f WHERE f.shard = told.shard
+                                      AND f.kind = told.kind AND f.subject = told.subject)
+                $prices$, format('record_%s_%s', books.shard, leaf), format('event_%s_%s', books.shard, leaf));
+        END LOOP;
         INSERT INTO ledger.carried_leaf (shard, first, last, pool_time, balances, facts)
         SELECT books.shard, 1, books.last, books.pool_time, of_balances, of_facts
           FROM ledger.hashes_of_carried(books.shard, 1, books.last, books.pool_time);
