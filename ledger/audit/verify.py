@@ -345,7 +345,7 @@ def _pool(
         ],
         "remarks": [
             *([] if held_from == 1 else [_DETACHED.format(held_from)]),
-            *([_NO_ANCHOR] if has_anchors and not covering else []),
+            *([_NO_ANCHOR] if has_anchors and not covering and shard.next_sequence > 1 else []),
             *(_UNNAMED.format(at) for at in _unnamed(shard.name, signed, tasks)),
         ],
     }

@@ -254,7 +254,7 @@ class Mutant(NamedTuple):
 MUTANTS = (
     Mutant(no_fence, 2),
     Mutant(no_epoch, 2),
-    Mutant(offsets_not_moved, 8),
+    Mutant(offsets_not_moved, 2),
     Mutant(offsets_one_ahead, 1),
     Mutant(merge_does_not_wait, 9),
     Mutant(ranks_reversed, 1),
@@ -265,14 +265,14 @@ MUTANTS = (
     Mutant(duplicates_not_counted, 1),
     Mutant(no_letters_caught_up, 3),
     Mutant(letters_before_commit, 1),
-    Mutant(identity_of_topics_not_asked, 18),
-    Mutant(messages_not_confirmed, 23),
+    Mutant(identity_of_topics_not_asked, 2),
+    Mutant(messages_not_confirmed, 2),
     Mutant(offsets_of_the_group_trusted, 1),
     Mutant(memory_kept_after_a_fault, 1),
-    Mutant(buffers_kept_after_revocation, 29),
+    Mutant(buffers_kept_after_revocation, 12),
     Mutant(snapshots_one_early, 1),
     Mutant(snapshots_of_nothing, 1),
-    Mutant(loaded_beyond_the_head, 25),
+    Mutant(loaded_beyond_the_head, 20),
     Mutant(halted_pools_pass_on, 1),
 )
 
