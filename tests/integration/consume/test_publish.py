@@ -199,6 +199,7 @@ def test_a_topic_made_anew_under_a_running_publisher_is_noticed(
         until(lambda: Received(desk.settings).messages == 5)
         delete(desk)
         admin.create_topics(desk.settings, 1)
+        until(lambda: Received(desk.settings).messages >= 5)
         market.tick("main")
         until(lambda: len(Received(desk.settings).first.get("main", {})) == 6)
 
