@@ -37,7 +37,13 @@ from consumers.run import backoff_s, stopped_by_signals
 from consumers.settings import RunSettings
 from consumers.standing import PROGRESS, Place, Standing, standing
 from consumers.telemetry_logs import logger
-from ledger.errors import ConfigurationError, LedgerError, SourceChanged, StoreError
+from ledger.errors import (
+    ConfigurationError,
+    LedgerError,
+    SourceChanged,
+    StoreError,
+    TopicMissing,
+)
 from ledger.store.feed import Feed, Recorded
 
 CHUNK_RECORDS = 1_000
@@ -127,14 +133,15 @@ def publish(
         open_seals: Makes a publisher of checkpoints; none are published otherwise.
 
     Raises:
-        ConfigurationError: The topic does not exist, or the start would skip records.
+        ConfigurationError: The topic does not exist at the start, or the start would skip records.
         StoreError: The topic and the books do not belong together.
-        LedgerError: Database or broker stayed away through `retries_max` attempts.
+        LedgerError: Database, broker or topic stayed away through `retries_max` attempts.
     """
     if start is not None and only is None:
         raise ConfigurationError("a start needs a pool: sequences are counted per pool")
     stop = stop or threading.Event()
     done = Published()
+    lived = False
     with stopped_by_signals(stop):
         while not stop.is_set():
             try:
@@ -144,11 +151,14 @@ def publish(
                     open_seals(feed) as seals,
                 ):
                     life = Publisher(feed, topic, only=only, start=start)
+                    lived = True
                     _live(life, seals, settings, stop, done, on_chunk)
                 break
             except LedgerError as fault:
                 done.failures += 1
                 again = fault.retriable or isinstance(fault, SourceChanged)
+                # One that was there before is being made anew: between the two it does not exist.
+                again = again or (lived and isinstance(fault, TopicMissing))
                 if not again or done.failures > settings.retries_max:
                     raise
                 pause = backoff_s(done.failures)

@@ -25,7 +25,7 @@ from consumers.admin import describe
 from consumers.faults import translated
 from consumers.settings import RunSettings
 from consumers.topics import RECORDS, name
-from ledger.errors import BrokerError, BrokerUnavailable, ConfigurationError, SourceChanged
+from ledger.errors import BrokerError, BrokerUnavailable, SourceChanged, TopicMissing
 from ledger.store.feed import Recorded
 
 CHAIN = "chain"
@@ -143,7 +143,7 @@ class RecordsTopic:
             role: Last part of the topic's name.
 
         Raises:
-            ConfigurationError: It does not exist.
+            TopicMissing: It does not exist.
         """
         self._settings = settings
         self.name = name(settings.prefix, role)
@@ -210,7 +210,7 @@ class RecordsTopic:
     def _described(self) -> tuple[str, int]:
         found = describe(self._settings, [self.name])
         if self.name not in found.partitions:
-            raise ConfigurationError(
+            raise TopicMissing(
                 f"topic {self.name} does not exist at {self._settings.bootstrap_servers}: make it"
                 " with `clearing topics --create N`, N being the number of partitions of the"
                 " source topics"

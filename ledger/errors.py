@@ -2,6 +2,7 @@
 
     LedgerError
     ├── ConfigurationError      a setting or an argument is missing or wrong
+    │   └── TopicMissing        the broker has no topic of this name
     ├── StoreError              the database refused or did not answer
     │   ├── StoreUnavailable    retriable: connection lost, server restarting, lock timeout
     │   ├── FenceLost           another writer took the shard over
@@ -28,6 +29,10 @@ class LedgerError(Exception):
 
 class ConfigurationError(LedgerError):
     """A setting or an argument is missing or wrong; the message says which, and what to do."""
+
+
+class TopicMissing(ConfigurationError):
+    """The broker has no topic of this name; the message says how to make it."""
 
 
 class StoreError(LedgerError):

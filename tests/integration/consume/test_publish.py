@@ -195,9 +195,10 @@ def test_a_topic_made_anew_under_a_running_publisher_is_noticed(
 ) -> None:
     market = Market(database_url, ["main"])
     market.tick(*["main"] * 5)
-    with following(desk.settings, database_url):
+    with following(desk.settings._replace(sources_check_ms=100), database_url):
         until(lambda: Received(desk.settings).messages == 5)
         delete(desk)
+        time.sleep(0.5)  # the publisher sees that there is none
         admin.create_topics(desk.settings, 1)
         until(lambda: Received(desk.settings).messages >= 5)
         market.tick("main")

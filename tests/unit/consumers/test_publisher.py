@@ -18,7 +18,13 @@ from consumers.records import partition_of
 from consumers.settings import RunSettings
 from consumers.standing import PROGRESS
 from ledger.core.outcome import Record
-from ledger.errors import BrokerUnavailable, ConfigurationError, SourceChanged, StoreError
+from ledger.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    SourceChanged,
+    StoreError,
+    TopicMissing,
+)
 from ledger.ports import Log
 from ledger.store.feed import Feed, PostgresFeed
 from ledger.store.log import PostgresLog
@@ -210,6 +216,39 @@ def test_a_topic_that_is_made_anew_meanwhile_is_noticed(log: MemoryLog, topic: M
     drain(log, topic)
     every = [dict(each.headers) for each in topic.logs[partition_of("main", 2)]]
     assert {int(headers["sequence"]) for headers in every} == set(range(1, 12))
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_between_deletion_and_making_anew_a_running_publisher_waits(
+    log: MemoryLog, topic: MemoryTopic
+) -> None:
+    grow(log, "main", *[1] * 4)
+    stop = threading.Event()
+    looks = iter([True, False, False, True])
+
+    def opened(_: RunSettings) -> MemoryTopic:
+        vars(topic).pop("check", None)
+        if next(looks):
+            return topic.reopen()
+        raise TopicMissing("deleted")
+
+    def missing() -> None:
+        raise TopicMissing("deleted")
+
+    def note(done: Published) -> None:
+        if done.records == 4:
+            topic.make_anew()
+            vars(topic)["check"] = missing
+        if done.records == 8:
+            stop.set()
+
+    settings = SETTINGS._replace(drain=False, sources_check_ms=0)
+    publish(settings, lambda: LogFeed(log), open_topic=opened, stop=stop, on_chunk=note)
+    assert topic.places("main") == places(log, "main")
+    assert next(looks, None) is None
+    looks = iter([False])
+    with pytest.raises(TopicMissing):  # at a start nobody waits
+        publish(settings, lambda: LogFeed(log), open_topic=opened)
 
 
 @pytest.mark.usefixtures("small_chunks")
