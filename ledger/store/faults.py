@@ -22,6 +22,9 @@ _LATER = (
 _DISTRUST = re.compile(
     "password authentication failed|no password supplied|certificate verify failed"
     "|does not match host name|root certificate file|no pg_hba.conf entry"
+    "|pg_hba.conf rejects|does not support SSL|valid client certificate"
+    "|certificate authentication failed|private key file|is not permitted to log in"
+    '|FATAL: +role ".*" does not exist'
 )
 """Of a connection that is refused for good, one side distrusting the other."""
 _QUOTED = re.compile(r'"[^"]*"')
@@ -50,7 +53,8 @@ def _fault(fault: psycopg.Error) -> StoreError | ConfigurationError:
     if isinstance(fault, psycopg.OperationalError) and _DISTRUST.search(words):
         return StoreError(
             f"{words}: check the login and host of the database URL, PGPASSFILE or PGPASSWORD, and"
-            " sslrootcert, which names the authority of the server's certificate"
+            " sslrootcert, which names the authority of the server's certificate; sslcert and"
+            " sslkey, where it asks for one of ours"
         )
     if isinstance(fault, _LATER) or (fault.sqlstate or "").startswith(("08", "57P")):
         return StoreUnavailable(words)

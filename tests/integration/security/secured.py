@@ -43,12 +43,18 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(own.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, hosts: Iterable[str]) -> tuple[Path, Path]:
-        """Files of a key and of a certificate for these hosts, names or addresses."""
+    def issue(self, name: str, hosts: Iterable[str], *, days: int = 1) -> tuple[Path, Path]:
+        """Files of a key and of a certificate for these hosts, names or addresses.
+
+        Args:
+            name: Of the files and of the subject.
+            hosts: That it is good for.
+            days: From now on; negative: it is over.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         signed = (
-            _unsigned(subject, self._name, key.public_key())
+            _unsigned(subject, self._name, key.public_key(), days)
             .add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -66,7 +72,7 @@ class Authority:
 
 
 def _unsigned(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int = 1
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -75,8 +81,8 @@ def _unsigned(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + timedelta(days=days))
     )
 
 
