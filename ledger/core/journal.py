@@ -20,7 +20,7 @@ _Holding = tuple[dict[str, int], str, dict[str, int], str]
 """Holders of an instrument and the owner; positions of the owner and the instrument."""
 
 
-class OutOfRange(ArithmeticError):
+class OutOfRange(ValueError):
     """A balance would reach 10^36 smallest units. Ends in a rejection, never leaves the core."""
 
     def __init__(self, key: AccountKey, balance: int) -> None:
