@@ -168,14 +168,14 @@ class State:
 
     def unwind(self) -> None:
         """Take everything back that this event has done."""
-        for register, key, before in reversed(self._undo):
+        while self._undo:
+            register, key, before = self._undo.pop()
             if register is None:
                 setattr(self, key, before)
             elif before is _ABSENT:
                 del register[key]
             else:
                 register[key] = before
-        self._undo.clear()
         self.uncovered.clear()
         self.liquidated.clear()
         self.journal.unwind()
