@@ -15,7 +15,9 @@ Cost: about 3 us a position. `ledger.core.watch.index` keeps most events from ev
 Source: docs/spec/margin.md.
 """
 
+from bisect import bisect_left
 from fractions import Fraction
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.core.accounts import ISOLATED, VARIATION, WALLET
@@ -31,6 +33,8 @@ if TYPE_CHECKING:  # the state holds the watch, which values positions
 
 MarginAccount = tuple[str, str | None]
 """A participant, and the instrument of an isolated position (None: the cross account)."""
+
+_INSTRUMENT = attrgetter("instrument")
 
 CROSS = PositionTerms("cross", None)
 """What holds until a participant chooses otherwise."""
@@ -182,6 +186,47 @@ def statement(state: "State", account: str, instrument: str | None) -> Statement
         equity=collateral + unrealized,
         maintenance=sum(part.maintenance for part in positions),
         initial=sum(part.initial for part in positions),
+    )
+
+
+def position_in(found: Statement, instrument: str) -> Position:
+    """An open position of a margin account."""
+    return found.positions[bisect_left(found.positions, instrument, key=_INSTRUMENT)]
+
+
+def followed(state: "State", found: Statement, instrument: str) -> Statement:
+    """The margin account after its position in an instrument and its settlement cash have changed.
+
+    Nothing else of it may have: the other positions and the assets are taken as they were found. So
+    an account of a thousand positions is closed one by one without being valued a thousand times.
+    """
+    journal = state.journal
+    owner, kind = found.account, WALLET if found.margin_instrument is None else ISOLATED
+    balance = journal.balance(owner, kind, found.margin_instrument, state.settlement.asset)
+    positions = found.positions.copy()
+    place = bisect_left(positions, instrument, key=_INSTRUMENT)
+    before = positions[place]
+    unrealized = found.unrealized_pnl - before.cost - before.value
+    required, to_begin = found.maintenance - before.maintenance, found.initial - before.initial
+    if instrument in journal.positions_of[owner]:
+        now = positions[place] = position(state, owner, instrument)
+        unrealized += now.cost + now.value
+        required += now.maintenance
+        to_begin += now.initial
+    else:
+        del positions[place]
+    collateral = found.collateral - found.balance + balance
+    return Statement(
+        account=owner,
+        margin_instrument=found.margin_instrument,
+        balance=balance,
+        assets=found.assets,
+        collateral=collateral,
+        positions=positions,
+        unrealized_pnl=unrealized,
+        equity=collateral + unrealized,
+        maintenance=required,
+        initial=to_begin,
     )
 
 

@@ -19,6 +19,7 @@ Source: docs/spec/liquidation.md.
 """
 
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from ledger.core.accounts import (
@@ -33,7 +34,15 @@ from ledger.core.defaults.inventory import taken_over
 from ledger.core.instruments import Terms
 from ledger.core.margin.collateral import collateral_fraction
 from ledger.core.margin.disclosure import shortest, statement_body
-from ledger.core.margin.statements import Collateral, MarginAccount, Position, Statement, statement
+from ledger.core.margin.statements import (
+    Collateral,
+    MarginAccount,
+    Position,
+    Statement,
+    followed,
+    position_in,
+    statement,
+)
 from ledger.core.margin.tiers import maintenance, tier_of
 from ledger.core.outcome import Purpose
 from ledger.core.positions import Change, change_position
@@ -99,18 +108,9 @@ def liquidate(state: State, found: Statement, turn: Turn) -> None:
         "statement": statement_body(state, found),
     }
     journal.record("liquidation", liquidation_id, begun)
-    last_instrument = None
-    while True:
-        fresh = [held for held in found.positions if not held.stale]
-        if not fresh or (is_partial and _is_restored(state, found, 0, 0)):
-            break
-        held = min(fresh, key=lambda one: (-one.maintenance, one.instrument))
-        last_instrument = held.instrument
-        quantity = _partial(state, found, held) if is_partial else held.quantity
-        _take(state, liquidation_id, found, held, takeover(state, found, held, quantity))
+    found, last_instrument = _take_all(state, liquidation_id, found, is_partial=is_partial)
+    if _seize(state, liquidation_id, found):
         found = statement(state, *found.key)
-    _seize(state, liquidation_id, found)
-    found = statement(state, *found.key)
     if not found.positions and found.equity < 0:
         _make_whole(state, liquidation_id, found.key, -found.equity, last_instrument)
         found = statement(state, *found.key)
@@ -121,6 +121,27 @@ def liquidate(state: State, found: Statement, turn: Turn) -> None:
         "maintenance_margin": Fixed(found.maintenance, state.settlement.scale),
     }
     journal.record("liquidation_end", liquidation_id, ended)
+
+
+def _take_all(
+    state: State, liquidation_id: str, found: Statement, *, is_partial: bool
+) -> tuple[Statement, str | None]:
+    """Take position after position; returns what is left, and the instrument taken last.
+
+    A takeover changes one position, so the order is kept in a heap instead of being looked for.
+    """
+    order = [(-held.maintenance, held.instrument) for held in found.positions if not held.stale]
+    heapify(order)
+    instrument = None
+    while order and not (is_partial and _is_restored(state, found, 0, 0)):
+        _, instrument = heappop(order)
+        held = position_in(found, instrument)
+        quantity = _partial(state, found, held) if is_partial else held.quantity
+        _take(state, liquidation_id, found, held, takeover(state, found, held, quantity))
+        found = followed(state, found, instrument)
+        if quantity != held.quantity:
+            heappush(order, (-position_in(found, instrument).maintenance, instrument))
+    return found, instrument
 
 
 def takeover(state: State, found: Statement, held: Position, quantity: int) -> Takeover:
@@ -234,11 +255,11 @@ def _seizable(found: Statement) -> list[Collateral]:
     return [held for held in found.assets if held.balance > 0 and held.value > 0]
 
 
-def _seize(state: State, liquidation_id: str, found: Statement) -> None:
-    """Take other assets for a negative settlement balance, by asset id."""
+def _seize(state: State, liquidation_id: str, found: Statement) -> bool:
+    """Take other assets for a negative settlement balance, by asset id; whether any was taken."""
     journal, settlement = state.journal, state.settlement
-    balance = found.balance
-    for held in _seizable(found):
+    balance, seizable = found.balance, _seizable(found)
+    for held in seizable:
         if balance >= 0:
             break
         asset, price = held.asset, held.price
@@ -266,6 +287,7 @@ def _seize(state: State, liquidation_id: str, found: Statement) -> None:
         }
         journal.record("seizure", liquidation_id, body)
         balance += value
+    return bool(seizable)
 
 
 def _make_whole(
