@@ -85,6 +85,7 @@ class PostgresLog:
         self._connection = connection
         self._leaf_events = leaf_events
         self._leaves_end: dict[int, int] = {}
+        self._without_lock: set[int] = set()
         self._sources: dict[Source, int] = {}
 
     @classmethod
@@ -137,10 +138,7 @@ class PostgresLog:
     def acquire(self, shard: int, *, take_over: bool = True) -> Shard:
         """Own the shard: raise its epoch."""
         with translated():
-            free = self._connection.execute(
-                "SELECT pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, shard)
-            ).fetchone()
-            if free != (True,) and not take_over:
+            if not self._lock(shard) and not take_over:
                 raise self._busy(shard)
             row = raise_epoch(self._connection, shard, _SHARD, self._tenure)
         if row is None:
@@ -150,7 +148,9 @@ class PostgresLog:
     def release(self, shard: int) -> None:
         """Give the courtesy lock back; the fence stays as it is."""
         with translated():
-            self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, shard))
+            if shard not in self._without_lock:
+                self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, shard))
+        self._without_lock.discard(shard)
         self._tenure.gave_up(shard)
 
     def offsets(self) -> Sequence[Offset]:
@@ -185,6 +185,8 @@ class PostgresLog:
             for part in batch:
                 require_whole(part)
                 self._open_ahead(part)
+                if part.shard in self._without_lock:
+                    self._lock(part.shard)  # whoever was taken over from may have ended
             self._register({event.source for part in batch for event in part.events})
             self._register({source for part in batch for source, _, _ in part.offsets})
             copying.write(self._connection, batch, self._sources, self._observer)
@@ -218,8 +220,11 @@ class PostgresLog:
             return reading.accounts(self._connection, shard)
 
     def save_snapshot(self, shard: int, snapshot: Snapshot) -> None:
-        """Keep a state, and drop all but the newest three."""
-        with translated(), self._connection.transaction():
+        """Keep a state, and drop all but the newest three.
+
+        Not in one transaction: who froze in its middle would hold up an heir that keeps the same.
+        """
+        with translated():
             self._connection.execute(
                 "INSERT INTO ledger.snapshot (shard, rules, sequence, body)"
                 " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -282,6 +287,17 @@ class PostgresLog:
         with suppress(psycopg.Error):
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
+
+    def _lock(self, shard: int) -> bool:
+        """Hold the courtesy lock, unless another one does."""
+        found = self._connection.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, shard)
+        ).fetchone()
+        if found == (True,):
+            self._without_lock.discard(shard)
+            return True
+        self._without_lock.add(shard)
+        return False
 
     def _shard(self, number: int) -> Shard:
         row = self._connection.execute(

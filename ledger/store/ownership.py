@@ -3,8 +3,9 @@
 A writer that froze in the middle of a batch holds the row of its shard. The server ends such a
 transaction where it is idle, but not where it waits for the rest of a COPY: no timeout of
 PostgreSQL reaches that. So whoever takes over waits `PATIENCE_MS` for the row, and then ends the
-backend that holds the shard's courtesy lock. What the frozen one had written is rolled back; when
-it wakes it finds its connection closed.
+backend that holds the shard's courtesy lock, and one that holds the row and waits for its client:
+a writer that took over from a live one has the row without the lock. What the frozen one had
+written is rolled back; when it wakes it finds its connection closed.
 
 It would start over then, as after any lost connection, and take the shard back from its heir. A
 `Tenure` keeps it from that: a run takes again what it owned only while nobody else has had it.
@@ -26,11 +27,13 @@ PATIENCE_MS = 1_000
 
 _ENDS_MS = 5_000
 _EPOCH_MAX = 2**31 - 1
-_HOLDER = """
-    SELECT pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
-     WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted
-       AND pid <> pg_backend_pid()
-       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_HOLDERS = """
+    SELECT DISTINCT pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+     WHERE granted AND pid <> pg_backend_pid()
+       AND (locktype = 'advisory' AND classid = %s AND objid = %s
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         OR locktype = 'transactionid' AND wait_event = 'ClientRead'
+            AND transactionid = %s::text::xid)"""
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +97,7 @@ def raise_epoch(
             connection.execute(f"SET LOCAL lock_timeout = {PATIENCE_MS}".encode())
             row = connection.execute(statement.encode(), bound).fetchone()
     except errors.LockNotAvailable:
-        _end_holder(connection, shard)
+        _end_holders(connection, shard)
         row = connection.execute(statement.encode(), bound).fetchone()
     if row is None:
         _refuse_to_take_back(connection, shard, last)
@@ -116,17 +119,24 @@ def _refuse_to_take_back(connection: psycopg.Connection, shard: int, last: int) 
         )
 
 
-def _end_holder(connection: psycopg.Connection, shard: int) -> None:
-    """End the backend that holds the courtesy lock, if we may: of the same login, or any."""
-    holder = connection.execute(_HOLDER, (LOCK_CLASS, shard)).fetchone()
-    if holder is None:
-        return
-    pid, application = holder
-    logger.warning(
-        "backend %d (%s) holds shard %d and has not let go for %d ms: ending it",
-        *(pid, application, shard, PATIENCE_MS),
-    )
-    connection.execute("SET ROLE NONE")  # the right to end a backend is the login's
+def _end_holders(connection: psycopg.Connection, shard: int) -> None:
+    """End the backends that hold the shard, if we may: of the same login, or any."""
+    (row,) = connection.execute(
+        "SELECT xmax::text FROM ledger.shard WHERE shard = %s", (shard,)
+    ).fetchall()
+    connection.execute("SET ROLE NONE")  # the right to see and end a backend is the login's
+    try:
+        for pid, application in connection.execute(_HOLDERS, (LOCK_CLASS, shard, *row)).fetchall():
+            logger.warning(
+                "backend %d (%s) holds shard %d and has not let go for %d ms: ending it",
+                *(pid, application, shard, PATIENCE_MS),
+            )
+            _end(connection, pid)
+    finally:
+        connection.execute("SET ROLE clearing_writer")
+
+
+def _end(connection: psycopg.Connection, pid: int) -> None:
     try:
         connection.execute("SELECT pg_terminate_backend(%s, %s)", (pid, _ENDS_MS))
     except errors.InsufficientPrivilege as refused:
@@ -134,5 +144,3 @@ def _end_holder(connection: psycopg.Connection, shard: int) -> None:
             "not allowed to end backend %d (%s): run all writers with one login, or end it by hand",
             *(pid, str(refused).strip()),
         )
-    finally:
-        connection.execute("SET ROLE clearing_writer")

@@ -1,15 +1,18 @@
 """Taking a shard over from a writer that froze, and what that writer may do when it wakes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import psycopg
 import pytest
 
 from ledger.errors import FenceLost, ShardBusy, StoreUnavailable
+from ledger.ports import Snapshot
 from ledger.store import connecting, log, ownership
 from ledger.store.log import PostgresLog
 from ledger.store.ownership import Tenure
+from tests.contract.entries import batch
 from tests.crash.proxy import Proxy
 
 
@@ -19,11 +22,15 @@ def frozen(database_url: str) -> Iterator[PostgresLog]:
     writer = PostgresLog.connect(database_url, "frozen", tenure=Tenure())
     shard = writer.declare("main", 0).shard
     writer.acquire(shard)
+    freeze(writer, shard)
+    yield writer
+    writer.connection.close()
+
+
+def freeze(writer: PostgresLog, shard: int) -> None:
     writer.connection.execute("BEGIN")
     writer.connection.execute("UPDATE ledger.shard SET duplicates = 7 WHERE shard = %s", (shard,))
     writer.connection.pgconn.exec_(b"COPY ledger.event FROM STDIN")
-    yield writer
-    writer.connection.close()
 
 
 @pytest.mark.usefixtures("frozen")
@@ -60,6 +67,70 @@ def test_a_writer_that_may_not_end_another_s_backend_waits_and_says_so(
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute("REVOKE clearing_writer FROM other_login")
         admin.execute("DROP ROLE other_login")
+
+
+def test_a_frozen_writer_that_had_taken_over_from_a_live_one_is_ended_by_its_heir(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "PATIENCE_MS", 200)
+    first, second, third = (
+        PostgresLog.connect(database_url, name) for name in ("first", "second", "third")
+    )
+    shard = first.declare("main", 0).shard
+    first.acquire(shard)
+    second.acquire(shard)
+    first.close()
+    freeze(second, shard)
+    third.connection.execute("SET lock_timeout = '2s'")
+    assert third.acquire(shard).epoch == 3
+    second.connection.close()
+    third.close()
+
+
+def test_a_writer_that_took_over_is_found_busy_once_its_forerunner_is_gone(
+    database_url: str,
+) -> None:
+    first, heir, other = (
+        PostgresLog.connect(database_url, name) for name in ("first", "heir", "other")
+    )
+    shard = first.declare("main", 0).shard
+    first.acquire(shard)
+    owned = heir.acquire(shard)
+    first.close()
+    heir.append([batch(owned)])
+    with pytest.raises(ShardBusy, match="heir"):
+        other.acquire(shard, take_over=False)
+    heir.release(shard)
+    assert other.acquire(shard, take_over=False).epoch == 3
+    heir.close()
+    other.close()
+
+
+class Halfway:
+    """A connection that stops for a while before it prunes."""
+
+    def __init__(self, connection: psycopg.Connection, meanwhile: Callable[[], None]) -> None:
+        self.transaction = connection.transaction
+        self._connection, self._meanwhile = connection, meanwhile
+
+    def execute(self, query: str, values: Sequence[object]) -> psycopg.Cursor:
+        if "prune" in query:
+            self._meanwhile()
+        return self._connection.execute(query.encode(), values)
+
+
+def test_a_writer_that_froze_while_it_kept_a_state_does_not_hold_up_its_heir(
+    database_url: str,
+) -> None:
+    first, heir = (PostgresLog.connect(database_url, name) for name in ("first", "heir"))
+    shard = first.declare("main", 0).shard
+    heir.connection.execute("SET lock_timeout = '300ms'")
+    state = Snapshot(1, 1, b"state")
+    halfway: Any = Halfway(first.connection, lambda: heir.save_snapshot(shard, state))
+    PostgresLog(halfway).save_snapshot(shard, state)
+    assert heir.latest_snapshot(shard) == state
+    first.close()
+    heir.close()
 
 
 def test_whoever_does_not_take_over_leaves_a_frozen_writer_alone(
