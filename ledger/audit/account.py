@@ -1,5 +1,6 @@
 """A margin account on the auditor's desk: its equity and requirements, worked from its parts."""
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -116,26 +117,65 @@ class Asset:
 
 @dataclass(slots=True)
 class MarginAccount:
-    """A margin account: settlement balance, other assets, positions by instrument id."""
+    """A margin account: settlement balance, other assets, positions by instrument id.
+
+    Its sums over the positions are kept as they come and go (`hold`, `let_go`): a liquidation asks
+    for them several times a takeover. A position that is held does not change.
+    """
 
     scale: int
     balance: Figure
     assets: list[Asset] = field(default_factory=list)
     holdings: dict[str, Holding] = field(default_factory=dict)
+    _gained: Figure = ZERO
+    _maintenance: Figure = ZERO
+    _initial: Figure = ZERO
+    _order: list[tuple[Figure, str]] = field(default_factory=list)
+
+    def hold(self, held: Holding) -> None:
+        """Add a position; one in the same instrument gives way to it."""
+        if held.instrument in self.holdings:
+            self.let_go(held.instrument)
+        self.holdings[held.instrument] = held
+        required = self._count(held, 1)
+        if not held.stale:
+            insort(self._order, (-required, held.instrument))
+
+    def let_go(self, instrument: str) -> None:
+        """Take a position away."""
+        held = self.holdings.pop(instrument)
+        required = self._count(held, -1)
+        if not held.stale:
+            del self._order[bisect_left(self._order, (-required, instrument))]
+
+    def _count(self, held: Holding, sign: int) -> Figure:
+        """Count a position in the sums, or out of them; returns its maintenance margin."""
+        required = held.maintenance(self.scale)
+        self._gained += sign * (held.cost + held.value(self.scale))
+        self._maintenance += sign * required
+        self._initial += sign * held.initial(self.scale)
+        return required
+
+    def largest(self) -> Holding | None:
+        """The position of the largest maintenance margin that is not stale; ties by instrument."""
+        return self.holdings[self._order[0][1]] if self._order else None
+
+    def gained(self) -> Figure:
+        """What the positions have gained at the marks."""
+        return self._gained
 
     def equity(self) -> Figure:
         """Collateral and what the positions have gained."""
         collateral = self.balance + sum((part.value(self.scale) for part in self.assets), ZERO)
-        gained = (held.cost + held.value(self.scale) for held in self.holdings.values())
-        return collateral + sum(gained, ZERO)
+        return collateral + self._gained
 
     def maintenance(self) -> Figure:
         """Sum of the positions' maintenance margin."""
-        return sum((held.maintenance(self.scale) for held in self.holdings.values()), ZERO)
+        return self._maintenance
 
     def initial(self) -> Figure:
         """Sum of the positions' initial margin."""
-        return sum((held.initial(self.scale) for held in self.holdings.values()), ZERO)
+        return self._initial
 
     def required(self) -> Figure:
         """What keeps calls away: initial margin, or maintenance margin where that is more."""

@@ -138,7 +138,7 @@ def _position(
         "stale": is_stale(mark, terms, inputs["pool_time"]),
     }
     held = Holding.of(line, terms)
-    found.holdings[name] = held
+    found.hold(held)
     line["value"] = decimal(held.value(scale), scale)
     if mark is not None:
         line |= {

@@ -26,15 +26,12 @@ def statement_steps(sheet: Worksheet, place: str) -> MarginAccount:
     collateral = sum((sheet.figure(where) for where in values.values()), ZERO)
     sheet.work(f"{place}/collateral", "collateral", formula, values, collateral, unit)
     gains = _positions(sheet, place, account, unit)
-    unrealized = sum(
-        (held.cost + held.value(account.scale) for held in account.holdings.values()), ZERO
-    )
     sheet.work(
         f"{place}/unrealized_pnl",
         "unrealized P&L",
         " + ".join(gains) or "0",
         gains,
-        unrealized,
+        account.gained(),
         unit,
     )
     parts = {"collateral": f"{place}/collateral", "unrealized_pnl": f"{place}/unrealized_pnl"}
@@ -115,10 +112,10 @@ def _positions(sheet: Worksheet, place: str, account: MarginAccount, unit: str) 
         held.mark = mark and number(mark["mark_price"])
         held.leverage = (sheet.at("modes").get(name) or {}).get("leverage")
         held.stale = is_stale(mark, sheet.at(terms), sheet.at("pool_time"))
-        account.holdings[name] = held
         gains[f"cost_{index + 1}"] = f"{here}/cost"
         gains[f"value_{index + 1}"] = f"{here}/value"
         _position(sheet, here, held, account.scale, unit)
+        account.hold(held)
     return gains
 
 

@@ -1,5 +1,7 @@
 """The takeovers of a liquidation, step by step, and where they stand in the books."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +19,9 @@ from ledger.audit.takeovers import (
 )
 from ledger.audit.worksheet import Worksheet, counted
 
+Book = Mapping[str, Any]
+"""An account of the ledger: its balance before the event, and its postings in it."""
+
 
 def takeover_steps(
     sheet: Worksheet,
@@ -25,6 +30,7 @@ def takeover_steps(
     places: list[str],
     body: dict[str, Any],
 ) -> None:
+    books = _by_instrument(sheet)
     cursor: dict[str, int] = {}
     done = 0
     while (held := next_holding(account, terms)) is not None and done < len(places):
@@ -41,7 +47,7 @@ def takeover_steps(
         if sheet.at(f"{place}/body/instrument") != held.instrument:
             return
         _takeover(sheet, account, terms, place, isolated=body["margin_instrument"] is not None)
-        _postings(sheet, place, body["account"], cursor)
+        _postings(sheet, place, body["account"], books[held.instrument], cursor)
     sheet.claim(
         "=takeovers",
         f"{counted(len(places), 'takeover')} and no more",
@@ -204,8 +210,18 @@ def _quantity(
         )
 
 
-def _postings(sheet: Worksheet, place: str, owner: str, cursor: dict[str, int]) -> None:
-    """The takeover stands in the books, on both sides."""
+def _by_instrument(sheet: Worksheet) -> dict[str | None, list[Book]]:
+    """The accounts of the ledger that the inputs have, by instrument."""
+    found: defaultdict[str | None, list[Book]] = defaultdict(list)
+    for book in sheet.at("books"):
+        found[book["instrument"]].append(book)
+    return found
+
+
+def _postings(
+    sheet: Worksheet, place: str, owner: str, books: Sequence[Book], cursor: dict[str, int]
+) -> None:
+    """The takeover stands in the books of its instrument, on both sides."""
     here = f"{place}/body"
     body = sheet.at(here)
     name, asset = body["instrument"], sheet.at("terms/pool/settlement_asset")
@@ -218,7 +234,7 @@ def _postings(sheet: Worksheet, place: str, owner: str, cursor: dict[str, int]) 
     }
     lines = []
     for (who, kind, what), amount in wanted.items():
-        line = _posted(sheet, (who, kind, name, what), amount, cursor.get(f"{who} {kind}", 0))
+        line = _posted(books, (who, kind, name, what), amount, cursor.get(f"{who} {kind}", 0))
         lines.append(line)
         if line is not None:
             cursor[f"{who} {kind}"] = line
@@ -233,11 +249,7 @@ def _postings(sheet: Worksheet, place: str, owner: str, cursor: dict[str, int]) 
         {},
         holds=not missing,
     )
-    inventory = [
-        book
-        for book in sheet.at("books")
-        if book["owner"] == "@liquidation" and book["instrument"] == name
-    ]
+    inventory = [book for book in books if book["owner"] == "@liquidation"]
     held = {
         ("@liquidation", "position", name, None): number(body["inventory_quantity"]),
         ("@liquidation", "variation", name, asset): number(body["inventory_cost"]),
@@ -252,9 +264,9 @@ def _postings(sheet: Worksheet, place: str, owner: str, cursor: dict[str, int]) 
 
 
 def _posted(
-    sheet: Worksheet, key: tuple[str, str, str, str | None], amount: Fraction, since: int
+    books: Sequence[Book], key: tuple[str, str, str, str | None], amount: Fraction, since: int
 ) -> int | None:
-    for book in sheet.at("books"):
+    for book in books:
         if (book["owner"], book["kind"], book["instrument"], book["asset"]) == key:
             for posting in book["postings"]:
                 if (

@@ -40,12 +40,9 @@ class Taken(NamedTuple):
 
 def next_holding(account: MarginAccount, terms: Terms) -> Holding | None:
     """The position that is taken next; None when the liquidation takes no more."""
-    fresh = [held for held in account.holdings.values() if not held.stale]
-    if not fresh:
-        return None
     if terms.mode == "partial" and account.equity() >= account.maintenance() * (1 + terms.buffer):
         return None
-    return min(fresh, key=lambda held: (-held.maintenance(account.scale), held.instrument))
+    return account.largest()
 
 
 def takeover(account: MarginAccount, held: Holding, quantity: Figure, terms: Terms) -> Taken:
@@ -118,11 +115,11 @@ def realize(account: MarginAccount, held: Holding, taken: Taken, *, isolated: bo
     released = held.cost if whole else half_even(held.cost * part, account.scale)
     realized = taken.value + released
     account.balance += realized
-    if whole:
-        del account.holdings[held.instrument]
-        if isolated and account.balance > 0:
-            account.balance = ZERO
-    else:
+    account.let_go(held.instrument)
+    if not whole:
         held.quantity -= taken.quantity
         held.cost -= released
+        account.hold(held)
+    elif isolated and account.balance > 0:
+        account.balance = ZERO
     return realized
