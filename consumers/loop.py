@@ -11,7 +11,8 @@ newly assigned partitions paused; after `poll` the loop drops the buffers of wha
 its shards up, takes the new ones, seeks to where the books stopped, and lets them run. So records
 of an earlier assignment never mix with those of a later one.
 
-Back pressure: nothing is polled while a buffer is long and its merge can go on. (Pausing the one
+Back pressure: nothing (in a group, next to nothing: its members would wait for this one) is polled
+while a buffer is long and its merge can go on. (Pausing the one
 partition would be finer, but kafka-python 3.0.12 can lose track of what it parked for a paused
 partition, and then never fetches it again.) Where polling must go on for the sake of one topic, the
 buffer of another whose time is far ahead would grow without end: its tail is dropped, and read
@@ -66,6 +67,7 @@ class Writer(Protocol):
 
     def assign(self, partitions: Iterable[int]) -> None: ...
     def revoke(self, partitions: Iterable[int]) -> None: ...
+    def begin(self, starts: Mapping[tuple[Source, int], int]) -> None: ...
     def offsets(self) -> Mapping[tuple[Source, int], int]: ...
     def take(self, messages: Sequence[Message]) -> Outcome: ...
     def settle(self) -> None: ...
@@ -136,7 +138,7 @@ class Loop:
         """
         while not stopping():
             with translated(f"reading from {self._settings.bootstrap_servers}"):
-                polled = {} if self._full() else self._consumer.poll(self._poll_ms())
+                polled = self._poll()
             self._observer.lap("poll")
             if self._listener.notices:
                 self._settle()
@@ -191,6 +193,8 @@ class Loop:
     def _acquire(self, numbers: Sequence[int]) -> None:
         self._writer.assign(numbers)
         starts = self._sources.starts(self._consumer, numbers, self._writer.offsets())
+        if self._settings.accept_changed_topics:  # once: the books know the topics from now on
+            self._writer.begin({(self._sources.by_rank[r], n): at for (r, n), at in starts.items()})
         self._on_assigned(numbers)
         assigned = self._consumer.assignment()
         for (rank, number), start in starts.items():
@@ -214,6 +218,14 @@ class Loop:
             del self._readings[place]
         self._writer.revoke(numbers)
         self._observer.released(numbers)
+
+    def _poll(self) -> Mapping[TopicPartition, Sequence[tuple[object, ...]]]:
+        """More messages; where there are enough, one at most: polls are where a group is heard."""
+        if not self._full():
+            return self._consumer.poll(self._poll_ms())  # type: ignore[no-any-return]
+        if self._settings.group is None:
+            return {}
+        return self._consumer.poll(0, max_records=1)  # type: ignore[no-any-return]
 
     def _poll_ms(self) -> int:
         """How long to wait for messages: until something else is to be done."""
@@ -322,7 +334,8 @@ class Loop:
     def _fill(self, limit: int, now_ms: float) -> None:
         """Take as much of each partition; what one leaves over goes to the others.
 
-        So a partition that is far behind, or flooded, takes no more than its share of a batch.
+        So a partition that is far behind, or flooded, takes no more than its share of a batch. Who
+        is asked first is asked last the next time: a batch may have no room for all.
         """
         share = max(1, (limit - len(self._batch)) // max(1, len(self._merges)))
         for most in (share, limit):
@@ -330,6 +343,8 @@ class Loop:
                 room = limit - len(self._batch)
                 if room > 0:
                     self._batch += merge.take(min(room, most), now_ms)
+        for number in list(self._merges)[:1]:
+            self._merges[number] = self._merges.pop(number)
 
     def _look_after(self) -> None:
         now = self._clock()

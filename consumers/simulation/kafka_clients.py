@@ -17,6 +17,7 @@ from consumers.simulation.broker import CLUSTER, Broker, Topic
 from consumers.simulation.storm import Seam
 
 _FETCH_MAX = 50
+_POLL_MAX = 20_000
 _DELAY_US = (1_000, 5_000_000)
 _METADATA_US = 5_000_000
 
@@ -130,7 +131,9 @@ class SimulatedConsumer:
         if self._grouped:
             self._broker.group.leave(self._member_id)
 
-    def poll(self, timeout_ms: int = 0) -> dict[TopicPartition, list[ConsumerRecord]]:
+    def poll(
+        self, timeout_ms: int = 0, max_records: int = _POLL_MAX
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
         """What a fetch brings, or what the group decided; waits when there is nothing.
 
         Raises:
@@ -141,10 +144,10 @@ class SimulatedConsumer:
             self._cluster.look()
         if self._listener is not None and self._follow_group():
             return {}
-        found = self._fetch()
+        found = self._fetch(max_records)
         if not found:
             self._seam.turn("poll.wait", timeout_ms * 1000)
-            found = self._fetch()
+            found = self._fetch(max_records)
         self._seam.turn("poll.answer")
         return found
 
@@ -172,7 +175,7 @@ class SimulatedConsumer:
             return True
         return False
 
-    def _fetch(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+    def _fetch(self, left: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         self.polls += 1
         chance, storm = self._seam.world.chance, self._seam.storm
         places = list(self._positions)
@@ -187,13 +190,16 @@ class SimulatedConsumer:
             if storm.strikes("delay"):
                 late_us = storm.spread(*_DELAY_US)
                 self._late_until_us[place] = self._seam.world.now_us + late_us
-            if self._late_until_us.get(place, 0) <= self._seam.world.now_us or storm.calm:
-                records = self._fetch_one(place, topic)
+            if left and (
+                self._late_until_us.get(place, 0) <= self._seam.world.now_us or storm.calm
+            ):
+                records = self._fetch_one(place, topic, left)
                 if records:
                     found[place] = records
+                    left -= len(records)
         return found
 
-    def _fetch_one(self, place: TopicPartition, topic: Topic) -> list[ConsumerRecord]:
+    def _fetch_one(self, place: TopicPartition, topic: Topic, left: int) -> list[ConsumerRecord]:
         chance, storm = self._seam.world.chance, self._seam.storm
         kept, position = topic.partitions[place.partition], self._positions[place]
         if position is None:
@@ -204,7 +210,7 @@ class SimulatedConsumer:
                 raise errors.OffsetOutOfRangeError(str(place))
             return []
         count = chance.randint(1, _FETCH_MAX) if storm.strikes("reorder") else _FETCH_MAX
-        stop = min(kept.end, position + count)
+        stop = min(kept.end, position + min(count, left))
         self._positions[place] = stop
         late = storm.strikes("stale-end")
         self._ends[place] = chance.randint(stop, kept.end) if late else kept.end
