@@ -75,11 +75,16 @@ class Terms(NamedTuple):
         """
         if not value or not quantity:
             return None
+        exact, parts = value.numerator, value.denominator
         if self.is_inverse:
-            price = Fraction(-quantity * self.value_numerator, self.value_denominator * value)
+            numerator = -quantity * self.value_numerator * parts
+            denominator = self.value_denominator * exact
         else:
-            price = Fraction(value * self.value_denominator, quantity * self.value_numerator)
-        rounded = half_even(price.numerator, price.denominator)
+            numerator = exact * self.value_denominator
+            denominator = parts * quantity * self.value_numerator
+        if denominator < 0:
+            numerator, denominator = -numerator, -denominator
+        rounded = half_even(numerator, denominator)
         return rounded if rounded > 0 else None
 
 

@@ -14,7 +14,6 @@ Source: docs/spec/deleveraging.md.
 """
 
 from fractions import Fraction
-from typing import NamedTuple
 
 from ledger.core.accounts import LIQUIDATION, POSITION, VARIATION, AccountKey
 from ledger.core.defaults.fund import fund_floor, insurance
@@ -27,17 +26,16 @@ from ledger.core.defaults.inventory import (
     projected,
     result_at_mark,
 )
-from ledger.core.defaults.ranking import (
-    RANKED,
-    Candidate,
-    by_capped_weight,
-    by_contracts,
-    by_score,
-    candidate,
-)
+from ledger.core.defaults.planning import Part, Plan, plan_of
+from ledger.core.defaults.ranking import Candidate
 from ledger.core.margin.disclosure import shortest
 from ledger.core.margin.guard import is_stale
-from ledger.core.margin.statements import Statement, margin_account, statement
+from ledger.core.margin.statements import (
+    MarginAccount,
+    Statement,
+    followed,
+    position_in,
+)
 from ledger.core.outcome import Purpose
 from ledger.core.positions import Change, change_position
 from ledger.core.state import State
@@ -46,59 +44,35 @@ from ledger.core.units import Fixed, down, half_even
 SCORE_SCALE = 18
 """Decimals of a score in records; the order uses exact fractions."""
 
-
-class Part(NamedTuple):
-    """What one candidate takes.
-
-    Attributes:
-        taker: Who.
-        rank: Its place among those looked at, from 1.
-        quantity: Contracts, positive.
-        amount: What its variation receives, signed.
-        equity: Of its margin account afterwards.
-    """
-
-    taker: Candidate
-    rank: int
-    quantity: int
-    amount: int
-    equity: int
-
-
-class Plan(NamedTuple):
-    """How an inventory is closed.
-
-    Attributes:
-        parts: In the order in which they are posted.
-        looked_at: Candidates in the order of the policy, as far as that went.
-        reasons: Why an account was passed over.
-        penniless: Statements of opposite positions without equity.
-    """
-
-    parts: list[Part]
-    looked_at: list[Candidate]
-    reasons: dict[str, str]
-    penniless: list[Statement]
+SCORE_ONE = 10**SCORE_SCALE
+"""A score of one."""
 
 
 def deleverage(state: State) -> None:
-    """Close inventory as long as the fund calls for it and somebody can take it."""
-    tried: set[str] = set()
-    floor = fund_floor(state)
-    while state.journal.positions_of.get(LIQUIDATION) and projected(state) < floor:
-        losses = {
-            instrument: result_at_mark(state, instrument)
-            for instrument in state.journal.positions_of[LIQUIDATION]
-            if instrument not in tried
-            and not is_stale(state, state.instruments[instrument])
-            and not offered_in_vain(state, instrument)
-        }
-        losing = [instrument for instrument, result in losses.items() if result < 0]
-        if not losing:
+    """Close inventory as long as the fund calls for it and somebody can take it.
+
+    Closing one inventory changes neither the others nor the fund, so their results are taken once.
+    """
+    held = state.journal.positions_of.get(LIQUIDATION)
+    if not held:
+        return
+    results = {instrument: result_at_mark(state, instrument) for instrument in held}
+    now, floor = insurance(state) + sum(results.values()), fund_floor(state)
+    if now >= floor:
+        return
+    losing = sorted(
+        (result, instrument)
+        for instrument, result in results.items()
+        if result < 0
+        and not is_stale(state, state.instruments[instrument])
+        and not offered_in_vain(state, instrument)
+    )
+    known: dict[MarginAccount, Statement] = {}
+    for result, instrument in losing:
+        _close(state, instrument, -result, now, known)
+        now += result_at_mark(state, instrument) - result
+        if now >= floor:
             return
-        instrument = min(losing, key=lambda one: (losses[one], one))
-        tried.add(instrument)
-        _close(state, instrument, -losses[instrument])
 
 
 def note_floor(state: State) -> None:
@@ -117,17 +91,29 @@ def note_floor(state: State) -> None:
     state.journal.record("fund_floor", state.name, body)
 
 
-def _close(state: State, instrument: str, loss: int) -> None:
+def _close(
+    state: State, instrument: str, loss: int, now: int, known: dict[MarginAccount, Statement]
+) -> None:
+    """Close one inventory.
+
+    Args:
+        state: The pool.
+        instrument: Whose inventory.
+        loss: That it shows, positive.
+        now: What the fund projects.
+        known: Statements of margin accounts; those that are looked at are added, and followed.
+    """
     quantity, cost = inventory_of(state, instrument)
-    planned = _plan(state, instrument, quantity, cost)
+    planned = plan_of(state, instrument, quantity, cost, known)
     deleveraged = sum(part.quantity for part in planned.parts)
     if planned.parts:
         number = state.next_id("D")
-        body = _body(state, instrument, planned, loss)
+        body = _body(state, instrument, planned, loss, now)
         state.journal.record("deleveraging", number, body)
         liquidation_id = inventory_liquidation(state, instrument)
         for part in planned.parts:
             _post(state, number, liquidation_id, instrument, part)
+            _follow(state, part.taker.found, instrument, known)
         state.put(state.defaulted, (LIQUIDATION, instrument), state.sequence)
         sign = 1 if quantity > 0 else -1
         closed = cost - inventory_of(state, instrument)[1]
@@ -136,109 +122,13 @@ def _close(state: State, instrument: str, loss: int) -> None:
         _note_untaken(state, instrument, planned)
 
 
-def _plan(state: State, instrument: str, quantity: int, cost: int) -> Plan:
-    policy, whole_unit = state.terms.adl_policy, 10**state.settlement.scale
-    candidates: list[Candidate] = []
-    penniless: list[Statement] = []
-    for owner, account in sorted(state.journal.holders[instrument].items()):
-        if owner[0] == "@" or (state.journal.balances[account] > 0) == (quantity > 0):
-            continue
-        found = statement(state, *margin_account(state, owner, instrument))
-        held = next(one for one in found.positions if one.instrument == instrument)
-        if found.equity > 0:
-            candidates.append(candidate(policy, found, held, whole_unit))
-        else:
-            penniless.append(found)
-    plan = Plan([], [], {one.account: "no_equity" for one in penniless}, penniless)
-    left = _Left(quantity, cost)
-    if policy in RANKED:
-        _in_order(by_score(candidates), left, plan)
-        return plan
-    winners = [one for one in candidates if one.upnl > 0]
-    if policy == "capped_pro_rata":
-        mark, terms = state.marks[instrument], state.instruments[instrument]
-        loss = -(cost + Fraction(*terms.value_fraction(quantity, mark.price)))
-        _in_shares(winners, left, plan, loss)
-        return plan
-    _in_shares(winners, left, plan, None)
-    if left.quantity:
-        _in_shares([one for one in candidates if one.upnl <= 0], left, plan, None)
-    return plan
-
-
-class _Left:
-    """What is left of an inventory while it is being planned."""
-
-    __slots__ = ("cost", "quantity")
-
-    def __init__(self, quantity: int, cost: int) -> None:
-        self.quantity = quantity
-        self.cost = cost
-
-    def amount(self, contracts: int) -> int:
-        """The cost that this many contracts take of what is left."""
-        return half_even(self.cost * contracts, abs(self.quantity))
-
-    def take(self, contracts: int) -> int:
-        """Take contracts, and their cost, away."""
-        amount = self.amount(contracts)
-        self.cost -= amount
-        self.quantity -= contracts if self.quantity > 0 else -contracts
-        return amount
-
-
-def _in_order(candidates: list[Candidate], left: _Left, plan: Plan) -> None:
-    """Whole positions, from the highest score down, until nothing is left."""
-    for taker in candidates:
-        if not left.quantity:
-            return
-        plan.looked_at.append(taker)
-        contracts = min(abs(left.quantity), taker.contracts)
-        equity = _equity_after(taker, contracts, left.amount(contracts))
-        if equity < 0:
-            plan.reasons[taker.found.account] = "negative_after"
-            continue
-        amount = left.take(contracts)
-        plan.parts.append(Part(taker, len(plan.looked_at), contracts, amount, equity))
-
-
-def _in_shares(candidates: list[Candidate], left: _Left, plan: Plan, loss: Fraction | None) -> None:
-    """Shares for all of them, computed anew without those that cannot bear theirs."""
-    ranks = {
-        taker.found.account: len(plan.looked_at) + place
-        for place, taker in enumerate(candidates, start=1)
-    }
-    plan.looked_at.extend(candidates)
-    able = candidates
-    while able:
-        if loss is None:
-            shares = by_contracts(able, abs(left.quantity))
-        else:
-            shares = by_capped_weight(able, abs(left.quantity), loss)
-        trial, parts, unable = _Left(left.quantity, left.cost), [], 0
-        for taker, contracts in zip(able, shares, strict=True):
-            if not contracts:
-                continue
-            amount = trial.take(contracts)
-            equity = _equity_after(taker, contracts, amount)
-            if equity < 0:
-                plan.reasons[taker.found.account] = "negative_after"
-                unable += 1
-            parts.append(Part(taker, ranks[taker.found.account], contracts, amount, equity))
-        if not unable:
-            left.quantity, left.cost = trial.quantity, trial.cost
-            plan.parts.extend(parts)
-            return
-        able = [one for one in able if one.found.account not in plan.reasons]
-
-
-def _equity_after(taker: Candidate, contracts: int, amount: int) -> int:
-    """Equity of the taker's margin account once it has closed this many contracts."""
-    held = taker.held
-    assert held.mark is not None, "a stale instrument is passed over"
-    rest = held.quantity - contracts if held.quantity > 0 else held.quantity + contracts
-    value = down(*held.terms.value_fraction(rest, held.mark))
-    return taker.found.equity - held.value + amount + value
+def _follow(
+    state: State, found: Statement, instrument: str, known: dict[MarginAccount, Statement]
+) -> None:
+    """Keep what is known of an account true after its position in the instrument has changed."""
+    known[found.key] = followed(state, found, instrument)
+    if found.margin_instrument is not None:  # what is left of it may have gone to the wallet
+        known.pop((found.account, None), None)
 
 
 def _post(
@@ -268,7 +158,7 @@ def _post(
         "rank": part.rank,
         "score": _score(state, taker),
         "realized_pnl": Fixed(realized, settlement.scale),
-        "in_profit": taker.upnl > 0,
+        "in_profit": taker.gain > 0,
         "equity_after": Fixed(part.equity, settlement.scale),
     }
     journal.record("deleveraged", number, body)
@@ -276,16 +166,15 @@ def _post(
 
 def _score(state: State, taker: Candidate) -> Fixed:
     """A score as people read it: natural units, half-even to 18 decimals."""
-    policy, score = state.terms.adl_policy, taker.score
+    policy, denominator = state.terms.adl_policy, taker.score_denominator
     if policy == "pro_rata":
-        return shortest(int(score), taker.held.terms.quantity_scale)
+        return shortest(taker.score_numerator, taker.held.terms.quantity_scale)
     if policy == "capped_pro_rata":
-        score = Fraction(score, 10**state.settlement.scale)
-    scaled = score * 10**SCORE_SCALE
-    return shortest(half_even(scaled.numerator, scaled.denominator), SCORE_SCALE)
+        denominator *= 10**state.settlement.scale
+    return shortest(half_even(taker.score_numerator * SCORE_ONE, denominator), SCORE_SCALE)
 
 
-def _body(state: State, instrument: str, plan: Plan, loss: int) -> dict[str, object]:
+def _body(state: State, instrument: str, plan: Plan, loss: int, now: int) -> dict[str, object]:
     terms, scale = state.instruments[instrument], state.settlement.scale
     quantity, cost = inventory_of(state, instrument)
     taken = {part.taker.found.account: part for part in plan.parts}
@@ -310,7 +199,7 @@ def _body(state: State, instrument: str, plan: Plan, loss: int) -> dict[str, obj
         "mark_price": Fixed(state.marks[instrument].price, terms.price_scale),
         "loss": Fixed(loss, scale),
         "insurance": Fixed(insurance(state), scale),
-        "projected": Fixed(projected(state), scale),
+        "projected": Fixed(now, scale),
         "floor": Fixed(fund_floor(state), scale),
         "candidates": ranked + passed,
         "deleveraged": Fixed(deleveraged, terms.quantity_scale),
@@ -334,7 +223,7 @@ def _candidate_body(
 
 
 def _penniless_body(state: State, found: Statement, instrument: str) -> dict[str, object]:
-    held = next(one for one in found.positions if one.instrument == instrument)
+    held = position_in(found, instrument)
     return {
         **_account_body(state, found, held.quantity, held.cost, held.terms.quantity_scale),
         "score": None,

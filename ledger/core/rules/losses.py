@@ -11,8 +11,6 @@ What is left stays open, visibly, until a gain, an insurance deposit or an adjus
 Source: docs/spec/close-out-and-fund.md.
 """
 
-from fractions import Fraction
-
 from ledger.core.defaults.fund import Cause, cover
 from ledger.core.defaults.ranking import largest_remainder
 from ledger.core.margin.guard import is_stale
@@ -49,7 +47,7 @@ def _share(state: State, number: int, instrument: str) -> None:
     known = state.deficits[number]
     loss = known.left
     shared = min(loss, total)
-    shares = largest_remainder([Fraction(shared * gain, total) for _, gain in gains], shared)
+    shares = largest_remainder([shared * gain for _, gain in gains], total, shared)
     journal, scale = state.journal, state.settlement.scale
     for (owner, gain), share in zip(gains, shares, strict=True):
         if not share:
