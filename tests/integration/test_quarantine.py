@@ -14,6 +14,8 @@ from tests.integration.test_commands import clearing, written
 from tests.integration.varied_books import fresh
 from tests.unit.halting import BROKEN, UNLUCKY, unlucky_rules
 
+pytestmark = pytest.mark.interpreted
+
 FIRST = Path(__file__).resolve().parents[2] / "docs" / "examples" / "first.jsonl"
 ORDERED = ("--reason", "incident 7", "--made-by", "maria", "--checked-by", "noor")
 

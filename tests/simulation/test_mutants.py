@@ -6,6 +6,8 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from tests.simulation.mutants import MUTANTS, Mutant, found_by, ids_not_looked_up
 
+pytestmark = pytest.mark.interpreted
+
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.put_into.__name__)
 def test_a_broken_promise_is_found(mutant: Mutant) -> None:

@@ -82,9 +82,9 @@ def test_a_floating_or_foreign_image_would_be_found(image: str) -> None:
 
 
 def test_the_base_image_of_the_ledger_is_pinned() -> None:
-    first = re.search(r"^FROM (\S+)$", dockerfile(), re.MULTILINE)
-    assert first is not None
-    assert PINNED.fullmatch(first.group(1))
+    bases = re.findall(r"^FROM (\S+)(?: AS build)?$", dockerfile(), re.MULTILINE)
+    assert len(bases) == 2
+    assert all(PINNED.fullmatch(base) for base in bases)
 
 
 def test_the_ledger_is_installed_with_hashes_and_does_not_run_as_root() -> None:

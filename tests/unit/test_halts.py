@@ -19,6 +19,8 @@ from tests.unit.halting import (
     unread,
 )
 
+pytestmark = pytest.mark.interpreted
+
 HISTORY = history()
 UNLUCKY_MESSAGE = HISTORY[UNLUCKY_AT]
 SIZES = [1, 2, 3, 5, 8, len(HISTORY)]

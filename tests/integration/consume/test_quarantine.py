@@ -14,6 +14,8 @@ from ledger.store.log import PostgresLog
 from tests.integration.consume.desk import START_MS, Desk, event, opening, trade
 from tests.unit.halting import BROKEN, UNLUCKY, unlucky_rules
 
+pytestmark = pytest.mark.interpreted
+
 ORDERED = ("--reason", "incident 7", "--made-by", "maria", "--checked-by", "noor")
 
 
