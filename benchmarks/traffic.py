@@ -19,9 +19,9 @@ _TIER = {
 }
 
 
-def openings() -> list[bytes]:
-    """Reference data, deposits and a first price, as wire events."""
-    participants = _participants()
+def openings(count: int = PARTICIPANTS) -> list[bytes]:
+    """Reference data, deposits of so many participants and a first price, as wire events."""
+    participants = _participants(count)
     events: list[dict[str, object]] = [
         {
             "kind": "pool",
@@ -61,10 +61,10 @@ def openings() -> list[bytes]:
     ]
 
 
-def trades(count: int) -> Iterator[bytes]:
-    """Trades as wire events, one a millisecond of pool time."""
+def trades(count: int, among: int = PARTICIPANTS) -> Iterator[bytes]:
+    """Trades among so many participants as wire events, one a millisecond of pool time."""
     draw = random.Random(SEED)
-    participants = _participants()
+    participants = _participants(among)
     for number in range(count):
         buyer, seller = draw.sample(participants, 2)
         price = 60_000 + draw.randrange(-500, 500)
@@ -95,5 +95,5 @@ def _all(participants: list[str], **fields: object) -> list[dict[str, object]]:
     return [{**fields, "account": name} for name in participants]
 
 
-def _participants() -> list[str]:
-    return [f"participant-{number:03}" for number in range(PARTICIPANTS)]
+def _participants(count: int) -> list[str]:
+    return [f"participant-{number:03}" for number in range(count)]
