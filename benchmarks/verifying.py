@@ -1,0 +1,83 @@
+"""`clearing verify` of the books that the pipeline wrote: decided again, folded, by hashes alone.
+
+One worker, so one core of this side; PostgreSQL reads the rows out beside it. The rate is of the
+pass over the rows (read, decoded, checked), from its own clock in the report: connecting and what
+`quick` looks at are not in it. Nothing may be found wrong.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from benchmarks import traffic
+from ledger.audit.verify import Scope, verify
+from ledger.ports import Message, Source
+from ledger.store import embedded
+from ledger.store.log import PostgresLog
+from ledger.store.migrate import migrate
+from ledger.writer import Writer
+
+MODES = ("rederive", "fold", "chain")
+TRADES = 100_000
+_BATCH = 1_000
+
+
+def measured(url: str) -> dict[str, float]:
+    """Events a second of each mode, over the pool of the traffic."""
+    figures: dict[str, float] = {}
+    for mode in MODES:
+        verdict = verify(url, Scope(mode, pool=traffic.POOL))
+        assert verdict.is_good, verdict.found[0]
+        passes = verdict.pools[0]["passes"]
+        events = passes[0]["last"] - passes[0]["first"] + 1
+        seconds = sum(one["seconds"] for one in passes)
+        figures |= {
+            "events": float(events),
+            f"{mode}_events_per_second": round(events / seconds, 1),
+        }
+    return figures
+
+
+def table(figures: Mapping[str, float]) -> Iterator[str]:
+    """The figures as lines for people."""
+    rates = ", ".join(f"{mode} {figures[f'{mode}_events_per_second']:,.0f}" for mode in MODES)
+    yield f"verification of {figures['events']:,.0f} events, one worker, events/s: {rates}"
+
+
+def filled(url: str, trades: int) -> None:
+    """Openings and trades through the writer, into an empty database."""
+    log = PostgresLog.connect(url, "benchmark")
+    writer = Writer(log)
+    for role, lines in (("openings", iter(traffic.openings())), ("trades", traffic.trades(trades))):
+        source = Source("file", role, role)
+        numbered = enumerate(lines)
+        while part := list(islice(numbered, _BATCH)):
+            batch = [Message(source, 0, at, 0, None, line) for at, line in part]
+            assert writer.take(batch).applied == len(batch)
+    writer.close()
+
+
+def main() -> int:
+    """`python -m benchmarks.verifying`: these figures alone, over books of their own."""
+    parser = argparse.ArgumentParser(prog="benchmarks.verifying", description=__doc__)
+    parser.add_argument("--trades", type=int, default=TRADES)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="clearing-verifying-") as folder:
+        server = embedded.start(Path(folder) / "postgres")
+        try:
+            migrate(server.url)
+            filled(server.url, asked.trades)
+            figures = measured(server.url)
+        finally:
+            server.stop()
+    sys.stderr.write("\n".join(table(figures)) + "\n")
+    sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
