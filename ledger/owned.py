@@ -15,7 +15,7 @@ from ledger.codec.states import encode_state
 from ledger.core.state import State
 from ledger.halts import BROKEN, Halt, halt_at
 from ledger.observing import Observer
-from ledger.offsets import Where
+from ledger.offsets import Reached, Where
 from ledger.ports import Log, Seal, Shard, Snapshot
 from ledger.recovery import restore
 
@@ -110,6 +110,20 @@ class OwnedShards:
         """A batch of a shard, still empty; of one that stands still, for its offsets alone."""
         state = State(shard.name) if shard.name in self.halts else self.states[shard.name]
         return Draft(shard, state, self.rules)
+
+    def begin(self, starts: Reached) -> None:
+        """Store where reading begins, for the shards of its partition that are not as far."""
+        drafts: dict[str, Draft] = {}
+        for (source, partition), start in starts.items():
+            for shard in self.there(partition, drafts):
+                if self.offsets[shard.name].get((source, partition), -1) < start:
+                    draft = drafts.setdefault(shard.name, self.draft(shard))
+                    draft.offsets[source, partition] = start
+        if drafts:
+            self._log.append([draft.finished() for draft in drafts.values()])
+            self._log.settle()
+        for name, draft in drafts.items():
+            self.offsets[name].update(draft.offsets)
 
     def note_parked(self, shard: Shard) -> None:
         """Ask the log what is quarantined in a shard."""

@@ -41,7 +41,7 @@ from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.halts import BROKEN, Halt
 from ledger.observing import Observer, Unobserved
-from ledger.offsets import ends_of, front_of, held, moved
+from ledger.offsets import Reached, ends_of, front_of, held, moved
 from ledger.owned import OwnedShards
 from ledger.ports import Log, Message, Seal, Shard, Source, StoredEvent
 from ledger.recovery import busted
@@ -131,13 +131,17 @@ class Writer:
             if shard.partition in wanted and shard.name not in self._shards:
                 self._owned.own(shard)
         for partition in sorted(wanted):
-            self._shard(f"{UNROUTED}{partition}", partition)
+            self._owned.shard(f"{UNROUTED}{partition}", partition)
 
     def revoke(self, partitions: Iterable[int]) -> None:
         """Give the shards of these partitions up; keep their states first."""
         gone = set(partitions)
         for name in [name for name, shard in self._shards.items() if shard.partition in gone]:
             self._owned.give_up(name)
+
+    def begin(self, starts: Reached) -> None:
+        """Store where each (source, partition) is read from, for shards that are not as far."""
+        self._owned.begin(starts)
 
     def offsets(self) -> dict[tuple[Source, int], int]:
         """The smallest next offset of each (source, partition) over the shards owned."""
@@ -158,7 +162,7 @@ class Writer:
         Raises:
             PoolHalted: It has none that can be trusted.
         """
-        name = self._shard(pool, None).name
+        name = self._owned.shard(pool, None).name
         if name in self._halts:
             raise self._halts[name].fault()
         return self._states[name]
@@ -246,7 +250,7 @@ class Writer:
         for pool, ids in wanted.items():
             known = self._shards.get(pool) or self._owned.directory().get(pool)
             if known is not None and self._may_own(known, arrivals):
-                shard = self._shard(pool, None)
+                shard = self._owned.shard(pool, None)
                 if pool not in self._halts:
                     draft = self._draft(shard, drafts)
                     draft.known.update(self._log.identities(shard.shard, ids))
@@ -321,12 +325,12 @@ class Writer:
         unroutable = self._unroutable(arrival)
         if unroutable is None:
             assert arrival.pool is not None
-            shard = self._shards.get(arrival.pool) or self._shard(arrival.pool, None)
+            shard = self._shards.get(arrival.pool) or self._owned.shard(arrival.pool, None)
             return self._draft(shard, drafts), wrong_topic(arrival, self._roles)
         if isinstance(decoded, Undecodable):
             unroutable = decoded.rejection
         partition = message.partition
-        shard = self._shard(f"{UNROUTED}{partition}", partition)
+        shard = self._owned.shard(f"{UNROUTED}{partition}", partition)
         return self._draft(shard, drafts), unroutable
 
     def _unroutable(self, arrival: Arrival) -> Rejection | None:
@@ -360,10 +364,12 @@ class Writer:
                 trial = decide(State(pool), arrival.decoded.event, rules=self.rules)
                 if isinstance(trial, Rejection):  # refused terms make no shard
                     return trial
-            return self._shard(pool, arrival.message.partition if arrival.from_kafka else None)
+            return self._owned.shard(
+                pool, arrival.message.partition if arrival.from_kafka else None
+            )
         if wrong_partition(arrival, known[pool]) is not None:
             return known[pool]
-        owned = self._shard(pool, None)
+        owned = self._owned.shard(pool, None)
         if pool in self._halts:
             return owned
         if self._states[pool].pool is None and not arrival.declares_pool:
@@ -392,7 +398,3 @@ class Writer:
         if draft is None:
             draft = drafts[shard.name] = self._owned.draft(shard)
         return draft
-
-    def _shard(self, name: str, partition: int | None) -> Shard:
-        """The shard of this name, owned; declared where it is missing."""
-        return self._owned.shard(name, partition)

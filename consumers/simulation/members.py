@@ -33,7 +33,8 @@ class House:
     """What all members share.
 
     Attributes:
-        changed: How many topics were deleted so far.
+        changed: How many topics were deleted or made again so far.
+        accepted: By partition, how many were when changed topics were last accepted.
         halted: Pools that a writer said stand still, each with the message.
         outcomes: How often lives ended how, for the report.
     """
@@ -43,17 +44,24 @@ class House:
         self.world, self.storm, self.broker, self.model = world, storm, broker, model
         self.books = MemoryLog()
         self.changed = 0
+        self.accepted: dict[int, int] = {}
         self.halted: dict[str, Message] = {}
         self.outcomes: dict[str, int] = {}
+
+    def knows_its_topics(self) -> bool:
+        """Whether the books must know the topics that are there now, in each partition."""
+        numbers = range(self.storm.plan.partitions)
+        return all(self.accepted.get(number, 0) == self.changed for number in numbers)
 
 
 class Watched:
     """The writer as the loop sees it; the model sees the order of what it takes."""
 
     def __init__(
-        self, writer: Writer, house: House, name: str, consumer: SimulatedConsumer
+        self, writer: Writer, house: House, name: str, consumer: SimulatedConsumer, changed: int
     ) -> None:
         self._writer, self._house, self._name, self._consumer = writer, house, name, consumer
+        self._changed = changed
 
     def assign(self, partitions: Iterable[int]) -> None:
         self._house.model.assigned(self._name, list(partitions))
@@ -62,6 +70,10 @@ class Watched:
 
     def revoke(self, partitions: Iterable[int]) -> None:
         self._writer.revoke(partitions)
+
+    def begin(self, starts: Mapping[tuple[Source, int], int]) -> None:
+        self._writer.begin(starts)
+        self._house.accepted.update({number: self._changed for _, number in starts})
 
     def offsets(self) -> Mapping[tuple[Source, int], int]:
         return self._writer.offsets()
@@ -102,6 +114,7 @@ class Place:
         self._lives = 0
         self._accept = False
         self._changed = 0
+        self._known = True
         self.fill()
 
     def stop(self) -> None:
@@ -115,6 +128,7 @@ class Place:
             self._stopping = False
             self.ended = False
             self._changed = self._house.changed
+            self._known = self._house.knows_its_topics()
             self._house.world.start(f"{self._name}.{self._lives}", self._live)
 
     def _live(self, member: Member) -> None:
@@ -170,7 +184,7 @@ class Place:
                 settings,
                 consumer,
                 sources,
-                Watched(writer, house, seam.member.name, consumer),
+                Watched(writer, house, seam.member.name, consumer, self._changed),
                 on_assigned=assigned,
                 on_taken=taken,
                 clock=seam.clock,
@@ -185,11 +199,10 @@ class Place:
             Broken: It is not.
         """
         house = self._house
-        self._accept = False
+        accepted, self._accept = self._accept, False
         match fault:
             case SourceChanged():
-                changed_since = house.changed > self._changed
-                if not changed_since and (self._accept or not house.changed):
+                if (accepted or self._known) and house.changed == self._changed:
                     raise Broken(f"found {fault}; expected the topics to be the same")
                 self._accept = True
             case ConfigurationError() if not house.changed:

@@ -150,6 +150,17 @@ def test_offsets_move_forward_only(log: Log) -> None:
     assert kept == {(SOURCE, 0): 5, (other, 1): 9}
 
 
+def test_a_batch_without_events_stores_where_a_source_begins(log: Log) -> None:
+    shard = owned(log)
+    log.append([batch(shard)])
+    begun = SOURCE._replace(topic_id="topic-2")
+    known = head(log, shard)
+    only = batch(known, 0)._replace(pool_time=known.pool_time, offsets=[(begun, 0, 0)])
+    commit(log, [only])
+    assert {o.source: o.next_offset for o in log.offsets()} == {SOURCE: 1, begun: 0}
+    assert head(log, shard).next_sequence == 2
+
+
 def test_the_partition_is_set_once(log: Log) -> None:
     shard = owned(log)
     log.append([batch(shard)._replace(partition=4)])

@@ -244,6 +244,11 @@ def halted_pools_pass_on(patch: Patch) -> None:
     patch.setattr(writer, "held", held)
 
 
+def accepted_topics_forgotten(patch: Patch) -> None:
+    """Changed topics that were accepted are not known at the next start."""
+    patch.setattr(Writer, "begin", lambda self, starts: None)  # noqa: ARG005
+
+
 class Mutant(NamedTuple):
     """A broken promise, and the first seed that finds it."""
 
@@ -274,6 +279,7 @@ MUTANTS = (
     Mutant(snapshots_of_nothing, 1),
     Mutant(loaded_beyond_the_head, 20),
     Mutant(halted_pools_pass_on, 1),
+    Mutant(accepted_topics_forgotten, 1),
 )
 
 

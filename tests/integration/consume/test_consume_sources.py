@@ -67,6 +67,16 @@ def test_an_accepted_recreated_topic_is_read_from_its_beginning_and_books_nothin
     assert desk.balance("alice", "position") == 2_000
 
 
+def test_changed_topics_are_accepted_once_though_they_bring_nothing_yet(desk: Desk) -> None:
+    desk.send(*opening(), trade("t1"))
+    desk.run()
+    delete(desk, "trades", "prices")
+    admin.create_topics(desk.settings, 1)
+    desk.run(accept_changed_topics=True)
+    desk.send(trade("t2"))
+    assert desk.run().applied == 1
+
+
 def test_a_topic_recreated_during_a_run_stops_it(desk: Desk) -> None:
     desk.send(*opening(), trade("t1"), trade("t2"))
     faults: list[Exception] = []
