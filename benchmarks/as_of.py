@@ -1,4 +1,4 @@
-"""One account's balances and margin as of any sequence, in books of many postings.
+"""One account's past, and listings of a whole pool, in books of many postings.
 
 Reference data and deposits go through the writer. Trades are then made inside the database, all
 triggers and indexes on, seven postings each: contracts, cost and fees of two participants out of
@@ -31,6 +31,16 @@ PAIRS = 200
 WARM = 20
 BAR_MS = 5.0
 QUESTIONS = ("balances", "margin")
+LISTINGS = {
+    "newest_100_postings_of_account": "SELECT * FROM reporting.postings WHERE pool = %(pool)s"
+    " AND account = %(account)s ORDER BY sequence DESC, line DESC LIMIT 100",
+    "balances_of_pool": "SELECT * FROM reporting.balances WHERE pool = %(pool)s",
+    "positions_of_pool": "SELECT * FROM reporting.positions WHERE pool = %(pool)s",
+    "margin_of_pool": "SELECT * FROM reporting.margin WHERE pool = %(pool)s",
+    "trial_balance": "SELECT * FROM reporting.trial_balance WHERE pool = %(pool)s",
+    "open_interest": "SELECT * FROM reporting.open_interest WHERE pool = %(pool)s",
+}
+LISTED = 3
 
 _ACCOUNTS = """
 INSERT INTO ledger.account (shard, account, owner, kind, instrument, asset)
@@ -114,6 +124,7 @@ def measured(postings: int = POSTINGS) -> dict[str, float]:
                 for question in QUESTIONS:
                     found = _asked(connection, question, first, last)
                     figures |= {f"{question}_{name}": value for name, value in found.items()}
+                figures |= _listed(connection)
         finally:
             server.stop()
     return figures
@@ -130,6 +141,24 @@ def table(figures: Mapping[str, float]) -> Iterator[str]:
             f" median {median:.2f} ms, p99 {p99:.2f} ms,"
             f" {probes:.0f} index probes of postings, {pages:.0f} pages"
         )
+
+    listed = (f"{name} {figures[f'list_{name}_ms']:,.1f}" for name in LISTINGS)
+    yield f"listings, milliseconds: {', '.join(listed)}"
+
+
+def _listed(connection: psycopg.Connection) -> dict[str, float]:
+    """Milliseconds of each listing, rows fetched, the median of a few after one to warm up."""
+    asked = {"pool": traffic.POOL, "account": "participant-007"}
+    figures = {}
+    for name, query in LISTINGS.items():
+        taken = []
+        for _ in range(1 + LISTED):
+            began = time.perf_counter()
+            rows = connection.execute(query.encode(), asked).fetchall()
+            taken.append((time.perf_counter() - began) * 1000)
+            assert rows, name
+        figures[f"list_{name}_ms"] = round(statistics.median(taken[1:]), 2)
+    return figures
 
 
 def _open(url: str) -> None:
