@@ -34,25 +34,11 @@ TIERS = (
 )
 
 
-class Counting(Watch):
-    """The watch, and how many margin accounts it had examined."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.examined = 0
-
-    def due(self, state: State) -> set[tuple[str, str | None]]:
-        """Hand out who is due, and count them."""
-        due = super().due(state)
-        self.examined += len(due)
-        return due
-
-
 class Pool:
     """A pool of the core, fed with facts."""
 
     def __init__(self) -> None:
-        self.watch = Counting()
+        self.watch = Watch()
         self.state = State("bench", watch=self.watch)
         self._sent = 0
         self.apply(

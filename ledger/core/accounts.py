@@ -5,34 +5,34 @@ instrument (asset None); every other kind holds an asset. `isolated` and `variat
 instrument. Signs: docs/reference/accounts.md.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-HOUSE = "@house"
+HOUSE: Final = "@house"
 """Owner of the exchange's own accounts."""
 
-LIQUIDATION = "@liquidation"
+LIQUIDATION: Final = "@liquidation"
 """Owner of the inventory taken over from liquidated accounts."""
 
-WALLET = "wallet"
-ISOLATED = "isolated"
-HOLD = "hold"
-POSITION = "position"
-VARIATION = "variation"
-CUSTODY = "custody"
-FEES = "fees"
-INSURANCE = "insurance"
-ROUNDING = "rounding"
-SUSPENSE = "suspense"
-DEFICIT = "deficit"
+WALLET: Final = "wallet"
+ISOLATED: Final = "isolated"
+HOLD: Final = "hold"
+POSITION: Final = "position"
+VARIATION: Final = "variation"
+CUSTODY: Final = "custody"
+FEES: Final = "fees"
+INSURANCE: Final = "insurance"
+ROUNDING: Final = "rounding"
+SUSPENSE: Final = "suspense"
+DEFICIT: Final = "deficit"
 
-KINDS_OF_INSTRUMENT = frozenset({ISOLATED, POSITION, VARIATION})
+KINDS_OF_INSTRUMENT: Final = frozenset({ISOLATED, POSITION, VARIATION})
 """Kinds that are kept per instrument."""
 
-KINDS_OF_PARTICIPANT = frozenset({WALLET, ISOLATED, HOLD, POSITION, VARIATION})
-KINDS_OF_HOUSE = frozenset(
+KINDS_OF_PARTICIPANT: Final = frozenset({WALLET, ISOLATED, HOLD, POSITION, VARIATION})
+KINDS_OF_HOUSE: Final = frozenset(
     {POSITION, VARIATION, CUSTODY, FEES, INSURANCE, ROUNDING, SUSPENSE, DEFICIT}
 )
-KINDS_OF_LIQUIDATION = frozenset({POSITION, VARIATION})
+KINDS_OF_LIQUIDATION: Final = frozenset({POSITION, VARIATION})
 
 
 class AccountKey(NamedTuple):

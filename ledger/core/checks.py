@@ -9,7 +9,7 @@ from ledger.core.outcome import Rejection
 from ledger.core.registers import AssetTerms
 from ledger.core.rejections import Code
 from ledger.core.state import State
-from ledger.core.units import BALANCE_BOUND, RATE_SCALE, Fixed
+from ledger.core.units import BALANCE_BOUND, POWERS_OF_TEN, RATE_SCALE, Fixed
 
 
 def rejected(code: Code, detail: str) -> Rejection:
@@ -66,7 +66,7 @@ def in_units(number: Fixed, scale: int, name: str) -> int | Rejection:
     shift = scale - number.scale
     if shift < 0:
         return too_many_decimals(number, scale, name)
-    amount: int = number.coefficient * 10**shift
+    amount = number.coefficient * POWERS_OF_TEN[shift]
     if not -BALANCE_BOUND < amount < BALANCE_BOUND:
         return rejected(
             Code.OUT_OF_RANGE, f"{name} is {amount} smallest units, under 10^36 allowed"

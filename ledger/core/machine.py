@@ -12,6 +12,8 @@ funding, settlement and expiry, which visit the holders; reference data that cha
 deleveraging and shared losses, which look at all who could bear them.
 """
 
+from typing import Final
+
 from ledger.core import events, waterfall
 from ledger.core.accounts import LIQUIDATION
 from ledger.core.checks import rejected
@@ -33,9 +35,7 @@ from ledger.core.rules import (
 )
 from ledger.core.state import State
 
-_OPENINGS = (events.OpeningBalance, events.OpeningPosition)
-
-RULES_VERSION = 2
+RULES_VERSION: Final = 2
 """Newest version of the rules; the version is stored with every event that they decide.
 
 Old versions stay runnable, so that a history re-derives under the rules of its time:
@@ -44,7 +44,10 @@ Old versions stay runnable, so that a history re-derives under the rules of its 
 2   funding payments rounded against the participant: payers up, receivers down
 """
 
-RULES_VERSIONS = range(1, RULES_VERSION + 1)
+RULES_VERSIONS: Final = range(1, RULES_VERSION + 1)
+
+_OPENINGS: Final = frozenset({events.OpeningBalance, events.OpeningPosition})
+"""Facts that nobody is examined after, until another one comes."""
 
 
 def decide(
@@ -66,16 +69,18 @@ def decide(
     Returns:
         The outcome, or why it was refused.
     """
-    if state.pool is None and not isinstance(event.fact, events.Pool):
+    fact = event.fact
+    if state.pool is None and not isinstance(fact, events.Pool):
         return rejected(Code.UNKNOWN_POOL, f"pool {event.pool} has no `pool` event yet")
-    assert rules in RULES_VERSIONS, f"rules version {rules} is not known here"
-    state.now, state.sequence, state.rules = event.occurred_at, sequence, rules
-    if state.pool_time is None or event.occurred_at > state.pool_time:
-        state.change("pool_time", event.occurred_at)
+    assert 1 <= rules <= RULES_VERSION, f"rules version {rules} is not known here"
+    state.begin(event.occurred_at, sequence, rules)
     try:
         refusal = _apply(state, event, original)
-        if refusal is None and not isinstance(event.fact, _OPENINGS):
-            waterfall.run(state)
+        if refusal is None:
+            if type(fact) in _OPENINGS:
+                state.watch.posted(state, state.journal.unseen())
+            else:
+                waterfall.run(state)
     except OutOfRange as fault:
         state.unwind()
         return rejected(
@@ -86,8 +91,6 @@ def decide(
     if refusal is not None:
         state.unwind()
         return refusal
-    if isinstance(event.fact, _OPENINGS):  # examined at the next event that is none
-        state.watch.posted(state, state.journal.unseen())
     return state.close()
 
 
@@ -159,7 +162,8 @@ def _trade(state: State, fact: events.Trade) -> Rejection | None:
         return refusal
     stand_in(state, fact.instrument, fact.price, "trade")
     state.watch.posted(state, state.journal.unseen())
-    for side, bought in ((fact.buyer, True), (fact.seller, False)):
-        if side != LIQUIDATION:
-            calls.breach(state, side, fact.instrument, bought=bought)
+    if fact.buyer != LIQUIDATION:
+        calls.breach(state, fact.buyer, fact.instrument, bought=True)
+    if fact.seller != LIQUIDATION:
+        calls.breach(state, fact.seller, fact.instrument, bought=False)
     return None

@@ -2,12 +2,12 @@
 
 Rules of this file:
 
-* Registers (the dicts and the scalars) change through `put`, `drop` and `change` alone, which keep
-  what was there before: a refused event is taken back whole by `unwind`.
+* Registers (the dicts and the scalars) change through `begin`, `put`, `drop` and `change` alone,
+  which keep what was there before: a refused event is taken back whole by `unwind`.
 * `watch` is derived: it decides which accounts are looked at, never what is found.
 """
 
-from typing import Any
+from typing import Any, Final, final
 
 from ledger.core import events
 from ledger.core.instruments import Terms
@@ -23,9 +23,14 @@ from ledger.core.registers import (
     Suspect,
 )
 from ledger.core.units import Microseconds
-from ledger.core.watch.index import Watch, Watcher
+from ledger.core.watch.index import Watch
+from ledger.core.watch.watcher import Watcher
+
+_ABSENT: Final = object()
+"""Stands for an entry that a register did not have."""
 
 
+@final
 class State:
     """The state of one pool.
 
@@ -58,6 +63,7 @@ class State:
     """
 
     __slots__ = (
+        "_pool_time_before",
         "_undo",
         "asset_prices",
         "assets",
@@ -115,6 +121,7 @@ class State:
         self.rules = 0
         self.uncovered: list[tuple[int, str | None]] = []
         self.liquidated: set[tuple[str, str | None]] = set()
+        self._pool_time_before: Microseconds | None = None
         self._undo: list[tuple[dict[Any, Any] | None, Any, Any]] = []
 
     @property
@@ -136,6 +143,13 @@ class State:
         """
         assert self.pool is not None, f"pool {self.name} has no terms yet"
         return self.pool
+
+    def begin(self, occurred_at: Microseconds, sequence: int, rules: int) -> None:
+        """Begin an event; the pool's time may move with it."""
+        self.now, self.sequence, self.rules = occurred_at, sequence, rules
+        self._pool_time_before = self.pool_time
+        if self.pool_time is None or occurred_at > self.pool_time:
+            self.pool_time = occurred_at
 
     def put(self, register: dict[Any, Any], key: object, value: object) -> None:
         """Set an entry of a register."""
@@ -161,13 +175,16 @@ class State:
     def close(self) -> Outcome:
         """End the event and hand out what it led to."""
         self._undo.clear()
-        self.uncovered.clear()
-        self.liquidated.clear()
+        if self.uncovered:
+            self.uncovered.clear()
+        if self.liquidated:
+            self.liquidated.clear()
         self.watch.event_ended()
         return self.journal.close()
 
     def unwind(self) -> None:
         """Take everything back that this event has done."""
+        self.pool_time = self._pool_time_before
         while self._undo:
             register, key, before = self._undo.pop()
             if register is None:
@@ -180,6 +197,3 @@ class State:
         self.liquidated.clear()
         self.journal.unwind()
         self.watch.event_undone(self)
-
-
-_ABSENT = object()

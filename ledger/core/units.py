@@ -7,25 +7,28 @@ Rules of this file:
 * A fraction is a numerator and a *positive* denominator, both whole; it is rounded once.
 """
 
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 Microseconds = NewType("Microseconds", int)
 """Time: microseconds since 1970-01-01T00:00:00Z."""
 
-BALANCE_BOUND = 10**36
+BALANCE_BOUND: Final = 10**36
 """Every balance stays strictly between minus and plus this many smallest units."""
 
-RATE_SCALE = 12
+RATE_SCALE: Final = 12
 """Decimals of a rate: of funding, a haircut, a margin requirement."""
 
-RATE_ONE = 10**RATE_SCALE
+RATE_ONE: Final = 10**RATE_SCALE
 """A rate of one."""
 
-ASSET_PRICE_SCALE = 18
+ASSET_PRICE_SCALE: Final = 18
 """Decimals of a collateral asset's price."""
 
-SCALE_MAX = 18
+SCALE_MAX: Final = 18
 """The largest number of decimals of an asset, a price or a quantity."""
+
+POWERS_OF_TEN: Final[tuple[int, ...]] = tuple(10**exponent for exponent in range(SCALE_MAX + 1))
+"""What a shift between two scales multiplies by."""
 
 
 class Fixed(NamedTuple):

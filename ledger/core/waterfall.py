@@ -23,7 +23,9 @@ from ledger.core.units import Fixed
 def run(state: State) -> None:
     """Do all that the postings and marks of this event call for."""
     state.watch.posted(state, state.journal.unseen())
-    if not (state.watch.has_due or state.uncovered or state.under_floor or _calls_for_more(state)):
+    if not (
+        state.watch.has_due() or state.uncovered or state.under_floor or _calls_for_more(state)
+    ):
         return  # as for most events
     examined = _rounds(state)
     if examined:

@@ -10,7 +10,7 @@ Equality is inside the band; a mark exactly as old as allowed is not stale.
 Source: docs/spec/price-guard.md.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.core.instruments import Terms
 from ledger.core.units import Fixed
@@ -18,10 +18,10 @@ from ledger.core.units import Fixed
 if TYPE_CHECKING:  # the state holds the watch, which values positions
     from ledger.core.state import State
 
-STAND_INS = ("trade", "opening")
+STAND_INS: Final = ("trade", "opening")
 """Sources of a mark that only stand in for a price, the stronger first."""
 
-SECOND = 1_000_000
+SECOND: Final = 1_000_000
 """Microseconds."""
 
 

@@ -20,7 +20,7 @@ from ledger.core.defaults.fund import Cause, receive
 from ledger.core.defaults.inventory import closed_out, inventory_liquidation
 from ledger.core.instruments import Terms
 from ledger.core.outcome import Purpose, Rejection
-from ledger.core.positions import Change, change_position
+from ledger.core.positions import CLOSE_OUT, Change, change_position
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.core.units import Fixed
@@ -83,10 +83,10 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     terms = live_instrument(state, fact.instrument)
     if isinstance(terms, Rejection):
         return terms
-    for side in (fact.buyer, fact.seller):
-        refusal = None if side == LIQUIDATION else unknown_account(state, side)
-        if refusal is not None:
-            return refusal
+    if fact.buyer != LIQUIDATION and fact.buyer not in state.participants:
+        return unknown_account(state, fact.buyer)
+    if fact.seller != LIQUIDATION and fact.seller not in state.participants:
+        return unknown_account(state, fact.seller)
     if fact.buyer == fact.seller:
         return rejected(Code.SAME_ACCOUNT, f"buyer and seller are both {fact.buyer}")
     found = _in_units(state, terms, fact)
@@ -98,25 +98,38 @@ def _exchange(state: State, fact: events.Trade) -> Rejection | None:
     liquidation_id = fact.liquidation_id  # of the inventory as it is before the trade
     if LIQUIDATION in (fact.buyer, fact.seller) and liquidation_id is None:
         liquidation_id = inventory_liquidation(state, terms.instrument)
-    for side, signed, cash, fee in (
-        (fact.buyer, quantity, -cost, buyer_fee),
-        (fact.seller, -quantity, cost, seller_fee),
-    ):
-        change = Change(signed, cash, price, Purpose.TRADE)
-        if side == LIQUIDATION:
-            cause = Cause("close_out", liquidation_id, terms.instrument)
-            _close_out(state, terms, change._replace(cause=cause), fee)
-        else:
-            change_position(state, terms, side, change)
-    for side, fee in ((fact.buyer, buyer_fee), (fact.seller, seller_fee)):
-        if side == LIQUIDATION:
-            cause = Cause("fee", liquidation_id, terms.instrument)
-            receive(state, -fee, Purpose.FEE, cause)
-        elif fee:
-            _charge(state, WALLET, side, -fee)
-    if buyer_fee + seller_fee:
-        _charge(state, FEES, HOUSE, buyer_fee + seller_fee)
+    cause = CLOSE_OUT
+    if LIQUIDATION in (fact.buyer, fact.seller):
+        cause = Cause("close_out", liquidation_id, terms.instrument)
+    bought = Change(quantity, -cost, price, Purpose.TRADE, cause)
+    sold = Change(-quantity, cost, price, Purpose.TRADE, cause)
+    _change(state, terms, fact.buyer, bought, buyer_fee)
+    _change(state, terms, fact.seller, sold, seller_fee)
+    _charge(state, fact.buyer, buyer_fee, cause)
+    _charge(state, fact.seller, seller_fee, cause)
+    fees = buyer_fee + seller_fee
+    if fees:
+        asset = state.settlement
+        account = state.journal.account(HOUSE, FEES, None, asset.asset, asset.scale)
+        state.journal.post(account, fees, Purpose.FEE)
     return None
+
+
+def _change(state: State, terms: Terms, side: str, change: Change, fee: int) -> None:
+    if side == LIQUIDATION:
+        _close_out(state, terms, change, fee)
+    else:
+        change_position(state, terms, side, change)
+
+
+def _charge(state: State, side: str, fee: int, cause: Cause) -> None:
+    """Take a side's fee, or give its rebate."""
+    if side == LIQUIDATION:
+        receive(state, -fee, Purpose.FEE, cause._replace(name="fee"))
+    elif fee:
+        asset = state.settlement
+        wallet = state.journal.account(side, WALLET, None, asset.asset, asset.scale)
+        state.journal.post(wallet, -fee, Purpose.FEE)
 
 
 def _close_out(state: State, terms: Terms, change: Change, fee: int) -> None:
@@ -141,19 +154,20 @@ def _in_units(
     state: State, terms: Terms, fact: events.Trade
 ) -> tuple[int, int, int, int] | Rejection:
     scale = state.settlement.scale
-    numbers = (
-        in_units(fact.price, terms.price_scale, "price"),
-        in_units(fact.quantity, terms.quantity_scale, "quantity"),
-        in_units(fact.buyer_fee, scale, "buyer_fee"),
-        in_units(fact.seller_fee, scale, "seller_fee"),
-    )
-    return first_of(numbers) or numbers  # type: ignore[return-value]
-
-
-def _charge(state: State, kind: str, owner: str, amount: int) -> None:
-    asset = state.settlement
-    account = state.journal.account(owner, kind, None, asset.asset, asset.scale)
-    state.journal.post(account, amount, Purpose.FEE)
+    price = in_units(fact.price, terms.price_scale, "price")
+    quantity = in_units(fact.quantity, terms.quantity_scale, "quantity")
+    buyer_fee = in_units(fact.buyer_fee, scale, "buyer_fee")
+    seller_fee = in_units(fact.seller_fee, scale, "seller_fee")
+    if (
+        isinstance(price, int)
+        and isinstance(quantity, int)
+        and isinstance(buyer_fee, int)
+        and isinstance(seller_fee, int)
+    ):
+        return price, quantity, buyer_fee, seller_fee
+    refusal = first_of((price, quantity, buyer_fee, seller_fee))
+    assert refusal is not None, "what is no number is a refusal"
+    return refusal
 
 
 def _negated(number: Fixed) -> Fixed:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ledger.core.margin.statements import MarginAccount, Statement
+from ledger.core.watch.watcher import Watcher
 
 if TYPE_CHECKING:  # the state holds its watch
     from ledger.core.outcome import Posting
     from ledger.core.state import State
 
 
-class Everyone:
+class Everyone(Watcher):
     """The slow oracle: everybody is examined after every event."""
 
     def moved(self, state: "State", name: str, price: int) -> None:
@@ -27,7 +28,6 @@ class Everyone:
         del account
         return False
 
-    @property
     def has_due(self) -> bool:
         """Everybody is."""
         return True

@@ -27,7 +27,7 @@ range about 6 us; an account that is examined about 6 us an exposure.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ledger.core.accounts import HOLD, ISOLATED, WALLET
 from ledger.core.margin.statements import MarginAccount, Statement, margin_account, position
@@ -35,42 +35,11 @@ from ledger.core.watch.ends import RangeEnds
 from ledger.core.watch.exposures import SLACK, Border, Exposure
 from ledger.core.watch.guarded import Guarded
 from ledger.core.watch.ranges import asset_range, position_range
+from ledger.core.watch.watcher import Watcher
 
 if TYPE_CHECKING:  # the state holds its watch
     from ledger.core.outcome import Posting
     from ledger.core.state import State
-
-
-class Watcher(Protocol):
-    """Who decides which margin accounts are examined."""
-
-    def moved(self, state: "State", name: str, price: int) -> None:
-        """The price of an instrument, or of an asset by `asset_name`, is this now."""
-
-    def posted(self, state: "State", postings: Sequence["Posting"]) -> None:
-        """These postings were made."""
-
-    def touch(self, accounts: Iterable[MarginAccount]) -> None:
-        """Something else changed that these accounts depend on."""
-
-    def proves_initial(self, account: MarginAccount) -> bool:
-        """The account is known to have its initial margin, without being examined."""
-
-    @property
-    def has_due(self) -> bool:
-        """Somebody is to be examined."""
-
-    def due(self, state: "State") -> set[MarginAccount]:
-        """The accounts to be examined now; they are due no longer."""
-
-    def settle(self, state: "State", found: Statement) -> None:
-        """The account was examined and left so."""
-
-    def event_ended(self) -> None:
-        """The event was accepted."""
-
-    def event_undone(self, state: "State") -> None:
-        """All that was told since the last event was taken back, in the state too."""
 
 
 _CASH = (WALLET, ISOLATED)
@@ -88,11 +57,16 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class Watch:
-    """The price-bound index."""
+class Watch(Watcher):
+    """The price-bound index.
+
+    Attributes:
+        examined: How many accounts were handed out to be examined, ever.
+    """
 
     def __init__(self) -> None:
         """Know nobody yet: each account is due when it is first touched."""
+        self.examined = 0
         self._guarded: dict[MarginAccount, Guarded] = {}
         self._followed: list[Guarded | Exposure | _Nobody | None] = []
         """What the balance of an account moves, by its number: cash, or a position."""
@@ -155,7 +129,6 @@ class Watch:
             and known.holds()
         )
 
-    @property
     def has_due(self) -> bool:
         """Somebody's proof does not hold."""
         return bool(self._due)
@@ -165,6 +138,7 @@ class Watch:
         del state
         due, self._due = self._due, set()
         self._seen += due
+        self.examined += len(due)
         for account in due:  # no proof holds before it is settled
             known = self._guarded.get(account)
             if known is not None:
