@@ -3,6 +3,8 @@
 Figures are natural units, exact; the shape is that of docs/reference/records.md.
 """
 
+from functools import lru_cache
+
 from ledger.core.margin.statements import Position, Statement
 from ledger.core.state import State
 from ledger.core.units import ASSET_PRICE_SCALE, RATE_SCALE, Fixed
@@ -13,6 +15,12 @@ def shortest(coefficient: int, scale: int) -> Fixed:
     while scale and not coefficient % 10:
         coefficient, scale = coefficient // 10, scale - 1
     return Fixed(coefficient, scale)
+
+
+@lru_cache(maxsize=1024)
+def _rate(coefficient: int) -> Fixed:
+    """A rate of a schedule; there are few of them, and each is told again and again."""
+    return shortest(coefficient, RATE_SCALE)
 
 
 def statement_body(state: State, found: Statement) -> dict[str, object]:
@@ -65,8 +73,8 @@ def _position_body(held: Position, scale: int) -> dict[str, object]:
         "mark_price": None if held.mark is None else Fixed(held.mark, terms.price_scale),
         "value": Fixed(held.value, scale),
         "leverage": held.leverage,
-        "initial_rate": shortest(tier.initial_rate, RATE_SCALE),
-        "maintenance_rate": shortest(tier.maintenance_rate, RATE_SCALE),
+        "initial_rate": _rate(tier.initial_rate),
+        "maintenance_rate": _rate(tier.maintenance_rate),
         "maintenance_amount": Fixed(tier.maintenance_amount, scale),
         "maintenance_margin": Fixed(held.maintenance, scale),
         "initial_margin": Fixed(held.initial, scale),

@@ -164,17 +164,27 @@ def statement(state: "State", account: str, instrument: str | None) -> Statement
     assets: list[Collateral] = []
     if instrument is None:
         balance = journal.balance(account, WALLET, None, settlement.asset)
-        isolated = {name for name in held if margin_account(state, account, name)[1] is not None}
-        positions = [position(state, account, name) for name in sorted(held.keys() - isolated)]
-        for asset in sorted(journal.wallets_of.get(account, {})):
-            amount = journal.balances[journal.wallets_of[account][asset]]
-            if amount and asset != settlement.asset:
-                assets.append(collateral_of(state, asset, amount))
+        names = sorted(held)
+        if state.modes:
+            names = [name for name in names if margin_account(state, account, name)[1] is None]
+        positions = [position(state, account, name) for name in names]
+        wallets = journal.wallets_of.get(account, {})
+        if len(wallets) > 1 or settlement.asset not in wallets:
+            for asset in sorted(wallets):
+                amount = journal.balances[wallets[asset]]
+                if amount and asset != settlement.asset:
+                    assets.append(collateral_of(state, asset, amount))
     else:
         balance = journal.balance(account, ISOLATED, instrument, settlement.asset)
         positions = [position(state, account, instrument)] if instrument in held else []
-    collateral = balance + sum(part.value for part in assets)
-    unrealized = sum(part.cost + part.value for part in positions)
+    collateral = balance
+    for asset_held in assets:
+        collateral += asset_held.value
+    unrealized = required = to_begin = 0
+    for held_one in positions:
+        unrealized += held_one.cost + held_one.value
+        required += held_one.maintenance
+        to_begin += held_one.initial
     return Statement(
         account=account,
         margin_instrument=instrument,
@@ -184,8 +194,8 @@ def statement(state: "State", account: str, instrument: str | None) -> Statement
         positions=positions,
         unrealized_pnl=unrealized,
         equity=collateral + unrealized,
-        maintenance=sum(part.maintenance for part in positions),
-        initial=sum(part.initial for part in positions),
+        maintenance=required,
+        initial=to_begin,
     )
 
 
@@ -236,7 +246,7 @@ def position(state: "State", owner: str, instrument: str) -> Position:
     quantity = journal.balances[journal.positions_of[owner][instrument]]
     cost = journal.balance(owner, VARIATION, instrument, state.settlement.asset)
     mark = state.marks.get(instrument)
-    leverage = state.modes.get((owner, instrument), CROSS).leverage
+    leverage = state.modes.get((owner, instrument), CROSS).leverage if state.modes else None
     if mark is None:
         tier = terms.tiers[0]
         return Position(terms, quantity, cost, None, 0, 1, -cost, tier, leverage, 0, 0, stale=True)
@@ -255,7 +265,7 @@ def position(state: "State", owner: str, instrument: str) -> Position:
         leverage,
         maintenance(tier, numerator, denominator),
         initial(tier, leverage, numerator, denominator),
-        is_stale(state, terms),
+        terms.price_max_age is not None and is_stale(state, terms),
     )
 
 

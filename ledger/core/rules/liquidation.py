@@ -49,6 +49,9 @@ from ledger.core.positions import Change, change_position
 from ledger.core.state import State
 from ledger.core.units import ASSET_PRICE_SCALE, Fixed, down, up
 
+RATIO_SHIFT = 64
+"""Binary places of a ratio by which accounts are ordered first."""
+
 
 class Turn(NamedTuple):
     """An account's place in a round: `number` and `rank` count from 1."""
@@ -78,11 +81,16 @@ def is_due(found: Statement) -> bool:
     return any(not held.stale for held in found.positions) or bool(_seizable(found))
 
 
-def order_of(found: Statement) -> tuple[bool, Fraction, str, bool, str]:
-    """Worst first: nothing required and equity negative, then equity / maintenance ascending."""
+def order_of(found: Statement) -> tuple[bool, int, Fraction, str, bool, str]:
+    """Worst first: nothing required and equity negative, then equity / maintenance ascending.
+
+    The ratio stands there rounded down before it stands there exactly: whole numbers are compared
+    ten times as fast, and seldom are equal.
+    """
     required = found.maintenance
     return (
         required > 0,
+        (found.equity << RATIO_SHIFT) // required if required else 0,
         Fraction(found.equity, required) if required else Fraction(0),
         found.account,
         found.margin_instrument is not None,
