@@ -71,7 +71,7 @@ def grant_checks(condition: Condition) -> Iterator[Check]:
     relations = condition.relations()
     views = [f"{one.schema}.{one.name}" for one in relations]
     functions = sorted({one.name for one in condition.functions()})
-    expected = privileges(views, functions)
+    expected = privileges(views, functions, condition.posting_leaves())
     yield from grants_check(expected, condition.privileges())
 
 

@@ -37,6 +37,10 @@ _RELATIONS = f"""
     SELECT nspname, relname, relkind, relowner::regrole::text
       FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
      WHERE nspname IN {_SCHEMAS} AND relkind IN ('r', 'p', 'v', 'm') ORDER BY nspname, relname"""  # noqa: S608 - constants
+_POSTING_LEAVES = r"""
+    SELECT 'ledger.' || relname FROM pg_class
+     WHERE relnamespace = to_regnamespace('ledger') AND relispartition AND relkind = 'r'
+       AND relname ~ '^posting_\d+_\d+$' ORDER BY 1"""
 _FUNCTIONS = f"""
     SELECT nspname || '.' || proname, prosrc, proowner::regrole::text
       FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
@@ -244,6 +248,10 @@ class Condition:
     def relations(self) -> list[Relation]:
         """Tables and views of both schemas, by name."""
         return [Relation(*row) for row in self._rows(_RELATIONS)]
+
+    def posting_leaves(self) -> list[str]:
+        """Partitions of postings that rows go to, `schema.name`."""
+        return [row[0] for row in self._rows(_POSTING_LEAVES)]
 
     def functions(self) -> list[Function]:
         """Functions of both schemas, by name."""

@@ -62,14 +62,16 @@ def function_bodies() -> dict[str, str]:
     }
 
 
-def privileges(tables: list[str], functions: list[str]) -> set[Privilege]:
+def privileges(tables: list[str], functions: list[str], leaves: list[str]) -> set[Privilege]:
     """What the roles are granted.
 
     Args:
         tables: All tables and views, `schema.name`: what ALL TABLES stands for.
         functions: All functions, `schema.name`.
+        leaves: Of postings, those that are attached; `ledger.open_leaf` grants INSERT on them.
     """
     granted = set(_granted(_BESIDE, tables, functions))
+    granted |= {Privilege("clearing_writer", "INSERT", leaf) for leaf in leaves}
     for file in GRANT_FILES:
         for statement in _COMMENT.sub("", _text(*file)).split(";"):
             if statement.strip().startswith("GRANT"):

@@ -15,7 +15,7 @@ from alembic import command
 
 from ledger.audit.archive_detach import detach_archived
 from ledger.audit.verify import Scope, verify
-from ledger.errors import SchemaMismatch, StoreUnavailable
+from ledger.errors import SchemaMismatch, StoreError, StoreUnavailable
 from ledger.store import embedded, migrate
 from ledger.store.log import PostgresLog
 from ledger.store.schema import OLDEST, REVISION, MadeBy, fingerprint
@@ -30,6 +30,9 @@ from tests.unit.desk import BEGINNING, said
 ROOT = Path(__file__).parents[2]
 RELEASED = {"0001": "11d37a720fe4e53e"}
 """Revisions that were released, and what their SQL hashes to."""
+_OPEN_TO_THE_WRITER = """
+    SELECT relname FROM pg_class
+     WHERE relispartition AND has_table_privilege('clearing_writer', oid, 'INSERT') ORDER BY 1"""
 
 
 @pytest.fixture
@@ -120,6 +123,11 @@ def test_books_of_the_released_schema_are_brought_over_with_what_was_detached(
         before = balances(released)
     migrate.migrate(released)
     assert balances(released) == before
+    assert asked(released, _OPEN_TO_THE_WRITER) == [
+        ("posting_1_13",),
+        ("posting_1_17",),
+        ("posting_1_9",),
+    ]
     (anna,) = asked(released, "SELECT balance FROM reporting.balances_at('main', 8, 'anna')")
     assert anna == (100,), "anna moved at event 5, and not again until event 13"
     with pytest.raises(psycopg.Error, match="events up to 8 of shard 1 were detached"):
@@ -129,6 +137,50 @@ def test_books_of_the_released_schema_are_brought_over_with_what_was_detached(
     assert balances(released) == before
     assert verify(released, Scope()).found == []
     live(released, deposits(13, "cora"), 17)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "named"),
+    [
+        (("event_1_1", "record_1_1"), "pool main, events 1 to 4"),
+        (("record_1_5",), "pool main, events 5 to 8"),
+        (("event_1_1", "event_1_5"), "pool main, events 1 to 8"),
+    ],
+)
+def test_a_migration_is_refused_where_tables_are_gone_that_alone_tell_the_terms(
+    released: str, tmp_path: Path, dropped: tuple[str, ...], named: str
+) -> None:
+    with older("0001"):
+        live(released, [*BEGINNING, *deposits(1, "anna", "ben", "ben"), *deposits(4, "anna")])
+        live(released, deposits(5, "anna", *["ben"] * 7), 9)
+        archived(released, tmp_path)
+        with psycopg.connect(released, autocommit=True) as connection:
+            for first in (1, 5):
+                connection.execute("SELECT ledger.detach_leaf(1, %s)", [first])
+            for table in dropped:
+                connection.execute(f"DROP TABLE ledger.{table}".encode())
+    for _ in range(2):
+        with pytest.raises(StoreError, match=f"would carry terms .* from them: {named}. Put"):
+            migrate.migrate(released)
+        assert migrate.current(released) == "0001"
+    assert migrate.migrate(released, without_dropped=True) == REVISION
+    assert migrate.migrate(released) == REVISION, "it has run, and asks no more"
+    if dropped == ("record_1_5",):
+        return
+    assert "dropped before revision 0002" in verify(released, Scope()).found[0].line()
+
+    told_again = [said("pool", "n1"), said("instrument", "n2")]
+    told_again += [said("account", f"n-{name}", account=name) for name in ("anna", "ben")]
+    live(released, told_again, 17)
+    assert verify(released, Scope()).found == []
+    detach_archived_again(released, tmp_path)
+
+
+def detach_archived_again(url: str, directory: Path) -> None:
+    """The partition at hand that is the oldest now."""
+    archived(url, directory)
+    detach_archived(url, "main", 9, directory)
+    assert verify(url, Scope()).found == []
 
 
 def test_a_migration_waits_for_nobody_long_and_is_tried_again(

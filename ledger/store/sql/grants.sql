@@ -1,4 +1,5 @@
--- Who may do what. Partitions carry no grants: everybody goes through the parent.
+-- Who may do what. Partitions carry no grants, everybody goes through the parent; but the writer may add to
+-- the leaves of `posting` (`ledger.open_leaf` grants it, `ledger.detach_leaf` takes it back).
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger, reporting FROM PUBLIC;
 REVOKE ALL ON SCHEMA ledger, reporting FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; -- of functions made later, too
@@ -14,7 +15,8 @@ GRANT SELECT ON ledger.shard TO clearing_writer, clearing_retention;
 GRANT UPDATE (partition, epoch, next_sequence, next_account, pool_time, duplicates, chain, frontier)
     ON ledger.shard TO clearing_writer;
 GRANT EXECUTE ON FUNCTION ledger.declare_shard(text, integer, bigint),
-    ledger.open_leaf(integer, bigint), ledger.prune_snapshots(integer, integer) TO clearing_writer;
+    ledger.open_leaf(integer, bigint), ledger.leaf_of(integer, bigint),
+    ledger.prune_snapshots(integer, integer) TO clearing_writer;
 GRANT EXECUTE ON FUNCTION ledger.carry_leaf(integer, bigint), ledger.detach_leaf(integer, bigint)
     TO clearing_retention;
 

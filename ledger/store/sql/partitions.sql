@@ -30,6 +30,9 @@ BEGIN
         EXECUTE format('ALTER TABLE ledger.%I ATTACH PARTITION ledger.%I'
                        ' FOR VALUES FROM (%s) TO (%s)',
                        format('%s_%s', stem, for_shard), leaf, first, past);
+        IF stem = 'posting' THEN
+            EXECUTE format('GRANT INSERT ON ledger.%I TO clearing_writer', leaf);
+        END IF;
     END LOOP;
     UPDATE ledger.shard SET leaves_end = past WHERE shard = for_shard;
     RETURN past;
@@ -70,6 +73,19 @@ BEGIN
     PERFORM ledger.open_leaf(number, leaf_events);
     RETURN number;
 END
+$$;
+
+-- The leaf that a sequence belongs to: its first sequence, which is in the names of its tables, and the one
+-- behind its last. A writer sends postings straight to `posting_SHARD_FIRST`: through the parent every row
+-- is written by itself, because of the trigger there.
+CREATE FUNCTION ledger.leaf_of(for_shard integer, at bigint, OUT first bigint, OUT past bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.first, l.past
+      FROM (SELECT split_part(c.relname, '_', 3)::bigint AS first,
+                   substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''?(\d+)')::bigint AS past
+              FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+             WHERE inhparent = to_regclass(format('ledger.posting_%s', for_shard))) l
+     WHERE at >= l.first AND at < l.past
 $$;
 
 -- Where the oldest leaf of a shard ends, if it begins where it should and is full. Nothing in a full
@@ -188,6 +204,7 @@ BEGIN
         leaf := format('%s_%s_%s', stem, for_shard, its_first);
         EXECUTE format('ALTER TABLE ledger.%I DETACH PARTITION ledger.%I',
                        format('%s_%s', stem, for_shard), leaf);
+        EXECUTE format('REVOKE ALL ON ledger.%I FROM clearing_writer', leaf);
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON ledger.%I'
                        ' FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()', leaf);
         EXECUTE format('ALTER TABLE ledger.%I ENABLE ALWAYS TRIGGER never_changed', leaf);

@@ -185,6 +185,7 @@ BEGIN
         leaf := format('%s_%s_%s', stem, for_shard, its_first);
         EXECUTE format('ALTER TABLE ledger.%I DETACH PARTITION ledger.%I',
                        format('%s_%s', stem, for_shard), leaf);
+        EXECUTE format('REVOKE ALL ON ledger.%I FROM clearing_writer', leaf);
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON ledger.%I'
                        ' FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()', leaf);
         EXECUTE format('ALTER TABLE ledger.%I ENABLE ALWAYS TRIGGER never_changed', leaf);
