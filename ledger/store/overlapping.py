@@ -20,7 +20,7 @@ thread holds Python's lock for short stretches only if the interpreter switches 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Protocol
 
 from ledger.core.outcome import OpenedAccount, Posting, Record
@@ -177,11 +177,12 @@ class OverlappingLog:
 
     def close(self) -> None:
         """Wait for what is on its way, however it ends; give everything back."""
-        with suppress(LedgerError):
-            self.settle()
-        self._thread.shutdown()
-        self._reading.close()
-        self._writing.close()
+        with ExitStack() as stack:  # each of them, whatever the others raise
+            stack.callback(self._writing.close)
+            stack.callback(self._reading.close)
+            stack.callback(self._thread.shutdown)
+            with suppress(LedgerError):
+                self.settle()
 
     def _settled(self) -> Log:
         self.settle()
