@@ -15,6 +15,7 @@ A message that the dead-letter topic finds too large is sent as its beginning, w
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors
 from kafka.future import Future
@@ -61,10 +62,11 @@ class DeadLetters:
 
         Args:
             log: The books.
-            partitions: Those whose shards are owned now.
+            partitions: Those whose shards are owned now. Shards that have none yet, for they began
+                with a file, are everybody's.
             consumer: A consumer of its own, whose assignment is changed.
         """
-        wanted = set(partitions)
+        wanted = {None, *partitions}
         tail = 2 * self._settings.batch_events_max  # a batch committed, and one on its way
         refused: list[Refused] = []
         for shard in log.shards():
@@ -106,7 +108,7 @@ class DeadLetters:
         with translated(f"reading the end of {self.topic}"):
             places = [
                 TopicPartition(self.topic, number)
-                for number in consumer.partitions_for_topic(self.topic)
+                for number in consumer.partitions_for_topic(self.topic) or ()
             ]
             ends = consumer.end_offsets(places)
             firsts = consumer.beginning_offsets(places)
@@ -120,12 +122,16 @@ class DeadLetters:
 
 
 def _letters(consumer: KafkaConsumer, place: TopicPartition) -> set[tuple[str, int]]:
-    """All from the position to the end as fetches tell it, which listed offsets may not."""
+    """All from the position to the end as fetches tell it, which listed offsets may not.
+
+    What others put there without a letter's headers is passed over.
+    """
     found = set()
     while records := consumer.poll(_LOOK_MS).get(place):
         for record in records:
             headers = dict(record.headers)
-            found.add((headers["pool"].decode(), int(headers["sequence"])))
+            with suppress(KeyError, ValueError):
+                found.add((headers["pool"].decode(), int(headers["sequence"])))
         if consumer.position(place) >= (consumer.highwater(place) or 0):
             break
     return found

@@ -6,7 +6,10 @@ import threading
 import pytest
 
 from consumers.run import run
+from consumers.topics import DEAD_LETTERS
+from ledger.ports import Message, Source
 from ledger.store.memory import MemoryLog
+from ledger.writer import Writer
 from tests.integration.consume.desk import START_MS, Desk, event, opening, trade
 
 ONE = 1_000_000  # one USDT in smallest units
@@ -191,6 +194,27 @@ def test_dead_letters_that_a_crash_held_back_are_sent_at_the_next_start(desk: De
     desk.run(dead_letters=False)
     assert desk.letters() == []
     desk.run()
+    desk.run()
+    assert [letter.headers["code"] for letter in desk.letters()] == ["invalid_field"]
+
+
+def test_a_message_that_is_no_dead_letter_stops_nobody(desk: Desk) -> None:
+    desk.send(*opening(), trade("wrong", quantity="-1"))
+    desk.run(dead_letters=False)
+    desk.put(DEAD_LETTERS, b"put here by hand")
+    desk.run()
+    assert [letter.headers.get("code") for letter in desk.letters()] == [None, "invalid_field"]
+
+
+def test_letters_of_a_pool_that_began_with_a_file_are_caught_up(desk: Desk) -> None:
+    writer = Writer(desk.log.reopen())
+    source = Source("file", "opening.jsonl", "opening.jsonl")
+    lines = [json.dumps(each).encode() for each in opening()]
+    writer.take([Message(source, 0, at, 0, None, line) for at, line in enumerate(lines)])
+    writer.close()
+    desk.send(trade("wrong", quantity="-1"))
+    desk.run(dead_letters=False)
+    assert desk.refusals() == ["invalid_field"]
     desk.run()
     assert [letter.headers["code"] for letter in desk.letters()] == ["invalid_field"]
 
