@@ -44,7 +44,8 @@ class Progress:
 
     Attributes:
         applied, duplicates, rejected: Messages, since the start.
-        failures: Of database or broker, in a row; 0 after a batch was committed.
+        failures: Of database or broker, in a row; 0 after a batch that brought anything new. What
+            is read again behind a halted pool does not count.
         halted: Why pools stand still, by name, as of the last batch.
     """
 
@@ -61,7 +62,8 @@ class Progress:
         self.applied += taken.applied
         self.duplicates += taken.duplicates
         self.rejected += taken.rejected
-        self.failures = 0
+        if taken.applied or taken.duplicates or taken.rejected:
+            self.failures = 0
 
 
 def run(
