@@ -7,12 +7,14 @@ From the command line (`alembic -x url=postgresql://... current`) or by `ledger.
 """
 
 import os
+from typing import cast
 
 import psycopg
 from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from ledger.store.dropped import require_detached
 from ledger.store.schema import prepare
 from ledger.store.tables import metadata
 
@@ -36,6 +38,8 @@ def _run() -> None:
         connection.execute(text(f"SET LOCAL lock_timeout = '{_lock_timeout()}'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(1667589237, 0)"))
         prepare(connection)
+        if not context.config.attributes.get("without_dropped"):
+            require_detached(cast("psycopg.Connection", connection.connection.driver_connection))
         context.configure(
             connection=connection, target_metadata=metadata, version_table_schema="ledger"
         )

@@ -148,7 +148,12 @@ class _Check:
             known += [("asset", name) for name in state.assets if name != settlement]
         for kind, subject in known:
             if (kind, subject) not in self._seen and not self._is_retold(kind, subject):
-                said = f"the state kept after event {self._at} knows it, and nothing here tells it"
+                said = (
+                    f"the state kept after event {self._at} knows it, and neither what was carried"
+                    f" from the events up to {self._last} nor an event since tells it: a row is"
+                    " missing, or their tables were dropped before revision 0002"
+                    " (docs/operating/upgrade.md)"
+                )
                 values = (f"{kind} {subject}", None, said)
                 self._found.add(self._last, "carried_fact", "subject", *values)
 

@@ -11,7 +11,17 @@ from ledger.store.migrate import migrate as bring_up
 from ledger.store.statements import statement as drawn_up
 
 
-def migrate(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+def migrate(
+    without_dropped: Annotated[
+        bool,
+        typer.Option(
+            "--without-dropped",
+            help="Go on though tables of detached partitions are gone, with their terms.",
+        ),
+    ] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the database to the schema of this version; nothing to do is fine.
 
     Needs a superuser, or a role with CREATEROLE that may create in the database.
@@ -20,7 +30,7 @@ def migrate(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """
     with database(database_url) as url:
         before = current(url)
-        bring_up(url)
+        bring_up(url, without_dropped=without_dropped)
     if as_json:
         say_json({"before": before, "now": newest()})
     elif before == newest():

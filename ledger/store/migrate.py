@@ -31,20 +31,25 @@ PAUSES_S = (0.5, 1, 2, 4, 8, 8)
 """Between tries of a migration that met a lock; up to twice as long, by chance."""
 
 
-def migrate(url: str) -> str:
+def migrate(url: str, *, without_dropped: bool = False) -> str:
     """Bring the database to the newest revision, which is returned; nothing to do is fine.
 
     Writers and readers may go on meanwhile. A revision waits for a lock no longer than they would
     notice, gives all back, and is tried again.
 
+    Args:
+        url: The database.
+        without_dropped: Go on where tables of detached partitions are gone that it would read.
+
     Raises:
-        StoreError: The database is not reachable, or the role may not migrate it.
+        StoreError: The database is not reachable, the role may not migrate it, or such tables are
+            gone.
         StoreUnavailable: Somebody held on to what has to be changed, every time.
         SchemaMismatch: It holds the schema of another unreleased version.
     """
     for pause_s in (*PAUSES_S, None):
         try:
-            return _migrated(url)
+            return _migrated(url, without_dropped=without_dropped)
         except StoreUnavailable as fault:
             if pause_s is None or not _is_locked(fault):
                 raise
@@ -52,10 +57,12 @@ def migrate(url: str) -> str:
     raise AssertionError("the last try returns or raises")
 
 
-def _migrated(url: str) -> str:
+def _migrated(url: str, *, without_dropped: bool) -> str:
     with translated():
         if (current(url) or "") <= newest():
-            command.upgrade(_config(url), "head")
+            config = _config(url)
+            config.attributes["without_dropped"] = without_dropped
+            command.upgrade(config, "head")
         with psycopg.connect(url) as connection:
             require_current(connection)
             return _revision(connection) or newest()
