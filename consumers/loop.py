@@ -30,7 +30,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from consumers.faults import translated
 from consumers.lag import Lag, LoopObserver, Place, Unwatched
 from consumers.merge import Merge
-from consumers.rebalancing import Listener
+from consumers.rebalancing import Listener, fences_of_the_group, require_all_topics
 from consumers.settings import RunSettings
 from consumers.sources import Sources
 from ledger.batch import Refused
@@ -139,12 +139,13 @@ class Loop:
         while not stopping():
             with translated(f"reading from {self._settings.bootstrap_servers}"):
                 polled = self._poll()
-            self._observer.lap("poll")
+                self._observer.lap("poll")
+                if not self._listener.notices:
+                    self._absorb(polled)
             if self._listener.notices:
-                self._settle()
+                with fences_of_the_group(self._listener.notices):
+                    self._settle()
                 self._rebalance()
-            else:
-                self._absorb(polled)
             if not self._write():
                 self._settle()
             self._look_after()
@@ -182,8 +183,7 @@ class Loop:
         self._rebalance()
 
     def _rebalance(self) -> None:
-        notices, self._listener.notices = self._listener.notices, []
-        for notice in notices:
+        for notice in self._listener.take():
             numbers = sorted(notice.partitions)
             if notice.assigned:
                 self._acquire(numbers)
@@ -191,12 +191,12 @@ class Loop:
                 self._release(numbers)
 
     def _acquire(self, numbers: Sequence[int]) -> None:
+        require_all_topics(numbers, self._rank, self._consumer.assignment())
         self._writer.assign(numbers)
         starts = self._sources.starts(self._consumer, numbers, self._writer.offsets())
         if self._settings.accept_changed_topics:  # once: the books know the topics from now on
             self._writer.begin({(self._sources.by_rank[r], n): at for (r, n), at in starts.items()})
         self._on_assigned(numbers)
-        assigned = self._consumer.assignment()
         for (rank, number), start in starts.items():
             place = TopicPartition(self._sources.by_rank[rank].topic, number)
             merge = self._merges.setdefault(
@@ -204,9 +204,8 @@ class Loop:
             )
             self._readings[place] = _Reading(start)
             merge.know(rank, behind=True)  # until its first fetch tells
-            if place in assigned:
-                self._consumer.seek(place, start)
-                self._consumer.resume(place)
+            self._consumer.seek(place, start)
+            self._consumer.resume(place)
         by_rank = self._sources.by_rank
         self._observer.assigned({(by_rank[r].topic, n): at for (r, n), at in starts.items()})
 
