@@ -11,6 +11,8 @@ the loopback address unless told otherwise.
 """
 
 import json
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple, Self
 
+from consumers.telemetry_logs import logger
 from ledger.errors import ConfigurationError
 
 TURN_S = 120.0
@@ -27,6 +30,8 @@ REBUILD_S = 3_600.0
 """Longest rebuilding of one shard."""
 
 _REQUEST_S = 5.0
+
+_log = logger(__name__)
 
 Answer = tuple[bool, dict[str, object]]
 
@@ -113,7 +118,7 @@ class HealthServer:
             ConfigurationError: The address or the port is not to be had.
         """
         try:
-            self._server = ThreadingHTTPServer((address, port), _handler(pages))
+            self._server = _server_of(address)((address, port), _handler(pages))
         except (OSError, OverflowError) as fault:
             raise ConfigurationError(
                 f"cannot listen on {address} port {port}: {fault}; choose with --metrics-address"
@@ -136,6 +141,22 @@ class HealthServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Tell of a page that could not be made; a client that hangs up is not worth a line."""
+        fault = sys.exception()
+        if not isinstance(fault, OSError):
+            _log.error("page failed", client=str(client_address), exc_info=fault)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _server_of(address: str) -> type[ThreadingHTTPServer]:
+    return _Server6 if ":" in address else _Server
 
 
 def health_page(answer: Callable[[], Answer]) -> Callable[[], Page]:

@@ -2,9 +2,12 @@
 
 import json
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import pytest
 
@@ -132,6 +135,43 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(
 ) -> None:
     with socket.create_connection(("127.0.0.1", served[1].port)):
         assert get(served[1], "/healthz")[0] == 200
+
+
+def test_a_client_that_hangs_up_leaves_no_trace_and_a_page_that_fails_one_line(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = threading.Event()
+
+    def large() -> Page:
+        sent.wait(5)
+        return Page(HTTPStatus.OK, "text/plain", b"x" * 5_000_000)
+
+    def broken() -> Page:
+        raise ZeroDivisionError
+
+    with HealthServer("127.0.0.1", 0, {"/large": large, "/broken": broken}) as server:
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        client.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        sent.set()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as other:
+            other.sendall(b"GET /broken HTTP/1.0\r\n\r\n")
+            assert other.recv(1) == b""
+        for thread in [one for one in threading.enumerate() if "process_request" in one.name]:
+            thread.join(5)
+    assert [record.getMessage() for record in caplog.records] == ["page failed"]
+    assert capfd.readouterr() == ("", ""), "standard error is for the log, one object a line"
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_it_listens_on_an_address_of_version_six() -> None:
+    try:
+        server = HealthServer("::1", 0, {})
+    except ConfigurationError:
+        pytest.skip("this machine has no ::1")
+    with server, socket.create_connection(("::1", server.port), timeout=5) as client:
+        assert client.getpeername()[0] == "::1"
 
 
 def test_a_closed_server_gives_its_port_back() -> None:
