@@ -37,6 +37,7 @@ from ledger.store.batches import require_whole
 from ledger.store.bodies import packed, unpacked
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
+from ledger.store.leaves import Leaves
 from ledger.store.ownership import LOCK_CLASS, Tenure, raise_epoch
 
 LEAF_EVENTS = 1_000_000
@@ -85,6 +86,7 @@ class PostgresLog:
         self._connection = connection
         self._leaf_events = leaf_events
         self._leaves_end: dict[int, int] = {}
+        self._leaves = Leaves()
         self._without_lock: set[int] = set()
         self._sources: dict[Source, int] = {}
 
@@ -189,7 +191,7 @@ class PostgresLog:
                     self._lock(part.shard)  # whoever was taken over from may have ended
             self._register({event.source for part in batch for event in part.events})
             self._register({source for part in batch for source, _, _ in part.offsets})
-            copying.write(self._connection, batch, self._sources, self._observer)
+            copying.write(self._connection, batch, self._sources, self._leaves, self._observer)
 
     def settle(self) -> None:
         """Nothing: `append` returns when the batch is written."""
