@@ -217,7 +217,7 @@ class Draft:
         leaf = leaf_hash(event_bytes(self.shard.name, event), led_to)
         self._chain = chain_hash(self._chain, leaf)
         grow(self._frontier, self.next_sequence - 1, leaf)
-        self._events.append(event._replace(leaf=leaf, chain=self._chain))
+        self._events.append(StoredEvent._make((*event[:-2], leaf, self._chain)))
         if rejection is None:
             self._next_account = len(self.state.journal.keys)
             self._pool_time = self.state.pool_time

@@ -29,7 +29,8 @@ AMOUNT_LENGTH = 16
 _sha256 = hashlib.sha256
 _u32 = Struct(">I").pack
 _delivered = Struct(">iqq").pack
-_posting = Struct(">IQIH").pack
+_posting = Struct(">IQIHqQqQ").pack
+_LOW = (1 << 64) - 1
 _i64 = Struct(">q").pack
 _u64 = Struct(">Q").pack
 
@@ -145,10 +146,11 @@ def outcome_bytes(
         parts += (_u32(number), _text(owner), _text(kind), _optional(instrument), _optional(asset))
     parts.append(_u32(len(postings)))
     for account, sequence, commodity, purpose, amount, balance in postings:
-        parts += (
-            _posting(account, sequence, commodity, purpose),
-            amount.to_bytes(AMOUNT_LENGTH, "big", signed=True),
-            balance.to_bytes(AMOUNT_LENGTH, "big", signed=True),
+        high, low = amount >> 64, amount & _LOW  # of 16 bytes, in two's complement
+        parts.append(
+            _posting(
+                account, sequence, commodity, purpose, high, low, balance >> 64, balance & _LOW
+            )
         )
     parts.append(_u32(len(records)))
     for kind, subject, body in records:
