@@ -28,8 +28,11 @@ COPY requirements.lock ./
 RUN pip install --require-hashes --requirement requirements.lock
 COPY --from=build /opt/clearing/dist dist
 RUN pip install --no-deps dist/*.whl && rm -rf dist \
-    && useradd --system --uid 10001 --create-home clearing
+    && useradd --system --uid 10001 --create-home clearing \
+    && install --directory --owner=clearing --group=clearing --mode=0700 /var/lib/clearing
 
+# Of the signing key: mount a volume here, or name a key by CLEARING_SIGNING_KEY_FILE.
+ENV CLEARING_HOME=/var/lib/clearing
 USER clearing
 WORKDIR /var/tmp
 ENTRYPOINT ["clearing"]

@@ -97,6 +97,18 @@ def dockerfile() -> str:
     return (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
+def test_the_signing_key_outlives_the_container_that_made_it(
+    compose: dict[str, Any], services: dict[str, Service]
+) -> None:
+    (home,) = re.findall(r"^ENV CLEARING_HOME=(\S+)$", dockerfile(), re.MULTILINE)
+    made = f"install --directory --owner=clearing --group=clearing --mode=0700 {home}"
+    assert made in dockerfile(), "a new volume takes owner and mode of the folder it is put on"
+    assert dockerfile().index(made) < dockerfile().index("USER clearing")
+    (volume,) = services["run"]["volumes"]
+    assert volume == f"keys:{home}"
+    assert "keys" in compose["volumes"]
+
+
 def test_ports_are_published_on_the_loopback_address_only(services: dict[str, Service]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published
