@@ -47,6 +47,7 @@ PUT_TOGETHER = {
     "ledger/store/carried.py newest_terms": "a constant, and another or a literal in it",
     "ledger/store/carried.py is_retold": "a constant in another",
     "ledger/store/condition.py Condition.act_as": "the name of a role, which its callers write out",
+    "ledger/store/copying.py _copy_postings": "the parent, or a leaf's name of two of its numbers",
     "ledger/store/dropped.py _last": "the name of a table, quoted, of two numbers of the catalog",
     "ledger/store/indexes.py _answer": "constants, or names and keys from the server's catalog",
     "ledger/store/liabilities.py owed": "a constant, or that and another",
