@@ -15,7 +15,7 @@ from ledger.core.registers import Suspect
 from ledger.core.rejections import Code
 from ledger.core.state import State
 from ledger.core.units import ASSET_PRICE_SCALE, Fixed
-from ledger.core.watch.index import asset_name
+from ledger.core.watch.guarded import asset_name
 
 
 def price(state: State, fact: events.Price) -> Rejection | None:

@@ -5,58 +5,83 @@ ends are more than the live ones and `weed` throws them out. A price that reache
 comparisons.
 """
 
-from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Final, final
 
 from ledger.core.margin.statements import MarginAccount
 
-_STALE_SPARED = 1000
+if TYPE_CHECKING:  # an exposure knows where its ends are
+    from ledger.core.watch.exposures import Exposure
+
+_STALE_SPARED: Final = 1000
 """Ends that no longer hold and are not worth throwing out."""
 
 
+@final
 class RangeEnds:
     """Range ends of one price.
 
     Attributes:
+        name: Of the price: an instrument, or an asset by `asset_name`.
         live: Exposures that have their ends here.
         restless: Accounts to be examined at any price.
     """
 
-    __slots__ = ("_highs", "_lows", "live", "restless")
+    __slots__ = ("_highs", "_lows", "live", "name", "restless")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         """No ends yet."""
-        self._lows: list[tuple[int, int, MarginAccount]] = []
-        self._highs: list[tuple[int, int, MarginAccount]] = []
+        self.name = name
+        self._lows: list[tuple[int, int, Exposure]] = []
+        self._highs: list[tuple[int, int, Exposure]] = []
         self.live = 0
         self.restless: set[MarginAccount] = set()
 
-    def keep(self, low: int | None, high: int | None, serial: int, account: MarginAccount) -> None:
-        """Add the ends of a live exposure's range; None: it has none on that side."""
-        self.live += 1
-        if low is not None:
-            heappush(self._lows, (-low, serial, account))
-        if high is not None:
-            heappush(self._highs, (high, serial, account))
+    def keep(self, exposure: "Exposure", serial: int) -> None:
+        """Add the ends of a live exposure's range; what ends it had under another serial is stale.
 
-    def crossed(self, price: int) -> list[tuple[int, MarginAccount]]:
-        """Take out the ends that the price has left behind: serial and account of each."""
-        found: list[tuple[int, MarginAccount]] = []
+        Args:
+            exposure: With ends here, or none of them yet.
+            serial: Given to nobody else, and not 0.
+        """
+        if not exposure.serial:
+            self.live += 1
+        exposure.serial = serial
+        low, high = exposure.low, exposure.high
+        if low is not None:
+            heappush(self._lows, (-low, serial, exposure))
+        if high is not None:
+            heappush(self._highs, (high, serial, exposure))
+        most = 2 * self.live + _STALE_SPARED
+        if len(self._lows) > most or len(self._highs) > most:
+            self._lows = _weeded(self._lows)
+            self._highs = _weeded(self._highs)
+
+    def let_go(self, exposure: "Exposure") -> None:
+        """Its ends no longer hold, and no price of its own has it examined."""
+        if self.restless:
+            self.restless.discard(exposure.guarded.account)
+        if exposure.serial:
+            exposure.serial = 0
+            self.live -= 1
+
+    def crossed(self, price: int) -> list["Exposure"]:
+        """Take out the ends that the price has left behind; the exposures that they still hold."""
+        found: list[Exposure] = []
         lows, highs = self._lows, self._highs
         while lows and -lows[0][0] > price:
-            found.append(heappop(lows)[1:])
+            _, serial, exposure = heappop(lows)
+            if exposure.serial == serial:
+                found.append(exposure)
         while highs and highs[0][0] < price:
-            found.append(heappop(highs)[1:])
+            _, serial, exposure = heappop(highs)
+            if exposure.serial == serial:
+                found.append(exposure)
         return found
 
-    @property
-    def is_crowded(self) -> bool:
-        """Most ends no longer hold."""
-        most = 2 * self.live + _STALE_SPARED
-        return len(self._lows) > most or len(self._highs) > most
 
-    def weed(self, is_live: Callable[[int, MarginAccount], bool]) -> None:
-        """Throw the ends out that no longer hold."""
-        for heap in (self._lows, self._highs):
-            heap[:] = [end for end in heap if is_live(end[1], end[2])]
-            heapify(heap)
+def _weeded(heap: list[tuple[int, int, "Exposure"]]) -> list[tuple[int, int, "Exposure"]]:
+    """The ends that still hold."""
+    left = [end for end in heap if end[2].serial == end[1]]
+    heapify(left)
+    return left

@@ -19,7 +19,7 @@ any size of the tier or below (rates never fall, amounts are never negative):
 so that a trade moves it by one multiplication (0.4 us; 3.5 us by tiers).
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from ledger.core.instruments import Terms
 from ledger.core.margin.statements import MarginAccount, Position, Statement
@@ -28,58 +28,77 @@ from ledger.core.units import RATE_ONE, Fixed, up
 
 if TYPE_CHECKING:  # the state holds the watch
     from ledger.core.state import State
+    from ledger.core.watch.ends import RangeEnds
+    from ledger.core.watch.guarded import Guarded
 
-ROUNDING = 2
+ROUNDING: Final = 2
 """Smallest units by which a value down and a requirement up may differ between two prices."""
 
-SLACK = 8
+SLACK: Final = 8
 """Smallest units an exposure that rounding, and borders off by one, may cost."""
 
-SHIFT = 64
+SHIFT: Final = 64
 """Binary places of a slope."""
 
 
-class Border(NamedTuple):
-    """The borders that an account is watched for.
+@final
+class Border:
+    """The borders that an account is watched for; there are three kinds of them.
 
     Attributes:
         is_initial: The lower border is the initial margin; else the maintenance margin.
         has_lower, has_upper: Whether reaching it from above, from below, means anything.
-        is_provable: The account is on the right side of both.
     """
 
-    is_initial: bool
-    has_lower: bool
-    has_upper: bool
-    is_provable: bool
+    __slots__ = ("has_lower", "has_upper", "is_initial")
 
-    @classmethod
-    def of(cls, state: "State", found: Statement) -> "Border":
-        """What matters to an account as it was found."""
-        liquidates = state.terms.liquidation != "off"
-        if found.key not in state.calls:
-            sound = found.equity >= found.initial and found.equity >= found.maintenance
-            return cls(is_initial=True, has_lower=True, has_upper=False, is_provable=sound)
-        under = liquidates and found.equity < found.maintenance
-        return cls(
-            is_initial=False,
-            has_lower=liquidates,
-            has_upper=True,
-            is_provable=found.equity < found.initial and not under,
-        )
+    def __init__(self, *, is_initial: bool, has_lower: bool, has_upper: bool) -> None:
+        """See the attributes."""
+        self.is_initial = is_initial
+        self.has_lower = has_lower
+        self.has_upper = has_upper
+
+    def is_provable(self, found: Statement) -> bool:
+        """The account is on the right side of both."""
+        if self.is_initial:
+            return found.equity >= found.initial and found.equity >= found.maintenance
+        under = self.has_lower and found.equity < found.maintenance
+        return found.equity < found.initial and not under
 
     def required(self, found: Statement) -> int:
         """The requirement at the lower border."""
         if not self.is_initial:
             return found.maintenance
-        return sum(max(part.initial, part.maintenance) for part in found.positions)
+        total = 0
+        for part in found.positions:
+            total += max(part.initial, part.maintenance)
+        return total
 
 
+UNCALLED: Final = Border(is_initial=True, has_lower=True, has_upper=False)
+"""Of an account without a margin call."""
+
+CALLED: Final = Border(is_initial=False, has_lower=True, has_upper=True)
+"""Of an account with a margin call."""
+
+CALLED_ONLY: Final = Border(is_initial=False, has_lower=False, has_upper=True)
+"""Of an account with a margin call, in a pool that liquidates nobody."""
+
+
+def border_of(state: "State", account: MarginAccount) -> Border:
+    """What matters to an account."""
+    if account not in state.calls:
+        return UNCALLED
+    return CALLED if state.terms.liquidation != "off" else CALLED_ONLY
+
+
+@final
 class Exposure:
     """A position or an asset of a margin account, in its range.
 
     Attributes:
-        account: The margin account.
+        guarded: Of the margin account.
+        ends: Those of its price, its own among them.
         low, high: Smallest units of price, inclusive; None: without end.
         floor, ceiling: See the module; the cost of a position is in them.
         serial: Of its entries among the range ends; 0 while it has none.
@@ -92,9 +111,10 @@ class Exposure:
     """
 
     __slots__ = (
-        "account",
         "ceiling",
+        "ends",
         "floor",
+        "guarded",
         "held",
         "high",
         "is_long",
@@ -107,14 +127,13 @@ class Exposure:
         "variation",
     )
 
-    def __init__(
-        self, account: MarginAccount, *, low: int | None, high: int | None, is_long: bool
-    ) -> None:
-        """A range without bounds on what it contributes yet."""
-        self.account = account
-        self.low = low
-        self.high = high
-        self.is_long = is_long
+    def __init__(self, guarded: "Guarded", ends: "RangeEnds") -> None:
+        """Without a range yet."""
+        self.guarded = guarded
+        self.ends = ends
+        self.low: int | None = None
+        self.high: int | None = None
+        self.is_long = True
         self.is_restless = False
         self.floor = 0
         self.ceiling = 0
@@ -124,6 +143,18 @@ class Exposure:
         self.slope: int | None = None
         self.size_max: int | None = None
         self.held: Held | None = None
+
+    def take_no_range(self, *, is_long: bool) -> None:
+        """Any price of its own must be looked at, until it is given a range."""
+        self.is_long, self.is_restless = is_long, True
+        self.low = self.high = self.slope = self.size_max = self.held = None
+        self.floor = self.ceiling = 0
+
+    def take_range(self, low: int | None, high: int | None, *, is_long: bool) -> None:
+        """Have a range, and no bounds on what it contributes yet."""
+        self.take_no_range(is_long=is_long)
+        self.is_restless = False
+        self.low, self.high = low, high
 
     def follow(self, balances: list[int]) -> bool:
         """Re-compute the bounds after a posting; False where the range can no longer stand."""

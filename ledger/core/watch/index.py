@@ -27,14 +27,14 @@ range about 6 us; an account that is examined about 6 us an exposure.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, final
 
-from ledger.core.accounts import HOLD, ISOLATED, WALLET
+from ledger.core.accounts import HOLD, ISOLATED, VARIATION, WALLET
 from ledger.core.margin.statements import MarginAccount, Statement, margin_account, position
 from ledger.core.watch.ends import RangeEnds
-from ledger.core.watch.exposures import SLACK, Border, Exposure
-from ledger.core.watch.guarded import Guarded
-from ledger.core.watch.ranges import asset_range, position_range
+from ledger.core.watch.exposures import SLACK, UNCALLED, Exposure, border_of
+from ledger.core.watch.guarded import Guarded, asset_name
+from ledger.core.watch.ranges import range_asset, range_position
 from ledger.core.watch.watcher import Watcher
 
 if TYPE_CHECKING:  # the state holds its watch
@@ -42,21 +42,14 @@ if TYPE_CHECKING:  # the state holds its watch
     from ledger.core.state import State
 
 
-_CASH = (WALLET, ISOLATED)
-
-
-def asset_name(asset: str) -> str:
-    """The name of a collateral asset's price; no instrument can have it."""
-    return f"${asset}"
-
-
 class _Nobody:
     """Stands for the owner of an account that no margin depends on."""
 
 
-_NOBODY = _Nobody()
+_NOBODY: Final = _Nobody()
 
 
+@final
 class Watch(Watcher):
     """The price-bound index.
 
@@ -80,13 +73,9 @@ class Watch(Watcher):
         ends = self._ends.get(name)
         if ends is None:
             return
-        for serial, account in ends.crossed(price):
-            known = self._guarded.get(account)
-            exposure = None if known is None else known.exposures.get(name)
-            if known is None or exposure is None or exposure.serial != serial:
-                continue
-            if not self._rebound(state, account, known, name):
-                self._due.add(account)
+        for exposure in ends.crossed(price):
+            if not self._rebound(state, exposure.guarded, exposure, name):
+                self._due.add(exposure.guarded.account)
         if ends.restless:
             self._due |= ends.restless
 
@@ -105,14 +94,15 @@ class Watch(Watcher):
             found = followed[number]
             if found is None:
                 strange[number] = None
-            elif found.__class__ is Exposure:
+            elif isinstance(found, Exposure):
                 exposed[found] = None
-            elif found is not _NOBODY:
-                self._paid(found, balances[number])  # type: ignore[arg-type]
+            elif isinstance(found, Guarded):
+                self._paid(found, balances[number])
         if strange:
             self._found(state, strange)
         for exposure in exposed:
-            self._exposed(state, exposure.account, exposure, None)
+            if followed[exposure.position] is exposure:  # not let go among the strange ones
+                self._exposed(state, exposure.guarded, exposure, exposure.ends.name)
 
     def touch(self, accounts: Iterable[MarginAccount]) -> None:
         """Make them due."""
@@ -147,43 +137,77 @@ class Watch(Watcher):
 
     def settle(self, state: "State", found: Statement) -> None:
         """Give the account new ranges."""
-        account = found.key
-        self._forget(account)
         if not found.positions and not found.assets and not found.balance:
+            self._forget(found.key)
             return
-        border = Border.of(state, found)
-        kind = WALLET if account[1] is None else ISOLATED
-        number = state.journal.number(account[0], kind, account[1], state.settlement.asset)
-        known = self._guarded[account] = Guarded(account, number, found.balance, border)
-        self._place(number, known)
-        slack = SLACK * (len(found.positions) + len(found.assets))
+        known = self._known(state, found)
+        border = known.border = border_of(state, known.account)
+        exposures = known.exposures
+        slack = SLACK * len(exposures)
         buffer = found.equity - border.required(found) - slack
         room = found.initial - found.equity - slack
-        weight = sum(p.numerator // p.denominator + 1 for p in found.positions)
-        weight += sum(abs(a.value) + 1 for a in found.assets)
-        exposures = known.exposures
+        weight = 0
         for p in found.positions:
-            share = p.numerator // p.denominator + 1
-            exposure = exposures[p.instrument] = position_range(
-                state, account[0], p, border, buffer * share // weight, room * share // weight
-            )
-            self._follow(exposure)
+            weight += p.numerator // p.denominator + 1
         for a in found.assets:
+            weight += abs(a.value) + 1
+        known.cash = floor = ceiling = found.balance
+        for place, p in enumerate(found.positions):
+            exposure = exposures[place]
+            if not exposure.variation:
+                self._place_variation(state, exposure)
+            share = p.numerator // p.denominator + 1
+            range_position(exposure, p, border, buffer * share // weight, room * share // weight)
+        for place, a in enumerate(found.assets, len(found.positions)):
             share = abs(a.value) + 1
-            exposures[asset_name(a.asset.asset)] = asset_range(
-                state, account, a, buffer * share // weight, room * share // weight
-            )
-        for exposure in exposures.values():
-            known.floor += exposure.floor
-            known.ceiling += exposure.ceiling
-        known.is_proved = border.is_provable
+            of_buffer, of_room = buffer * share // weight, room * share // weight
+            range_asset(exposures[place], state, a, of_buffer, of_room)
+        for exposure in exposures:
+            floor += exposure.floor
+            ceiling += exposure.ceiling
+        known.floor, known.ceiling = floor, ceiling
+        known.is_proved = border.is_provable(found)
         if known.holds():
-            for name in exposures:
-                self._keep_end(account, known, name)
+            for exposure in exposures:
+                self._keep_ends(exposure)
         else:
             known.is_proved = False
-            for name in exposures:
-                self._ends_of(name).restless.add(account)
+            for exposure in exposures:
+                exposure.ends.let_go(exposure)
+                exposure.ends.restless.add(known.account)
+
+    def _known(self, state: "State", found: Statement) -> Guarded:
+        """The account with an exposure for all that it has: the one that was there, or another."""
+        account = found.key
+        known = self._guarded.get(account)
+        if known is not None and known.has_exposures_of(found):
+            return known
+        self._forget(account)
+        known = self._guarded[account] = Guarded(account, UNCALLED)
+        kind = WALLET if account[1] is None else ISOLATED
+        known.number = state.journal.number(account[0], kind, account[1], state.settlement.asset)
+        self._place(known.number, known)
+        for held in found.positions:
+            self._expose(state, known, held.terms.instrument)
+        for asset in found.assets:
+            known.exposures.append(Exposure(known, self._ends_of(asset_name(asset.asset.asset))))
+        return known
+
+    def _expose(self, state: "State", known: Guarded, instrument: str) -> Exposure:
+        """Let a position move the account from now on, and find it by the number of its own."""
+        journal, owner = state.journal, known.account[0]
+        exposure = Exposure(known, self._ends_of(instrument))
+        known.exposures.append(exposure)
+        exposure.position = journal.positions_of[owner][instrument]
+        self._place(exposure.position, exposure)
+        self._place_variation(state, exposure)
+        return exposure
+
+    def _place_variation(self, state: "State", exposure: Exposure) -> None:
+        """Find an exposure by the number of the account that has its cost, once there is one."""
+        owner, asset = exposure.guarded.account[0], state.settlement.asset
+        exposure.variation = state.journal.number(owner, VARIATION, exposure.ends.name, asset)
+        self._place(exposure.variation, exposure)
 
     def event_ended(self) -> None:
         """Nothing of this event can be taken back any more."""
@@ -206,7 +230,7 @@ class Watch(Watcher):
             owner, kind, instrument, asset = keys[number]
             if owner[0] == "@" or kind == HOLD:
                 self._followed[number] = _NOBODY
-            elif kind not in _CASH:
+            elif kind not in (WALLET, ISOLATED):
                 exposed[owner, instrument or ""] = None
             elif asset != state.settlement.asset:
                 self._doubt((owner, None))
@@ -224,7 +248,7 @@ class Watch(Watcher):
             if known is None:
                 self._doubt(account)
             else:
-                self._exposed(state, account, known.exposures.get(instrument), instrument)
+                self._exposed(state, known, known.exposure(instrument), instrument)
 
     def _doubt(self, account: MarginAccount) -> None:
         """Nothing proves it sound: it is due."""
@@ -241,18 +265,18 @@ class Watch(Watcher):
             self._due.add(known.account)
 
     def _exposed(
-        self, state: "State", account: MarginAccount, exposure: Exposure | None, name: str | None
+        self, state: "State", known: Guarded, exposure: Exposure | None, name: str
     ) -> None:
         """Re-compute one exposure in the range that it has, or in a new one.
 
         Args:
             state: As the postings left it.
-            account: A guarded one.
+            known: The account.
             exposure: What it has in the instrument so far.
-            name: The instrument; None: the exposure tells.
+            name: The instrument.
         """
+        account = known.account
         self._seen.append(account)
-        known = self._guarded[account]
         if exposure is not None:
             floor, ceiling = exposure.floor, exposure.ceiling
             if exposure.follow(state.journal.balances):
@@ -260,35 +284,36 @@ class Watch(Watcher):
                 known.ceiling += exposure.ceiling - ceiling
                 if known.holds():
                     return
-        if account in self._due:
-            return
-        if name is None:
-            assert exposure is not None, "an exposure that is followed is there"
-            name = state.journal.keys[exposure.position].instrument or ""
-        if not self._rebound(state, account, known, name):
+        if account not in self._due and not self._rebound(state, known, exposure, name):
             self._due.add(account)
 
-    def _rebound(self, state: "State", account: MarginAccount, known: Guarded, name: str) -> bool:
+    def _rebound(
+        self, state: "State", known: Guarded, exposure: Exposure | None, name: str
+    ) -> bool:
         """Give one exposure a new range for half of what is over the border; False: no proof."""
+        account = known.account
         self._seen.append(account)
         if not known.is_proved or not known.border.is_initial or name[0] == "$":
             return False
-        old = known.exposures.pop(name, None)
-        if old is not None:
-            known.floor -= old.floor
-            self._let_go(name, old)
+        if exposure is not None:
+            known.floor -= exposure.floor
         if name not in state.journal.positions_of.get(account[0], {}):
+            if exposure is not None:
+                known.exposures.remove(exposure)
+                self._let_go(exposure)
             known.is_proved = known.floor >= 0
             return known.is_proved
+        if exposure is None:
+            exposure = self._expose(state, known, name)
+        elif not exposure.variation:
+            self._place_variation(state, exposure)
         held = position(state, account[0], name)
         over = known.floor + held.cost + held.value - max(held.initial, held.maintenance) - SLACK
-        exposure = position_range(state, account[0], held, known.border, over // 2, 0)
-        known.exposures[name] = exposure
-        self._follow(exposure)
+        range_position(exposure, held, known.border, over // 2, 0)
         known.floor += exposure.floor
         known.is_proved = over >= 0 and known.floor >= 0 and not exposure.is_restless
         if known.is_proved:
-            self._keep_end(account, known, name)
+            self._keep_ends(exposure)
         return known.is_proved
 
     def _forget(self, account: MarginAccount) -> None:
@@ -296,22 +321,15 @@ class Watch(Watcher):
         if known is None:
             return
         self._place(known.number, None)
-        for name, exposure in known.exposures.items():
-            self._let_go(name, exposure)
+        for exposure in known.exposures:
+            self._let_go(exposure)
+        known.exposures.clear()
 
-    def _let_go(self, name: str, exposure: Exposure) -> None:
+    def _let_go(self, exposure: Exposure) -> None:
         """Follow an exposure no longer."""
         self._place(exposure.position, None)
         self._place(exposure.variation, None)
-        ends = self._ends_of(name)
-        ends.restless.discard(exposure.account)
-        if exposure.serial:
-            ends.live -= 1
-
-    def _follow(self, exposure: Exposure) -> None:
-        """Find the exposure by the numbers of its accounts from now on."""
-        self._place(exposure.position, exposure)
-        self._place(exposure.variation, exposure)
+        exposure.ends.let_go(exposure)
 
     def _place(self, number: int, found: Guarded | Exposure | None) -> None:
         """Let an account stand for what its balance moves; 0 is no account."""
@@ -321,24 +339,18 @@ class Watch(Watcher):
                 self._followed += [None] * missing
             self._followed[number] = found
 
-    def _keep_end(self, account: MarginAccount, known: Guarded, name: str) -> None:
+    def _keep_ends(self, exposure: Exposure) -> None:
         """Put the ends of an exposure's range among the others of its price."""
-        exposure, ends = known.exposures[name], self._ends_of(name)
-        self._serial += 1
-        exposure.serial = self._serial
+        ends, account = exposure.ends, exposure.guarded.account
         if exposure.is_restless:
             ends.restless.add(account)
-        ends.keep(exposure.low, exposure.high, self._serial, account)
-        if ends.is_crowded:
-            ends.weed(lambda serial, account: self._is_live(name, serial, account))
-
-    def _is_live(self, name: str, serial: int, account: MarginAccount) -> bool:
-        known = self._guarded.get(account)
-        exposure = None if known is None else known.exposures.get(name)
-        return exposure is not None and exposure.serial == serial
+        elif ends.restless:
+            ends.restless.discard(account)
+        self._serial += 1
+        ends.keep(exposure, self._serial)
 
     def _ends_of(self, name: str) -> RangeEnds:
         ends = self._ends.get(name)
         if ends is None:
-            ends = self._ends[name] = RangeEnds()
+            ends = self._ends[name] = RangeEnds(name)
         return ends

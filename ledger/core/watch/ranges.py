@@ -6,10 +6,9 @@ beyond its tier where the requirement would change; an asset's where it has lost
 
 from typing import TYPE_CHECKING
 
-from ledger.core.accounts import VARIATION
 from ledger.core.instruments import Terms
 from ledger.core.margin.collateral import collateral_fraction
-from ledger.core.margin.statements import Collateral, MarginAccount, Position, margin_account
+from ledger.core.margin.statements import Collateral, Position
 from ledger.core.units import RATE_ONE, down, up
 from ledger.core.watch.exposures import (
     ROUNDING,
@@ -25,42 +24,33 @@ if TYPE_CHECKING:  # the state holds the watch
     from ledger.core.state import State
 
 
-def position_range(
-    state: "State", owner: str, position: Position, border: Border, buffer: int, room: int
-) -> Exposure:
-    """The range in which a position costs at most `buffer`, and brings at most `room`.
+def range_position(
+    exposure: Exposure, position: Position, border: Border, buffer: int, room: int
+) -> None:
+    """Give the range in which a position costs at most `buffer`, and brings at most `room`.
 
     Where there is none of either, the range ends at the mark.
     """
     is_long, mark, terms = position.quantity > 0, position.mark, position.terms
-    account = margin_account(state, owner, terms.instrument)
     if mark is None:
-        found = Exposure(account, low=None, high=None, is_long=is_long)
-        found.is_restless = True
-        return found
+        exposure.take_no_range(is_long=is_long)
+        return
     grows = is_long != terms.is_inverse
     adverse = _adverse(position, border, max(0, buffer), grows=grows)
     favourable = _favourable(position, border, max(0, room), grows=grows)
     low, high = (adverse, favourable) if is_long else (favourable, adverse)
-    found = Exposure(
-        account,
-        low=None if low is None else min(mark, up(*low)),
-        high=None if high is None else max(mark, down(*high)),
-        is_long=is_long,
-    )
-    found.position = state.journal.positions_of[owner][terms.instrument]
-    found.variation = state.journal.number(
-        owner, VARIATION, terms.instrument, state.settlement.asset
-    )
-    ends = (found.low, found.high) if is_long else (found.high, found.low)
-    worst, best = _unit(terms, ends[0]) or (0, 1), _unit(terms, ends[1])
+    lowest = None if low is None else min(mark, up(*low))
+    highest = None if high is None else max(mark, down(*high))
+    exposure.take_range(lowest, highest, is_long=is_long)
+    worst = _unit(terms, lowest if is_long else highest) or (0, 1)
+    best = _unit(terms, highest if is_long else lowest)
     if border.is_initial:
-        found.slope, found.size_max = slope_of(position, worst, best, grows=grows)
-        found.floor = position.cost + (abs(position.quantity) * found.slope >> SHIFT) - ROUNDING
+        slope, exposure.size_max = slope_of(position, worst, best, grows=grows)
+        exposure.slope = slope
+        exposure.floor = position.cost + (abs(position.quantity) * slope >> SHIFT) - ROUNDING
     else:
-        found.held = Held(terms, position.leverage, grows, worst, best)
-        found.floor, found.ceiling = found.held.bounds(position.quantity, position.cost)
-    return found
+        exposure.held = Held(terms, position.leverage, grows, worst, best)
+        exposure.floor, exposure.ceiling = exposure.held.bounds(position.quantity, position.cost)
 
 
 def _adverse(
@@ -117,27 +107,23 @@ def _not_below_tier(position: Position, found: tuple[int, int] | None) -> tuple[
     return _nearer(position, found, _price(position, floor, 1)) if floor else found
 
 
-def asset_range(
-    state: "State", account: MarginAccount, held: Collateral, buffer: int, room: int
-) -> Exposure:
-    """The range in which a collateral asset costs at most `buffer`, and brings at most `room`."""
+def range_asset(
+    exposure: Exposure, state: "State", held: Collateral, buffer: int, room: int
+) -> None:
+    """Give the range in which an asset costs at most `buffer`, and brings at most `room`."""
     is_long = held.balance > 0
-    found = Exposure(account, low=None, high=None, is_long=is_long)
     if held.price is None:
-        found.is_restless = True
-        return found
+        exposure.take_no_range(is_long=is_long)
+        return
     size = abs(held.value) + 1
-    adverse, favourable = held.price * buffer // size, held.price * room // size
-    if is_long:
-        found.low = min(held.price, held.price - max(0, adverse))
-        found.high = held.price + max(0, favourable)
-    else:
-        found.high = held.price + max(0, adverse)
-        found.low = min(held.price, held.price - max(0, favourable))
-    worst, best = (found.low, found.high) if is_long else (found.high, found.low)
-    found.floor = _collateral_at(state, held, worst) - ROUNDING
-    found.ceiling = _collateral_at(state, held, best) + ROUNDING
-    return found
+    adverse = max(0, held.price * buffer // size)
+    favourable = max(0, held.price * room // size)
+    low = held.price - (adverse if is_long else favourable)
+    high = held.price + (favourable if is_long else adverse)
+    exposure.take_range(low, high, is_long=is_long)
+    worst, best = (low, high) if is_long else (high, low)
+    exposure.floor = _collateral_at(state, held, worst) - ROUNDING
+    exposure.ceiling = _collateral_at(state, held, best) + ROUNDING
 
 
 def _collateral_at(state: "State", held: Collateral, price: int) -> int:
