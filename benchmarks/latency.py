@@ -6,8 +6,9 @@ what `clearing run` gives it (overlapped batches, sealer, telemetry). What is ad
 one clock: it is read when `append` of the writing connection returns, that is when PostgreSQL has
 acknowledged the commit, fsync included. Each process notes moments of the machine's one monotonic
 clock; a trade's latency is the commit of the batch that holds its offset, less the moment at which
-`send` was called with it. The producer lingers for nothing (`linger_ms=0`, other settings as in
-`clearing produce`); whether it kept its pace stands beside the figures as `late_p99_ms`.
+`send` was called with it. A rate begins when all of the one before is committed. The producer
+lingers for nothing (`linger_ms=0`, other settings as in `clearing produce`); whether it kept its
+pace stands beside the figures as `late_p99_ms`.
 """
 
 import argparse
@@ -55,12 +56,16 @@ Figures = dict[str, float]
 
 
 class Commit(NamedTuple):
-    """A commit: trades up to this offset, how many, when it was begun and acknowledged."""
+    """A commit: trades up to this offset, how many, when it was begun and acknowledged.
+
+    `processor`: seconds that the run has worked by then, all its threads together.
+    """
 
     last_offset: int
     trades: int
     began: float
     ended: float
+    processor: float
 
 
 class NotedLog(PostgresLog):
@@ -82,7 +87,8 @@ class NotedLog(PostgresLog):
         ended = time.monotonic()
         offsets = [one.offset for part in batch for one in part.events if one.kind == "trade"]
         if offsets:
-            self.commits.append(Commit(max(offsets), len(offsets), began, ended))
+            worked = time.process_time()
+            self.commits.append(Commit(max(offsets), len(offsets), began, ended, worked))
 
 
 def measured(
@@ -127,14 +133,14 @@ def table(figures: Mapping[str, float]) -> Iterator[str]:
     """The figures as lines for people."""
     yield (
         f"{'trades/s':>10} {'p50, ms':>9} {'p99, ms':>9} {'most, ms':>9}"
-        f" {'a batch':>9} {'commit, ms':>11} {'producer late p99, ms':>22}"
+        f" {'a batch':>9} {'commit, ms':>11} {'run, us each':>13} {'producer late p99, ms':>22}"
     )
     for rate in (int(name.rpartition("_")[2]) for name in figures if name.startswith("p99_ms_")):
         found = [figures[f"{name}_{rate}"] for name in ("p50_ms", "p99_ms", "max_ms")]
         yield (
             f"{rate:>10,} {found[0]:>9.1f} {found[1]:>9.1f} {found[2]:>9.1f}"
             f" {figures[f'batch_trades_{rate}']:>9.1f} {figures[f'append_p50_ms_{rate}']:>11.1f}"
-            f" {figures[f'late_p99_ms_{rate}']:>22.1f}"
+            f" {figures[f'run_cpu_us_{rate}']:>13.0f} {figures[f'late_p99_ms_{rate}']:>22.1f}"
         )
 
 
@@ -153,7 +159,7 @@ def _played(
         for role in ("run", "produce")
     )
     try:
-        assert producing.wait(_PATIENCE_S + len(rates) * (seconds + PAUSE_S)) == 0
+        assert producing.wait((1 + len(rates)) * (_PATIENCE_S + seconds + PAUSE_S)) == 0
         sent = json.loads((folder / "produce.json").read_text())
         _await_committed(url, len(sent[0]) + len(traffic.openings()))
         running.send_signal(signal.SIGTERM)
@@ -208,6 +214,9 @@ def _figures(
             "batch_trades": statistics.fmean(commit.trades for commit in batches),
             "append_p50_ms": statistics.median(writing),
             "append_max_ms": max(writing),
+            "run_cpu_us": (batches[-1].processor - batches[0].processor)
+            / max(1, batches[-1].last_offset - batches[0].last_offset)
+            * 1e6,
         }
         figures |= {f"{name}_{rate}": round(value, 2) for name, value in found.items()}
         first = last
@@ -256,6 +265,7 @@ def _produce(folder: Path) -> None:
     for rate, batch in zip([min(1_000, *rates), *rates], lines, strict=True):
         _pace(producer, f"{settings.prefix}.trades", rate, batch, (due, began))
         producer.flush()
+        _await_committed(asked["url"], len(traffic.openings()) + len(due))
         time.sleep(PAUSE_S)
     clients.retire(producer, 2)
     (folder / "produce.json").write_text(json.dumps([due, began]))

@@ -1,6 +1,6 @@
-"""Results of the benchmarks: what misses a bar, and two results side by side."""
+"""Results of the benchmarks: what misses a bar, two side by side, what venues need by them."""
 
-from benchmarks import bars, compare
+from benchmarks import bars, capacity, compare
 
 
 def test_a_figure_on_its_bar_is_met_and_one_beyond_it_is_missed() -> None:
@@ -28,3 +28,19 @@ def test_two_results_are_shown_with_the_second_over_the_first() -> None:
     assert rows["cores"] == ["2", "4"]
     assert rows["core.decide_us"] == ["50", "25", "0.50"]
     assert rows["core.old"] == ["1"]
+
+
+def test_a_venue_needs_its_trades_times_what_one_costs() -> None:
+    bench = {"figures": {"memory": {"bytes_per_account": 1000.0}}}
+    bench["figures"]["memory"] |= {"bytes_first_position": 2000.0, "bytes_further_position": 500.0}
+    last = {"writer_cpu_us_a_trade": 100.0, "postgres_cpu_us_a_trade": 50.0}
+    last |= {"wal_bytes_a_trade": 3000.0, "disk_bytes_a_trade": 2000.0}
+    cost = capacity.costs(bench, {"sizes": [{}, last]})
+    found = capacity.needs(capacity.Venue("one", 86_400_000, 1_000_000, 2_000_000), cost)
+    # 1,000 trades a second in the mean, 20,000 at the peak, 10,000 of them a core.
+    assert found["trades a second, mean and peak"] == "1,000, 20,000"
+    assert found["pools that share the peak, at least"] == "2"
+    assert found["PostgreSQL's cores at the peak"] == "1.0"
+    assert found["WAL at the peak, MB/s"] == "60.0"
+    assert found["disk a day, GB"] == "173"
+    assert found["writers' memory for books, GB"] == "5.0"
