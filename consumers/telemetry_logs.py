@@ -26,6 +26,9 @@ _PASSWORD = re.compile(
 )
 _QUIETER = ("kafka", "alembic")
 """Libraries whose every step is not worth a line: warnings only, unless the level is `debug`."""
+_LOOSE_TONGUED = ("kafka",)
+"""Kafka's client writes down at `debug` what it sends, passwords of SASL PLAIN too: never below
+`info`, whatever the level."""
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -62,12 +65,15 @@ def shown(level: str, as_format: str | None = None) -> Iterator[None]:
     handler.setFormatter(_formatter(as_json=as_json, colors=stream.isatty()))
     root = logging.getLogger()
     before, level_before = root.handlers, root.level
-    quieter = {name: logging.getLogger(name) for name in _QUIETER if level != "debug"}
+    quietest = {"debug": logging.INFO}.get(level, logging.WARNING)
+    quieter = {
+        name: logging.getLogger(name) for name in (_LOOSE_TONGUED if level == "debug" else _QUIETER)
+    }
     levels_before = {name: quiet.level for name, quiet in quieter.items()}
     root.handlers = [handler]
     root.setLevel(level.upper())
     for quiet in quieter.values():
-        quiet.setLevel(max(logging.WARNING, root.level))
+        quiet.setLevel(max(quietest, root.level))
     try:
         yield
     finally:

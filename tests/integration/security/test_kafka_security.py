@@ -151,6 +151,20 @@ def test_a_wrong_password_stops_each_command_at_once_and_says_where_it_came_from
         assert "check CLEARING_KAFKA_SASL_USERNAME and CLEARING_KAFKA_SASL_PASSWORD" in str(refusal)
 
 
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN"])
+def test_no_level_of_the_log_shows_the_password(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    monkeypatch.setenv("CLEARING_KAFKA_SASL_MECHANISM", mechanism)
+    _done("topics", "--create", "1", "--topic-prefix", "told")
+    for words in (["run", "--drain", "--quiet"], ["publish", "--once", "--quiet"]):
+        where = ["--database-url", database_url, "--topic-prefix", "told"]
+        done = _clearing(*words, *where, "--log-level", "debug", "--log-format", "json")
+        assert done.exit_code == 0, (done.output, done.exception)
+        assert "kafka" in done.stderr, "the client's own log is shown"
+        assert PASSWORD not in done.output
+
+
 def test_a_certificate_that_nobody_here_trusts_stops_each_command_at_once(
     database_url: str,
     folder: Path,

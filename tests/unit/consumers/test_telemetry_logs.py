@@ -51,6 +51,7 @@ def test_every_step_of_the_kafka_client_is_for_debugging(
 ) -> None:
     with shown(level, "json"):
         logging.getLogger("kafka.client").info("step")
+        logging.getLogger("kafka.protocol.parser").debug("sends a password of SASL PLAIN")
     assert [line["event"] for line in lines()] == seen
 
 
