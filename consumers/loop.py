@@ -6,18 +6,18 @@ batch may still be on its way to the database while the next one is read; nobody
 before it is there.
 
 Group assignment: Kafka's client calls the listener inside `poll`, on its own thread, while this
-thread waits there; no batch is ever running then. The listener only notes what happened and keeps
-newly assigned partitions paused; after `poll` the loop drops the buffers of what was revoked, gives
-its shards up, takes the new ones, seeks to where the books stopped, and lets them run. So records
-of an earlier assignment never mix with those of a later one.
+thread waits there; a batch may be on its way to the database then. The listener only notes what
+happened and keeps newly assigned partitions paused; after `poll` the loop drops the buffers of what
+was revoked, gives its shards up, takes the new ones, seeks to where the books stopped, and lets
+them run. So records of an earlier assignment never mix with those of a later one.
 
 Back pressure: nothing (in a group, next to nothing: its members would wait for this one) is polled
 while a buffer is long and its merge can go on. (Pausing the one
 partition would be finer, but kafka-python 3.0.12 can lose track of what it parked for a paused
 partition, and then never fetches it again.) Where polling must go on for the sake of one topic, the
 buffer of another whose time is far ahead would grow without end: its tail is dropped, and read
-again later. So memory is bounded by three times `buffer_messages_max` a topic and partition, one
-poll, and what the client has fetched.
+again later. So memory is bounded by three times `buffer_messages_max`, or `BUFFER_BYTES_MAX`, a
+topic and partition, one poll, and what the client has fetched.
 """
 
 import logging
@@ -249,7 +249,7 @@ class Loop:
         return any(
             not merge.wait_left_ms(now)
             and any(
-                merge.buffered(rank) > self._settings.buffer_messages_max
+                merge.fullness(rank, self._settings.buffer_messages_max) > 1
                 for rank in self._rank.values()
             )
             for merge in self._merges.values()
@@ -266,7 +266,7 @@ class Loop:
             merge = self._merges[place.partition]
             merge.add(rank, _messages(source, records))
             reading.next_offset = records[-1][3] + 1  # type: ignore[operator]
-            if merge.buffered(rank) > _TRIM_AT * self._settings.buffer_messages_max:
+            if merge.fullness(rank, self._settings.buffer_messages_max) > _TRIM_AT:
                 again = merge.trim(rank, self._settings.buffer_messages_max)
                 if again is not None:
                     reading.next_offset = again

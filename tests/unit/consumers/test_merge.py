@@ -157,3 +157,31 @@ def test_one_busy_topic_costs_under_a_microsecond_a_message() -> None:
     while merge.take(1000, 0):
         pass
     assert time.process_time() - began < 0.1
+
+
+def heavy(offset: int) -> Message:
+    return message(TRADES, offset, offset)._replace(value=b"x" * (1024 * 1024))
+
+
+def test_a_buffer_is_as_full_as_its_messages_are_many_or_heavy() -> None:
+    merge = Merge(RANKS, wait_ms=0)
+    merge.add(PRICES, lane(PRICES, *range(50)))
+    assert merge.fullness(PRICES, 100) == 0.5
+    merge.add(TRADES, [heavy(at) for at in range(32)])
+    assert merge.fullness(TRADES, 100) == 2
+    merge.take(58, now_ms=0)
+    assert merge.fullness(TRADES, 100) < 2
+    merge.take(100, now_ms=0)
+    assert merge.fullness(TRADES, 100) == 0
+
+
+def test_what_is_too_heavy_is_dropped_behind_the_first_and_read_again() -> None:
+    merge = Merge(RANKS, wait_ms=0)
+    merge.add(TRADES, [heavy(at) for at in range(50)])
+    assert merge.trim(TRADES, 1000) == 16
+    assert merge.fullness(TRADES, 1000) == 1
+    assert merge.trim(TRADES, 1000) is None
+    assert merge.trim(TRADES, 1) == 1
+    huge = heavy(0)._replace(value=b"x" * (17 * 1024 * 1024))
+    merge.add(PRICES, [huge, heavy(1)])
+    assert merge.trim(PRICES, 1000) == 1, "one message stays, however large"
