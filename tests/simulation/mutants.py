@@ -277,7 +277,7 @@ MUTANTS = (
     Mutant(buffers_kept_after_revocation, 12),
     Mutant(snapshots_one_early, 1),
     Mutant(snapshots_of_nothing, 1),
-    Mutant(loaded_beyond_the_head, 20),
+    Mutant(loaded_beyond_the_head, 25),
     Mutant(halted_pools_pass_on, 1),
     Mutant(accepted_topics_forgotten, 1),
 )
