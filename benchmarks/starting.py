@@ -72,6 +72,7 @@ def table(figures: Mapping[str, float]) -> Iterator[str]:
     yield (
         f"start with {figures['history']:,.0f} events: {figures['clean_s']:.2f} s after a stop,"
         f" {figures['crash_s']:.2f} s with {figures['tail']:,.0f} events to decide again"
+        f" ({figures['clean_cpu_s']:.2f}, {figures['crash_cpu_s']:.2f} s of the processor)"
     )
 
 
@@ -91,7 +92,7 @@ def _measured(url: str, count: int, history: int, tail: int) -> Figures:
     log.close()
     assert kept is not None
     _lengthen(url, kept, history)
-    clean = _start(url)
+    clean = _start(url, "clean")
     log = PostgresLog.connect(url, "starting")
     writer = Writer(log, snapshot_events=_NEVER)
     pairs = ((f"holder-{at % count}", f"holder-{(at * 7 + 1) % count}") for at in range(tail * 2))
@@ -104,9 +105,9 @@ def _measured(url: str, count: int, history: int, tail: int) -> Figures:
         "keep_s": round(keep, 2),
         "state_mb": round(len(kept.body) / 1e6, 1),
         "history": float(history),
-        "clean_s": round(clean, 2),
+        **clean,
         "tail": float(len(apart)),
-        "crash_s": round(_start(url), 2),
+        **_start(url, "crash"),
     }
 
 
@@ -130,8 +131,8 @@ def _lengthen(url: str, kept: Snapshot, history: int) -> None:
     log.close()
 
 
-def _start(url: str) -> float:
-    """Seconds from the creation of a process until it has the pool."""
+def _start(url: str, name: str) -> Figures:
+    """Seconds from the creation of a process until it has the pool; of them, of its processor."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.starting", "--one", url],
@@ -139,14 +140,15 @@ def _start(url: str) -> float:
         capture_output=True,
         text=True,
     )
-    return float(done.stdout) - began
+    ready, worked = (float(word) for word in done.stdout.split())
+    return {f"{name}_s": round(ready - began, 2), f"{name}_cpu_s": round(worked, 2)}
 
 
 def _one(url: str) -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)  # as a run does
     log = overlapping(url, "starting")
     state = Writer(log).state(POOL)
-    sys.stdout.write(f"{time.monotonic()}\n")
+    sys.stdout.write(f"{time.monotonic()} {time.process_time()}\n")
     assert state.pool is not None
     log.close()
 
