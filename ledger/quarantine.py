@@ -50,7 +50,7 @@ class Order(NamedTuple):
                 raise ConfigurationError(
                     f"{name!r} is no id of a person: 1 to 64 of [A-Za-z0-9._:-]"
                 )
-        if self.made_by == self.checked_by:
+        if self.made_by.casefold() == self.checked_by.casefold():
             raise ConfigurationError(
                 f"maker and checker are both {self.made_by}: two different people decide this"
             )
