@@ -12,6 +12,7 @@ VERSION_MIN = 180_000
 SKEW_WARN_S, SKEW_BAD_S = 1.0, 30.0
 FREE_WARN, FREE_BAD = 0.20, 0.05
 WAL_MIN_MB = 4_096
+BUFFERS_MIN_MB = 1_024
 
 _GIB = 1024**3
 
@@ -95,6 +96,13 @@ SETTINGS = (
         warn,
         "checkpoints come too often under load",
         "ALTER SYSTEM SET max_wal_size = '8GB'",
+    ),
+    Setting(
+        "shared_buffers",
+        lambda found: _megabytes(found) >= BUFFERS_MIN_MB,
+        warn,
+        "the newest postings of many accounts do not fit: writing slows as books grow",
+        "ALTER SYSTEM SET shared_buffers = '1GB' or a quarter of the memory, and restart",
     ),
     Setting(
         "archive_mode",

@@ -34,6 +34,8 @@ def test_postgresql_18_is_the_oldest(version: int, verdict: Verdict) -> None:
         ("max_wal_size", "4095MB", Verdict.WARN),
         ("max_wal_size", "1TB", Verdict.OK),
         ("max_wal_size", "512kB", Verdict.WARN),
+        ("shared_buffers", "1GB", Verdict.OK),
+        ("shared_buffers", "128MB", Verdict.WARN),
         ("archive_mode", "off", Verdict.WARN),
         ("server_encoding", "SQL_ASCII", Verdict.BAD),
         ("transaction_timeout", None, Verdict.SKIPPED),
