@@ -21,9 +21,6 @@ from ledger.core.units import BALANCE_BOUND
 _WORD: Final = 2**61
 """What fits a machine word is far within the bound, and known to be so 50 ns sooner, compiled."""
 
-_Holding = tuple[dict[str, int], str, dict[str, int], str]
-"""Holders of an instrument and the owner; positions of the owner and the instrument."""
-
 
 class OutOfRange(ValueError):
     """A balance would reach 10^36 smallest units. Ends in a rejection, never leaves the core."""
@@ -33,6 +30,9 @@ class OutOfRange(ValueError):
         super().__init__(key, balance)
         self.key = key
         self.balance = balance
+
+
+_NONE: Final[dict[str, int]] = {}
 
 
 @final
@@ -47,12 +47,12 @@ class Journal:
         commodities: By number, index 0 unused.
         holders: For each instrument the owners with an open position and their position account.
         positions_of: For each owner the instruments with an open position and its position account.
-        wallets_of: For each owner the assets of its wallets and their accounts.
     """
 
     __slots__ = (
+        "_assets",
         "_commodity_numbers",
-        "_holders_of",
+        "_names",
         "_numbers",
         "_opened",
         "_opened_commodities",
@@ -66,7 +66,6 @@ class Journal:
         "keys",
         "positions_of",
         "sequences",
-        "wallets_of",
     )
 
     def __init__(self) -> None:
@@ -79,10 +78,10 @@ class Journal:
         self.commodities: list[Commodity] = [Commodity(0, None, None, 0)]
         self.holders: dict[str, dict[str, int]] = {}
         self.positions_of: dict[str, dict[str, int]] = {}
-        self.wallets_of: dict[str, dict[str, int]] = {}
+        self._names: dict[str, str] = {}
         self._numbers: dict[tuple[str, str, str | None, str | None], int] = {}
+        self._assets: list[str] = []
         self._commodity_numbers: dict[tuple[str | None, str | None], int] = {}
-        self._holders_of: list[_Holding | None] = [None]
         self._postings: list[Posting] = []
         self._seen = 0
         self._records: list[Record] = []
@@ -109,6 +108,27 @@ class Journal:
         number = self._numbers.get((owner, kind, instrument, asset))
         return self._open(owner, kind, instrument, asset, scale) if number is None else number
 
+    def name(self, owner: str) -> str:
+        """An owner's name, the same string however many events bring it: 80 bytes less for each."""
+        return self._names.setdefault(owner, owner)
+
+    def wallets(self, owner: str) -> dict[str, int]:
+        """The accounts of an owner's wallets, by asset. Assets are few, so each is tried."""
+        found: dict[str, int] = {}
+        for asset in self._assets:
+            number = self._numbers.get((owner, WALLET, None, asset))
+            if number is not None:
+                found[asset] = number
+        return found
+
+    def wallet_owners(self, asset: str | None = None) -> list[str]:
+        """Whoever has a wallet, of this asset or any; each account is looked at."""
+        owners: dict[str, None] = {}
+        for key in self.keys:
+            if key.kind == WALLET and asset in (None, key.asset):
+                owners[key.owner] = None
+        return list(owners)
+
     def post(self, account: int, amount: int, purpose: int) -> None:
         """Add `amount` to the account as one posting; zero makes none.
 
@@ -127,9 +147,9 @@ class Journal:
         self._postings.append(
             (account, sequence, self.commodity_of[account], purpose, amount, balance)  # type: ignore[arg-type]
         )
-        holding = self._holders_of[account]
-        if holding is not None:
-            _follow(holding, account, balance)
+        key = self.keys[account]
+        if key.kind == POSITION:
+            self._follow(key, account, balance)
 
     def post_to(self, key: AccountKey, scale: int, amount: int, purpose: int) -> None:
         """Post to an account that is opened by this where it is missing; zero opens none."""
@@ -169,33 +189,37 @@ class Journal:
         for account, _, _, _, amount, balance in reversed(self._postings):
             self.balances[account] = balance - amount
             self.sequences[account] -= 1
-            holding = self._holders_of[account]
-            if holding is not None:
-                _follow(holding, account, balance - amount)
+            key = self.keys[account]
+            if key.kind == POSITION:
+                self._follow(key, account, balance - amount)
         self._seen = 0
         for opened in reversed(self._opened):
             del self._numbers[opened[1:]]
-            if opened.kind == WALLET and opened.asset is not None:
-                del self.wallets_of[opened.owner][opened.asset]
-            for column in self._columns():
-                column.pop()
+            self.keys.pop()
+            self.balances.pop()
+            self.sequences.pop()
+            self.commodity_of.pop()
         for commodity in reversed(self._opened_commodities):
             del self._commodity_numbers[commodity.asset, commodity.instrument]
             self.commodities.pop()
+            if commodity.asset is not None:
+                self._assets.pop()
         self._postings, self._records, self._opened, self._opened_commodities = [], [], [], []
 
     def restore(self, key: AccountKey, commodity: int, balance: int, sequence: int) -> None:
         """Put back the next account of a kept state; its commodity was put back before."""
-        self._append(key, commodity, balance, sequence)
-        holding = self._holders_of[-1]
-        if holding is not None:
-            _follow(holding, len(self.keys) - 1, balance)
+        number = len(self.keys)
+        self._append(AccountKey(self.name(key.owner), *key[1:]), commodity, balance, sequence)
+        if key.kind == POSITION:
+            self._follow(self.keys[number], number, balance)
 
     def restore_commodity(self, asset: str | None, instrument: str | None, scale: int) -> int:
         """Put back, or open, the next commodity; returns its number."""
         number = len(self.commodities)
         self._commodity_numbers[asset, instrument] = number
         self.commodities.append(Commodity(number, asset, instrument, scale))
+        if asset is not None:
+            self._assets.append(asset)
         return number
 
     def _open(
@@ -207,7 +231,7 @@ class Journal:
             commodity = self.restore_commodity(held[0], held[1], scale)
             self._opened_commodities.append(self.commodities[commodity])
         number = len(self.keys)
-        self._append(AccountKey(owner, kind, instrument, asset), commodity, 0, 0)
+        self._append(AccountKey(self.name(owner), kind, instrument, asset), commodity, 0, 0)
         self._opened.append(OpenedAccount(number, owner, kind, instrument, asset))
         return number
 
@@ -217,17 +241,17 @@ class Journal:
         self.balances.append(balance)
         self.sequences.append(sequence)
         self.commodity_of.append(commodity)
-        if key.kind == POSITION and key.instrument is not None:
-            owners = self.holders.setdefault(key.instrument, {})
-            instruments = self.positions_of.setdefault(key.owner, {})
-            self._holders_of.append((owners, key.owner, instruments, key.instrument))
-            return
-        self._holders_of.append(None)
-        if key.kind == WALLET and key.asset is not None:
-            self.wallets_of.setdefault(key.owner, {})[key.asset] = len(self.keys) - 1
+        if key.kind == POSITION and key.instrument not in self.holders:
+            self.holders[key.instrument or ""] = {}
 
-    def _columns(self) -> tuple[list[AccountKey] | list[int] | list[object], ...]:
-        return self.keys, self.balances, self.sequences, self.commodity_of, self._holders_of  # type: ignore[return-value]
+    def _follow(self, position: AccountKey, account: int, balance: int) -> None:
+        """Keep who has what open."""
+        owner, instrument = position.owner, position.instrument or ""
+        if balance:
+            self.holders[instrument][owner] = account
+            self.positions_of.setdefault(owner, {})[instrument] = account
+        elif instrument in self.positions_of.get(owner, _NONE):
+            del self.holders[instrument][owner], self.positions_of[owner][instrument]
 
 
 def _assert_zero(postings: list[Posting]) -> None:
@@ -236,13 +260,3 @@ def _assert_zero(postings: list[Posting]) -> None:
         sums[commodity] = sums.get(commodity, 0) + amount
     for left in sums.values():
         assert not left, f"entry does not sum to zero per commodity: {sums}"
-
-
-def _follow(holding: _Holding, account: int, balance: int) -> None:
-    owners, owner, instruments, instrument = holding
-    if balance:
-        owners[owner] = account
-        instruments[instrument] = account
-    else:
-        owners.pop(owner, None)
-        instruments.pop(instrument, None)

@@ -139,9 +139,8 @@ def margin_account(state: "State", participant: str, instrument: str) -> MarginA
 def margin_accounts(state: "State") -> list[MarginAccount]:
     """All of them: cross where there is a wallet or a position, isolated where not empty."""
     found: set[MarginAccount] = set()
-    for owner in state.journal.wallets_of:
-        if state.journal.wallets_of[owner]:
-            found.add((owner, None))
+    for owner in state.journal.wallet_owners():
+        found.add((owner, None))
     for owner, positions in state.journal.positions_of.items():
         if not owner.startswith("@"):
             found.update(margin_account(state, owner, instrument) for instrument in positions)
@@ -168,7 +167,7 @@ def statement(state: "State", account: str, instrument: str | None) -> Statement
         if state.modes:
             names = [name for name in names if margin_account(state, account, name)[1] is None]
         positions = [position(state, account, name) for name in names]
-        wallets = journal.wallets_of.get(account, {})
+        wallets = journal.wallets(account)
         if len(wallets) > 1 or settlement.asset not in wallets:
             for asset in sorted(wallets):
                 amount = journal.balances[wallets[asset]]

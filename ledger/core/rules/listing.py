@@ -54,8 +54,7 @@ def asset(state: State, fact: events.Asset) -> Rejection | None:
         return refusal
     state.put(state.assets, fact.asset, AssetTerms(fact.asset, fact.scale, fact.haircut))
     if known is not None and known.haircut != fact.haircut:
-        wallets = state.journal.wallets_of
-        state.watch.touch((owner, None) for owner in wallets if fact.asset in wallets[owner])
+        state.watch.touch([(owner, None) for owner in state.journal.wallet_owners(fact.asset)])
     return None
 
 
@@ -97,7 +96,7 @@ def risk_tiers(state: State, fact: events.RiskTiers) -> Rejection | None:
 
 def account(state: State, fact: events.Account) -> None:
     """Admit a participant, or replace its tags."""
-    state.put(state.participants, fact.account, fact.tags)
+    state.put(state.participants, state.journal.name(fact.account), fact.tags)
 
 
 def tiers_refusal(state: State, tiers: tuple[events.Tier, ...]) -> Rejection | None:

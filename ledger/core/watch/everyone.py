@@ -35,7 +35,7 @@ class Everyone(Watcher):
     def due(self, state: "State") -> set[MarginAccount]:
         """All margin accounts, and those whose call is open."""
         journal = state.journal
-        owners = dict.fromkeys([*journal.wallets_of, *journal.positions_of])
+        owners = dict.fromkeys([*journal.wallet_owners(), *journal.positions_of])
         isolated = {pair for pair, terms in state.modes.items() if terms.mode == "isolated"}
         return {(owner, None) for owner in owners if owner[0] != "@"} | isolated
 
