@@ -85,9 +85,9 @@ def _measured(url: str, count: int, history: int, tail: int) -> Figures:
     began = time.perf_counter()
     tell(writer, [rate])
     funding = time.perf_counter() - began
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     writer.keep_states()
-    keep = time.perf_counter() - began
+    keep, keep_cpu = time.perf_counter() - began, time.process_time() - worked
     kept = log.latest_snapshot(writer.shards[POOL].shard)
     log.close()
     assert kept is not None
@@ -103,6 +103,7 @@ def _measured(url: str, count: int, history: int, tail: int) -> Figures:
         "holders": float(count),
         "funding_s": round(funding, 2),
         "keep_s": round(keep, 2),
+        "keep_cpu_s": round(keep_cpu, 2),
         "state_mb": round(len(kept.body) / 1e6, 1),
         "history": float(history),
         **clean,

@@ -96,9 +96,9 @@ def measured(sizes: Sizes, wanted: Iterable[str], say: Say) -> tuple[dict[str, F
                 figures[part] = found
                 for line in lines:
                     say(line)
-        except Exception:  # noqa: BLE001 - whatever it is, the other figures are kept
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the other figures are kept
             failed.append(name)
-            say(traceback.format_exc())
+            say(traceback.format_exc() + str(getattr(fault, "stderr", "")))
     return figures, failed
 
 
