@@ -100,6 +100,9 @@ class CountingWriter:
     def revoke(self, partitions: Iterable[int]) -> None:
         """Nothing to give up."""
 
+    def begin(self, starts: Mapping[tuple[Source, int], int]) -> None:
+        """Nothing is stored."""
+
     def offsets(self) -> Mapping[tuple[Source, int], int]:
         return {}
 
