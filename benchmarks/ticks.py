@@ -99,14 +99,20 @@ def calm_ticks(positions: int) -> dict[str, float]:
         pool.event(events.Price("BTC-PERP", Fixed(600_000 + draw.randrange(-3000, 3000), 1)))
         for _ in range(TICKS)
     ]
-    examined = pool.watch.examined
+    crossed = pool.watch.crossed
     started = time.process_time()
     for tick in ticks:
         pool.decide(tick)
     seconds = time.process_time() - started
-    assert pool.watch.examined == examined, "a tick has crossed a bound"
+    prices = [600_000 + draw.randrange(-3000, 3000) for _ in range(TICKS)]
+    started = time.process_time()
+    for price in prices:
+        pool.watch.moved(pool.state, "BTC-PERP", price)
+    watching = time.process_time() - started
+    assert pool.watch.crossed == crossed, "a tick has crossed a bound"
     return {
         "tick_us": _us(seconds, TICKS),
+        "watch_us": _us(watching, TICKS),
         "examine_everyone_us_per_position": _us(first, positions),
         "bytes_per_position": round(memory / positions, 0),
         "resident_mb": round(_resident() / 2**20, 0),
@@ -114,7 +120,9 @@ def calm_ticks(positions: int) -> dict[str, float]:
 
 
 def crossed_accounts(accounts: int) -> dict[str, float]:
-    """An examination of an account of 15 positions whose bound a tick crosses; nobody defaults.
+    """An account of 15 positions whose bound a tick crosses; nobody defaults.
+
+    It is given another range for that position, or it is examined and given ranges for all.
 
     Every second account is short, so half of them have their bound below and half above.
     """
@@ -134,7 +142,7 @@ def crossed_accounts(accounts: int) -> dict[str, float]:
         pool.price(name, 600_000)
     gc.freeze()
     gc.disable()
-    pool.watch.examined = 0
+    crossed, examined = pool.watch.crossed, pool.watch.examined
     seconds = 0.0
     for name in names:
         # One instrument after the other goes far out, on both sides, and comes back.
@@ -144,9 +152,11 @@ def crossed_accounts(accounts: int) -> dict[str, float]:
             outcome = pool.decide(tick)
             seconds += time.process_time() - started
             assert not any(record.kind == "liquidation" for record in outcome.records)
+    crossed = pool.watch.crossed - crossed
     return {
-        "crossed_account_us": _us(seconds, pool.watch.examined),
-        "crossed_accounts": float(pool.watch.examined),
+        "crossed_account_us": _us(seconds, crossed),
+        "crossed_accounts": float(crossed),
+        "crossed_examined": float(pool.watch.examined - examined),
     }
 
 
@@ -190,10 +200,13 @@ def measured(sizes: Iterable[int] = POSITIONS) -> dict[str, float]:
 def table(figures: dict[str, float]) -> Iterator[str]:
     """The figures as lines for people."""
     sizes = [int(name.rpartition("_")[2]) for name in figures if name.startswith("tick_us_")]
-    yield f"{'open positions':>16} {'tick, us':>10} {'first price, us each':>22} {'memory, MB':>12}"
+    yield (
+        f"{'open positions':>16} {'tick, us':>10} {'watch, us':>10} {'first price, us each':>22}"
+        f" {'memory, MB':>12}"
+    )
     for size in sizes:
         yield (
-            f"{size:>16,} {figures[f'tick_us_{size}']:>10.2f}"
+            f"{size:>16,} {figures[f'tick_us_{size}']:>10.2f} {figures[f'watch_us_{size}']:>10.2f}"
             f" {figures[f'examine_everyone_us_per_position_{size}']:>22.1f}"
             f" {figures[f'resident_mb_{size}']:>12,.0f}"
         )

@@ -1,8 +1,10 @@
 """The watch: which margin accounts an event may have brought to a border, found quickly.
 
-How it works. When an account has been examined, its buffer over the border is split over what moves
-it (positions, collateral assets: its *exposures*), and each gets a range of prices. `floor` is the
-least that an exposure can contribute to `equity - requirement` while its price stays in the range.
+How it works. When an account has been examined, three quarters of its buffer over the border are
+split over what moves it (positions, collateral assets: its *exposures*), and each gets a range of
+prices. `floor` is the least that an exposure can contribute to `equity - requirement` while its
+price stays in the range. The last quarter is for whose range is left first: without it every range
+that is left has the whole account examined (of 15 positions 165 us a crossing, with it 56 us).
 
     cash + sum(floor) >= 0     proves the account sound, whatever prices do inside their ranges
     cash + sum(ceiling) < 0    proves, for an account with a margin call, that the call stays open
@@ -54,11 +56,13 @@ class Watch(Watcher):
     """The price-bound index.
 
     Attributes:
+        crossed: How many ranges prices have left, ever.
         examined: How many accounts were handed out to be examined, ever.
     """
 
     def __init__(self) -> None:
         """Know nobody yet: each account is due when it is first touched."""
+        self.crossed = 0
         self.examined = 0
         self._guarded: dict[MarginAccount, Guarded] = {}
         self._followed: list[Guarded | Exposure | _Nobody | None] = []
@@ -74,6 +78,7 @@ class Watch(Watcher):
         if ends is None:
             return
         for exposure in ends.crossed(price):
+            self.crossed += 1
             if not self._rebound(state, exposure.guarded, exposure, name):
                 self._due.add(exposure.guarded.account)
         if ends.restless:
@@ -145,6 +150,8 @@ class Watch(Watcher):
         exposures = known.exposures
         slack = SLACK * len(exposures)
         buffer = found.equity - border.required(found) - slack
+        if border.is_initial:
+            buffer = buffer * 3 // 4
         room = found.initial - found.equity - slack
         weight = 0
         for p in found.positions:
