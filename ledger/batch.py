@@ -1,5 +1,6 @@
 """What one shard gains in one transaction, as it is being put together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger.arrivals import Arrival
@@ -63,7 +64,7 @@ class Draft:
         self._events: list[StoredEvent] = []
         self._opened: list[OpenedAccount] = []
         self._commodities: list[Commodity] = []
-        self._postings: list[tuple[int, int, Posting]] = []
+        self._postings: list[tuple[int, Sequence[Posting]]] = []
         self._records: list[tuple[int, int, Record]] = []
 
     def identity(self, event_id: str) -> Identity | None:
@@ -102,9 +103,8 @@ class Draft:
             outcome,
         )
         self.accepted[event.event_id] = Accepted(Identity(content_hash, sequence), event)
-        self._postings += [
-            (sequence, line, posting) for line, posting in enumerate(outcome.postings, start=1)
-        ]
+        if outcome.postings:
+            self._postings.append((sequence, outcome.postings))
         self._records += [
             (sequence, line, record) for line, record in enumerate(outcome.records, start=1)
         ]

@@ -133,7 +133,7 @@ class ShardBatch(NamedTuple):
         partition: Set once, by the first Kafka message; None leaves it.
         events: In order; sequences without gaps from `expected_sequence`.
         opened, commodities: Registry rows that the postings refer to for the first time.
-        postings: `(sequence, line, posting)`, line from 1 in each event.
+        postings: `(sequence, entry)` of each event that has one; line N is the entry's Nth posting.
         records: `(sequence, line, record)`, line from 1 in each event.
         offsets: The next offset of each (source, partition) that moved.
     """
@@ -151,9 +151,15 @@ class ShardBatch(NamedTuple):
     events: Sequence[StoredEvent]
     opened: Sequence[OpenedAccount]
     commodities: Sequence[Commodity]
-    postings: Sequence[tuple[int, int, Posting]]
+    postings: Sequence[tuple[int, Sequence[Posting]]]
     records: Sequence[tuple[int, int, Record]]
     offsets: Sequence[tuple[Source, int, int]]
+
+    def lines(self) -> Iterator[tuple[int, int, Posting]]:
+        """The postings as a log gives them: `(sequence, line, posting)`."""
+        for sequence, entry in self.postings:
+            for line, posting in enumerate(entry, start=1):
+                yield sequence, line, posting
 
 
 class Snapshot(NamedTuple):

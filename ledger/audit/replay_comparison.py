@@ -87,7 +87,7 @@ def different_event(
         stored: Events from the same sequence on; there may be more of them.
         postings, records: Of the stored events that were rebuilt.
     """
-    lines = [(sequence, line, tuple(posting)) for sequence, line, posting in rows.postings]
+    lines = [(sequence, line, tuple(posting)) for sequence, line, posting in rows.lines()]
     bodies = [
         (sequence, line, (record.kind, record.subject, encode_body(record.body)))
         for sequence, line, record in rows.records

@@ -14,10 +14,10 @@ from ledger.codec.records import encode_body
 from ledger.errors import FenceLost
 from ledger.observing import Observer
 from ledger.ports import ShardBatch, Source, StoredEvent
-from ledger.store.leaves import Leaves, Line
+from ledger.store.leaves import Entry, Leaves
 
-STRAIGHT_MIN = 100
-"""Postings of a shard that are worth a COPY of their own, straight to their leaf."""
+STRAIGHT_MIN = 20
+"""Entries of a shard that are worth a COPY of their own, straight to their leaf."""
 
 POSTGRES_EPOCH = 946_684_800_000_000
 """2000-01-01T00:00:00Z in microseconds since 1970."""
@@ -115,24 +115,29 @@ def _write_events(
 
 
 def _write_postings(cursor: psycopg.Cursor, batch: Sequence[ShardBatch], leaves: Leaves) -> None:
-    few: list[tuple[int, Sequence[Line]]] = []
+    few: list[tuple[int, Sequence[Entry]]] = []
     for part in batch:
         if len(part.postings) < STRAIGHT_MIN:
             few.append((part.shard, part.postings))
             continue
-        for leaf, lines in leaves.split(cursor.connection, part.shard, part.postings):
-            _copy_postings(cursor, leaf, [(part.shard, lines)])
+        for leaf, entries in leaves.split(cursor.connection, part.shard, part.postings):
+            _copy_postings(cursor, leaf, [(part.shard, entries)])
     _copy_postings(cursor, "ledger.posting", few)
 
 
 def _copy_postings(
-    cursor: psycopg.Cursor, table: str, lines: Sequence[tuple[int, Sequence[Line]]]
+    cursor: psycopg.Cursor, table: str, parts: Sequence[tuple[int, Sequence[Entry]]]
 ) -> None:
     _copy(
         cursor,
         f"{table} ({_POSTING})",
         _POSTING_TYPES,
-        ((shard, sequence, line, *p) for shard, some in lines for sequence, line, p in some),
+        (
+            (shard, sequence, line, *posting)
+            for shard, entries in parts
+            for sequence, entry in entries
+            for line, posting in enumerate(entry, start=1)
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Which partition (leaf) of its shard a posting belongs to, so that it is sent straight there.
 
-Through the parent, PostgreSQL writes each posting by itself, because of the trigger on the leaf;
-straight to the leaf it writes a page at a time. What the leaf refuses is the same either way.
+Through the parent, PostgreSQL writes each posting by itself, because of the trigger there; straight
+to the leaf it writes a page at a time. What the leaf refuses is the same either way.
 """
 
 from bisect import bisect_left
@@ -13,8 +13,8 @@ import psycopg
 from ledger.core.outcome import Posting
 from ledger.errors import StoreError
 
-Line = tuple[int, int, Posting]
-"""Sequence, line, and the posting that stands there."""
+Entry = tuple[int, Sequence[Posting]]
+"""Sequence of an event, and its postings in the order of their lines."""
 
 
 class Leaf(NamedTuple):
@@ -32,23 +32,23 @@ class Leaves:
         self._newest: dict[int, Leaf] = {}
 
     def split(
-        self, connection: psycopg.Connection, shard: int, postings: Sequence[Line]
-    ) -> Iterator[tuple[str, Sequence[Line]]]:
-        """The tables that postings go to, in order, and which go there.
+        self, connection: psycopg.Connection, shard: int, entries: Sequence[Entry]
+    ) -> Iterator[tuple[str, Sequence[Entry]]]:
+        """The tables that entries go to, in order, and which go there.
 
         Args:
             connection: Where the shard lives.
             shard: Its number.
-            postings: Of the shard, by sequence.
+            entries: Of the shard, by sequence.
 
         Raises:
             StoreError: A sequence has no leaf.
         """
         begin = 0
-        while begin < len(postings):
-            leaf = self._of(connection, shard, postings[begin][0])
-            end = bisect_left(postings, leaf.past, begin, key=_sequence)
-            here = postings if end - begin == len(postings) else postings[begin:end]
+        while begin < len(entries):
+            leaf = self._of(connection, shard, entries[begin][0])
+            end = bisect_left(entries, leaf.past, begin, key=_sequence)
+            here = entries if end - begin == len(entries) else entries[begin:end]
             yield f"ledger.posting_{shard}_{leaf.first}", here
             begin = end
 
@@ -65,5 +65,5 @@ class Leaves:
         return leaf
 
 
-def _sequence(line: Line) -> int:
-    return line[0]
+def _sequence(entry: Entry) -> int:
+    return entry[0]

@@ -209,7 +209,7 @@ class MemoryLog:
             frontier=part.frontier,
         )
         books.events[shard] += part.events
-        books.postings[shard] += part.postings
+        books.postings[shard] += part.lines()
         books.records[shard] += part.records
         books.accounts[shard] += part.opened
         books.commodities[shard] += part.commodities
@@ -229,7 +229,7 @@ def _check(part: ShardBatch, taken: Mapping[str, Identity]) -> None:
     if len(set(accepted)) < len(accepted) or any(name in taken for name in accepted):
         raise StoreError(f"shard {part.shard}: an event_id is taken twice")
     sums: dict[tuple[int, int], int] = {}
-    for sequence, _, posting in part.postings:
+    for sequence, _, posting in part.lines():
         where = (sequence, posting[2])
         sums[where] = sums.get(where, 0) + posting[4]
     unbalanced = {where: total for where, total in sums.items() if total}

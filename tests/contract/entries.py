@@ -41,9 +41,14 @@ def batch(shard: Shard, count: int = 1, amount: int = 100) -> ShardBatch:
     first = shard.next_sequence
     sequences = range(first, first + count)
     postings = [
-        (s, line, Posting(account, s, 1, 1, sign * amount, sign * amount * s))
+        (
+            s,
+            [
+                Posting(account, s, 1, 1, sign * amount, sign * amount * s)
+                for account, sign in ((1, 1), (2, -1))
+            ],
+        )
         for s in sequences
-        for line, account, sign in ((1, 1, 1), (2, 2, -1))
     ]
     return ShardBatch(
         shard=shard.shard,

@@ -55,7 +55,7 @@ def test_what_is_appended_reads_back_as_it_was(log: Log) -> None:
     given = batch(shard, 25)
     log.append([given])
     assert list(log.events(1, 1)) == list(given.events)
-    assert list(log.postings(1, 1, 25)) == list(given.postings)
+    assert list(log.postings(1, 1, 25)) == list(given.lines())
     assert list(log.records(1, 1, 25)) == list(given.records)
     assert list(log.accounts(1)) == list(OPENED)
     assert log.event(1, 7) == given.events[6]
@@ -118,7 +118,8 @@ def test_a_batch_is_written_whole_or_not_at_all(log: Log) -> None:
 def test_an_unbalanced_entry_is_refused(log: Log) -> None:
     shard = owned(log)
     given = batch(shard)
-    lines = [*given.postings, (1, 3, Posting(1, 2, 1, 1, 1, 101))]
+    ((sequence, entry),) = given.postings
+    lines = [(sequence, [*entry, Posting(1, 2, 1, 1, 1, 101)])]
     with pytest.raises(StoreError, match="unbalanced"):
         commit(log, [given._replace(postings=lines)])
     assert list(log.events(1, 1)) == []
