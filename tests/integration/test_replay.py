@@ -169,7 +169,7 @@ def test_writing_goes_on_from_the_rebuilt_books(books: str, database_url: str) -
         (offset.source.topic, offset.partition): offset.next_offset for offset in log.offsets()
     }
     assert offsets["clearing.transfers", 0] == 7 + 13
-    kept = log.latest_snapshot(writer._shard("main", None).shard)
+    kept = log.latest_snapshot(writer._owned.shard("main", None).shard)
     assert kept is not None
     assert kept.body == encode_state(writer.state("main"))
     writer.close()

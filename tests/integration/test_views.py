@@ -114,18 +114,16 @@ def reports(database_url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _postings(legs: list[tuple[int, int, int, Purpose, int]]) -> list[tuple[int, int, Posting]]:
+def _postings(legs: list[tuple[int, int, int, Purpose, int]]) -> list[tuple[int, list[Posting]]]:
     balances: dict[int, int] = {}
     counts: dict[int, int] = {}
-    lines: dict[int, int] = {}
-    rows = []
+    entries: dict[int, list[Posting]] = {}
     for sequence, account, commodity, purpose, amount in legs:
         balances[account] = balances.get(account, 0) + amount
         counts[account] = counts.get(account, 0) + 1
-        lines[sequence] = lines.get(sequence, 0) + 1
         moved = Posting(account, counts[account], commodity, purpose, amount, balances[account])
-        rows.append((sequence, lines[sequence], moved))
-    return rows
+        entries.setdefault(sequence, []).append(moved)
+    return list(entries.items())
 
 
 def _rows(reports: psycopg.Connection, query: str) -> list[Row]:
