@@ -32,9 +32,15 @@ def fetch(settings: RunSettings, source: Source, partition: int, offset: int) ->
     """The message at an offset, exactly as a consumer is given it.
 
     Raises:
+        ConfigurationError: The topic has no such partition.
         BrokerError: There is none: deleted by retention, not written yet, or no message at all
             (a marker of a transaction), or the broker did not answer in `request_timeout_ms`.
     """
+    count = describe(settings, [source.topic]).partitions.get(source.topic, 0)
+    if not 0 <= partition < count:
+        raise ConfigurationError(
+            f"topic {source.topic} has {count} partitions, numbered from 0: there is no {partition}"
+        )
     place = TopicPartition(source.topic, partition)
     consumer = clients.consumer(settings._replace(group=None))
     try:

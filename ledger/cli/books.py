@@ -49,7 +49,7 @@ def statement(
         typer.Option("--at", metavar="SEQ|TIME", help="As of a sequence or a moment of pool time."),
     ] = None,
     movements: Annotated[
-        int, typer.Option("--movements", min=0, help="How many, newest first.")
+        int, typer.Option("--movements", min=0, max=1_000_000, help="How many, newest first.")
     ] = 20,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,

@@ -71,7 +71,10 @@ def redrive(
         list[str] | None, typer.Option("--code", help="Only this reason; repeatable.")
     ] = None,
     sequence: Annotated[
-        list[int] | None, typer.Option("--sequence", help="Only this event of --pool; repeatable.")
+        list[int] | None,
+        typer.Option(
+            "--sequence", min=1, max=2**63 - 1, help="Only this event of --pool; repeatable."
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Everything refused and not driven again.")

@@ -24,7 +24,9 @@ def park(
     checked_by: Annotated[str, typer.Option("--checked-by", help="Who agrees; someone else.")],
     topic: Annotated[str | None, typer.Option("--topic", help="Where the message stands.")] = None,
     partition: Annotated[int, typer.Option("--partition", min=0, help="Of --topic.")] = 0,
-    offset: Annotated[int | None, typer.Option("--offset", min=0, help="Of --topic.")] = None,
+    offset: Annotated[
+        int | None, typer.Option("--offset", min=0, max=2**63 - 1, help="Of --topic.")
+    ] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Or the file it stands in.")] = None,
     line: Annotated[int | None, typer.Option("--line", min=1, help="Of --file.")] = None,
     dry_run: Annotated[

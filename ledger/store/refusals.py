@@ -7,6 +7,7 @@ ledger.
 
 from collections.abc import Iterator, Sequence
 
+from ledger.errors import ConfigurationError
 from ledger.ports import StoredEvent
 from ledger.store.faults import translated
 from ledger.store.log import PostgresLog
@@ -33,10 +34,19 @@ def refusals(
         pool: Only of this shard; None for all.
         codes: Only for these reasons; empty for any.
         sequences: Only these; empty for all.
+
+    Raises:
+        ConfigurationError: The books have no such shard.
     """
+    shards = log.shards()
+    names = [shard.name for shard in shards]
+    if pool is not None and pool not in names:
+        raise ConfigurationError(
+            f"pool {pool} is not in the books; they have {', '.join(names) or 'none yet'}"
+        )
     with translated():
         driven = set(log.connection.execute(_DRIVEN))
-        for shard in log.shards():
+        for shard in shards:
             if pool in (None, shard.name):
                 named = {"shard": shard.shard, "codes": list(codes), "sequences": list(sequences)}
                 for row in log.connection.execute(_REFUSED, named, binary=True).fetchall():

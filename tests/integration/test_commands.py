@@ -145,6 +145,7 @@ def test_a_statement_shows_margin_as_it_was(database_url: str) -> None:
         (["statement", "alice", "--at", "12"], "main has the events 1 to 11"),
         (["statement", "alice", "--at", "2026-01-05T07:59:59Z"], "had no event yet"),
         (["redrive"], "nothing chosen"),
+        (["redrive", "--pool", "mian"], "pool mian is not in the books; they have main"),
         (["redrive", "--sequence", "3"], "needs --pool"),
         (["ingest", "nowhere.jsonl"], "cannot read nowhere.jsonl"),
     ],

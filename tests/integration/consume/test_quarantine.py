@@ -93,5 +93,9 @@ def test_a_message_is_fetched_by_its_place(desk: Desk) -> None:
     assert found.timestamp_ms == START_MS + 5
     with pytest.raises(BrokerError, match="no message at offset 2"):
         fetch(desk.settings._replace(request_timeout_ms=3_000), source, 0, 2)
+    with pytest.raises(
+        ConfigurationError, match="has 1 partitions, numbered from 0: there is no 7"
+    ):
+        fetch(desk.settings, source, 7, 0)
     with pytest.raises(ConfigurationError, match="no topic elsewhere"):
         identified(desk.settings, "elsewhere")
