@@ -7,9 +7,9 @@ Rules of this file:
 * What follows from an event (`ledger.core.waterfall`) happens inside it, afterwards.
 * The `match` names every kind of fact without a default, so a forgotten one does not type-check.
 
-Cost: a trade of nine postings is decided in about 20 us. What grows with the number of positions:
-funding, settlement and expiry, which visit the holders; reference data that changes margins;
-deleveraging and shared losses, which look at all who could bear them.
+Cost: a trade of nine postings is decided in about 20 us, compiled in 7. What grows with the number
+of positions: funding, settlement and expiry, which visit the holders; reference data that changes
+margins; deleveraging and shared losses, which look at all who could bear them.
 """
 
 from typing import Final

@@ -51,8 +51,8 @@ def half_even(numerator: int, denominator: int) -> int:
         numerator: Any sign.
         denominator: Positive.
     """
-    quotient, remainder = divmod(numerator, denominator)
-    twice = 2 * remainder
+    quotient = numerator // denominator
+    twice = 2 * (numerator - quotient * denominator)
     if twice > denominator or (twice == denominator and quotient & 1):
         return quotient + 1
     return quotient

@@ -132,6 +132,8 @@ class Statement(NamedTuple):
 
 def margin_account(state: "State", participant: str, instrument: str) -> MarginAccount:
     """Where a participant's position in an instrument is margined."""
+    if not state.modes:
+        return participant, None
     chosen = state.modes.get((participant, instrument), CROSS)
     return (participant, instrument if chosen.mode == "isolated" else None)
 
