@@ -53,12 +53,15 @@ def measured(count: int = HOLDERS, history: int = HISTORY, tail: int = TAIL) -> 
         history: Events that the books hold at the clean start.
         tail: Events after the kept state, for the other one.
     """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)  # as a run does
     with tempfile.TemporaryDirectory(prefix="clearing-starting-") as folder:
         server = embedded.start(Path(folder) / "postgres")
         try:
             migrate(server.url)
             return _measured(server.url, count, history, tail)
         finally:
+            gc.set_threshold(*thresholds)
             server.stop()
 
 
@@ -146,7 +149,7 @@ def _start(url: str, name: str) -> Figures:
 
 
 def _one(url: str) -> None:
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)  # as a run does
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
     log = overlapping(url, "starting")
     state = Writer(log).state(POOL)
     sys.stdout.write(f"{time.monotonic()} {time.process_time()}\n")
