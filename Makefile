@@ -45,7 +45,8 @@ $(COMPILED)/.ready: $(READY) $(shell find ledger consumers migrations tests benc
 
 compiled: $(COMPILED)/.ready ## compile the core into build/compiled: the same source, twice as fast
 
-COMPILED_TESTS := tests/unit tests/property tests/scenarios tests/contract tests/integration/consume
+COMPILED_TESTS := tests/unit/core tests/unit/codec tests/unit/test_writer*.py tests/property tests/scenarios tests/contract \
+	tests/market tests/replay tests/integration/consume/test_consume.py
 test-compiled: $(COMPILED)/.ready ## hold the compiled core to the tests of rules, vectors, logs and consumers
 	cd $(COMPILED) && PYTHONPATH=. $(abspath $(BIN))/pytest -n 2 --dist loadscope -m "not kafka" $(COMPILED_TESTS)
 
