@@ -42,7 +42,9 @@ READS = {
     "clearing_retention": {"ledger.shard"},
     NOBODY: set[str](),
 }
-APPENDS = {"clearing_writer": {f"ledger.{table}" for table in BOOKS}}
+LEAF = "ledger.posting_1_1"
+"""The partition that the books' postings are in; the writer sends them straight there."""
+APPENDS = {"clearing_writer": {LEAF, *(f"ledger.{table}" for table in BOOKS)}}
 MOVES = {
     "clearing_writer": {
         "ledger.source_offset.next_offset",
@@ -69,7 +71,9 @@ FIGURES = {
 CALLS = {
     "clearing_writer": {
         f"ledger.{name}"
-        for name in ("declare_shard", "open_leaf", "prune_snapshots", "reference_subject")
+        for name in (
+            *("declare_shard", "leaf_of", "open_leaf", "prune_snapshots", "reference_subject"),
+        )
     },
     "clearing_reader": AS_OF,
     "clearing_auditor": AS_OF | FIGURES | {"ledger.sequence_at"},
@@ -165,7 +169,7 @@ def test_a_role_reads_appends_and_moves_what_its_list_says_and_nothing_else(
     read, appended, moved, others = set(), set(), set(), set()
     with psycopg.connect(books, autocommit=True) as connection:
         relations = _relations(connection)
-        assert {one.name for one in relations} >= SEEN | SHOWN | {"ledger.posting_1_1"}
+        assert {one.name for one in relations} >= SEEN | SHOWN | {LEAF}
         for name, kind, columns in relations:
             if _is_allowed(connection, role, f"SELECT FROM {name} WHERE false"):
                 read.add(name)
