@@ -5,6 +5,8 @@ Exit codes: 0 good; 1 something wrong was found (a rejection, a gap, a fault); 2
 
 import logging
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -25,6 +27,7 @@ from ledger.cli import (
     simulating,
     verifying,
 )
+from ledger.core import machine
 from ledger.errors import ConfigurationError, LedgerError
 
 app = typer.Typer(
@@ -53,6 +56,26 @@ for group in (
     verifying,
 ):
     group.register(app)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        core = "interpreted" if machine.__file__.endswith(".py") else "compiled"
+        typer.echo(
+            f"clearing {version('clearing-ledger')}, rules version {machine.RULES_VERSION},"
+            f" core {core}"
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, and stop."),
+    ] = False,
+) -> None:
+    """A clearing and settlement ledger: Kafka events in, audited double-entry books out."""
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
 """The commands as a person runs them, on a PostgreSQL of the test's own."""
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from ledger.cli import app
+from ledger.core import machine
 from ledger.errors import ConfigurationError, SchemaMismatch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,6 +157,14 @@ def test_a_wrong_call_says_what_is_wrong(database_url: str, words: list[str], re
     done = CliRunner().invoke(app, [*words, "--database-url", database_url])
     assert isinstance(done.exception, ConfigurationError)
     assert reason in str(done.exception)
+
+
+def test_the_version_tells_the_rules_and_whether_the_core_is_compiled() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    core = "interpreted" if machine.__file__.endswith(".py") else "compiled"
+    assert done.exit_code == 0
+    assert done.output.startswith(f"clearing {metadata.version('clearing-ledger')}, ")
+    assert done.output.endswith(f"rules version {machine.RULES_VERSION}, core {core}\n")
 
 
 def test_an_unmigrated_database_is_named(postgres_url: str) -> None:
