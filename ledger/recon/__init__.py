@@ -1,0 +1,1 @@
+"""Reconciliation: statements of others in, matches and breaks out."""

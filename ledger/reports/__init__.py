@@ -1,0 +1,1 @@
+"""Reports: what a back office hands to others, as HTML, PDF, CSV and Parquet."""
