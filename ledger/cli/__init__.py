@@ -24,6 +24,7 @@ from ledger.cli import (
     quarantining,
     schemas,
     sealing,
+    serving,
     simulating,
     verifying,
 )
@@ -52,6 +53,7 @@ for group in (
     quarantining,
     schemas,
     sealing,
+    serving,
     simulating,
     verifying,
 ):

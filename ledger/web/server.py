@@ -1,0 +1,67 @@
+"""The HTTP server: a socket that is taken before anything is promised, and an end without a cut."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from ledger.errors import ConfigurationError
+
+STOP_S = 5
+"""Requests that are under way at the end get so long."""
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket; port 0 takes any free one.
+
+    Raises:
+        ConfigurationError: The address is not to be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        taken = socket.socket(family, kind, protocol)
+    except OSError as fault:
+        raise ConfigurationError(f"cannot listen on {host}: {fault.strerror}") from fault
+    with taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(address)
+            taken.listen(128)
+        except OSError as fault:
+            raise ConfigurationError(
+                f"cannot listen on {host} port {port}: {fault.strerror}; choose another --port"
+            ) from fault
+        yield taken
+
+
+def server(app: FastAPI) -> uvicorn.Server:
+    """A server of the application; it says nothing of itself on standard output."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,  # ours has request ids and no query strings
+            server_header=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+    )
+
+
+def run(app: FastAPI, taken: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, which is a good end; what is under way is finished first."""
+    before = {each: signal.signal(each, _heard) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server(app).run(sockets=[taken])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _heard(_number: int, _frame: object) -> None:
+    """The server stops at a signal and then raises it once more: by then there is nothing to do."""

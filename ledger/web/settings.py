@@ -1,0 +1,38 @@
+"""What the web server is told: its books, where it listens, and its bounds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Settings of one server.
+
+    Attributes:
+        database_url: Of the books.
+        is_open: Answer everybody, without tokens; only ever on a loopback address.
+        connections_max: Held to the database by each of the two roles that read.
+        connection_wait_s: A request waits so long for one of them, then is told to come again.
+        statement_s: A statement of one request is given up after so long.
+        page_budget_ms: A page of rows ends after about so long, short, with a link to the rest.
+        page_rows_max: The most rows of one page.
+        requests_per_minute: Of one token; of everybody together where it is open.
+        requests_burst: Requests that may come at once before that rate holds.
+        streams_max: Streams of records open at once.
+        poll_s: A stream looks for new records so often.
+        heartbeat_s: And sends a comment when nothing came for so long.
+        stream_s: A stream is ended after so long; clients come again by themselves.
+    """
+
+    database_url: str
+    is_open: bool = False
+    connections_max: int = 8
+    connection_wait_s: float = 2.0
+    statement_s: int = 10
+    page_budget_ms: int = 120
+    page_rows_max: int = 1_000
+    requests_per_minute: int = 1_200
+    requests_burst: int = 200
+    streams_max: int = 50
+    poll_s: float = 0.5
+    heartbeat_s: float = 15.0
+    stream_s: float = 3_600.0
