@@ -1,0 +1,269 @@
+"""What a reconciliation found: matches by rule, breaks, proposals, controls, and one hash of all.
+
+The hash is the same for the same inputs at the same sequence, whatever the order of their lines, so
+nothing that depends on the order stands in it: no line numbers, and no sentences, which follow from
+the figures.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+from ledger.recon.breaks import Break
+
+LINE = "line "
+"""How a reference to a line of a file begins, where the source gives no other."""
+
+MatchRule = Literal[
+    "exact_reference",
+    "exact_amount",
+    "one_to_many",
+    "many_to_one",
+    "tolerance",
+    "approved",
+    "busted",
+]
+"""In the order in which they are tried; `approved`: a proposal that people agreed to; `busted`: a
+trade of ours that was busted, which the source does not list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One thing of ours or of theirs, as a proposal shows it beside others.
+
+    Attributes:
+        reference: Event id; or the source's reference, else what makes the line known again.
+        line: Of their file; 0 for ours.
+        amount: Natural units, sign from the holder; for a trade its quantity.
+        says: The rest in words: price, counterparty, text.
+    """
+
+    reference: str
+    line: int
+    at: datetime | None
+    account: str
+    commodity: str
+    amount: Decimal
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Things of ours and of theirs that may be the same; nothing is done until people agree.
+
+    Attributes:
+        ours, theirs: One at least of each.
+        score: 0 to 100; what `why` adds up to.
+        why: What speaks for it, each with its points, the most first.
+    """
+
+    source: str
+    pool: str
+    ours: tuple[Side, ...]
+    theirs: tuple[Side, ...]
+    score: int
+    why: tuple[tuple[str, int], ...]
+
+    @property
+    def key(self) -> str:
+        """The same proposal in every run: 16 hex digits over what it holds together."""
+        about = [
+            self.source,
+            self.pool,
+            sorted(side.reference for side in self.ours),
+            sorted(side.reference for side in self.theirs),
+        ]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What of one source was held against our books.
+
+    Attributes:
+        ours, theirs: How many trades, movements or holdings.
+        matched: Pairs or groups by the rule that matched them.
+    """
+
+    source: str
+    ours: int
+    theirs: int
+    matched: Mapping[MatchRule, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """An internal control and what it found.
+
+    Attributes:
+        name: `zero_sum`, `custody`, ...
+        holds: It does; else there is a break of type `control` for each failure.
+        checked: How many figures it looked at; 0: there was nothing to check.
+        says: In words.
+    """
+
+    name: str
+    holds: bool
+    checked: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file that was read: `digest` is its SHA-256 in hex, `lines` what it held."""
+
+    source: str
+    file: str
+    digest: str
+    lines: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """All of one run.
+
+    Attributes:
+        pool, sequence: Our books after this event.
+        rules: Digest of the rules file.
+        inputs: Files read; no part of the hash, for the same lines may stand in another order.
+        compared: A source each, by name.
+        breaks: By source, type, subject, account, commodity.
+        proposals: By source, then the best first.
+        controls: In their fixed order.
+    """
+
+    pool: str
+    sequence: int
+    rules: str
+    inputs: tuple[Input, ...]
+    compared: tuple[Compared, ...]
+    breaks: tuple[Break, ...]
+    proposals: tuple[Proposal, ...]
+    controls: tuple[Control, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """No break."""
+        return not self.breaks
+
+    @cached_property
+    def result_hash(self) -> str:
+        """SHA-256 in hex over the canonical JSON of what was found."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+    def canonical(self) -> bytes:
+        """What the hash is over."""
+        found = {
+            "version": 1,
+            "pool": self.pool,
+            "sequence": self.sequence,
+            "rules": self.rules,
+            "compared": [_compared(each) for each in self.compared],
+            "breaks": sorted(json.dumps(_break(each, hashed=True)) for each in self.breaks),
+            "proposals": sorted(
+                json.dumps([each.key, each.score, each.why]) for each in self.proposals
+            ),
+            "controls": [[each.name, each.holds, each.checked] for each in self.controls],
+        }
+        return json.dumps(found, sort_keys=True, separators=(",", ":")).encode()
+
+    def as_json(self) -> dict[str, object]:
+        """For programs; amounts are exact decimal strings."""
+        return {
+            "pool": self.pool,
+            "sequence": self.sequence,
+            "rules": self.rules,
+            "result_hash": self.result_hash,
+            "inputs": [
+                {"source": i.source, "file": i.file, "sha256": i.digest, "lines": i.lines}
+                for i in self.inputs
+            ],
+            "compared": [_compared(each) for each in self.compared],
+            "breaks": [_break(each, hashed=False) for each in self.breaks],
+            "proposals": [_proposal(each) for each in self.proposals],
+            "controls": [
+                {"name": c.name, "holds": c.holds, "checked": c.checked, "says": c.says}
+                for c in self.controls
+            ],
+        }
+
+
+def order_of(found: Break) -> tuple[str, ...]:
+    """The order of breaks in a result."""
+    amounts = (str(found.ours), str(found.theirs))
+    return (
+        *(found.source, found.type, found.subject, found.account, found.commodity),
+        *amounts,
+        *found.our_references,
+    )
+
+
+def _compared(each: Compared) -> dict[str, object]:
+    matched = {rule: each.matched[rule] for rule in sorted(each.matched) if each.matched[rule]}
+    return {"source": each.source, "ours": each.ours, "theirs": each.theirs, "matched": matched}
+
+
+def _break(found: Break, *, hashed: bool) -> dict[str, object]:
+    about: dict[str, object] = {
+        "key": found.key,
+        "type": found.type,
+        "severity": found.severity,
+        "source": found.source,
+        "pool": found.pool,
+        "subject": found.subject,
+        "account": found.account,
+        "commodity": found.commodity,
+        "ours": _plain(found.ours),
+        "theirs": _plain(found.theirs),
+        "difference": _plain(found.difference),
+        "our_references": list(found.our_references),
+        "their_references": list(found.their_references),
+        "at": _moment(found.at),
+    }
+    if hashed:
+        theirs = [each for each in found.their_references if not each.startswith(LINE)]
+        return about | {"their_references": theirs}
+    return about | {"says": found.says}
+
+
+def _proposal(proposal: Proposal) -> dict[str, object]:
+    return {
+        "key": proposal.key,
+        "source": proposal.source,
+        "pool": proposal.pool,
+        "score": proposal.score,
+        "why": [{"says": says, "points": points} for says, points in proposal.why],
+        "ours": [_side(side) for side in proposal.ours],
+        "theirs": [_side(side) for side in proposal.theirs],
+    }
+
+
+def _side(side: Side) -> dict[str, object]:
+    return {
+        "reference": side.reference,
+        "line": side.line or None,
+        "at": _moment(side.at),
+        "account": side.account,
+        "commodity": side.commodity,
+        "amount": _plain(side.amount),
+        "says": side.says,
+    }
+
+
+def _plain(amount: Decimal | None) -> str | None:
+    """As a decimal without an exponent and without trailing zeros; zero has no sign."""
+    if amount is None:
+        return None
+    if not amount:
+        return "0"
+    written = f"{amount:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
