@@ -51,38 +51,43 @@ def failure(path: Path, line: int, message: str) -> ImportFailed:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[TextIO]:
+def opened(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
     """The file as text, unpacked where it is gzip by its first two bytes (not by its name).
 
     Raises:
-        ImportFailed: It cannot be opened, unpacked or read as UTF-8.
+        ImportFailed: It cannot be opened, unpacked or read in this encoding.
     """
     try:
-        with _unpacked(path) as binary:
-            yield io.TextIOWrapper(binary, encoding="utf-8", newline="")
-    except (OSError, EOFError, zlib.error) as error:
-        message = f"{path}: cannot be read ({error}); expected a whole text or gzip file"
-        raise ImportFailed(message) from error
+        with unpacked(path) as binary:
+            yield io.TextIOWrapper(binary, encoding=encoding, newline="")
     except UnicodeDecodeError as error:
-        raise failure(
-            path, _undecodable_line(path), f"is not UTF-8 text ({error.reason})"
-        ) from error
+        message = f"is not {encoding.upper()} text ({error.reason})"
+        raise failure(path, _undecodable_line(path, encoding), message) from error
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == _GZIP_MAGIC
-        raw.seek(0)
-        yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+def unpacked(path: Path) -> Iterator[io.BufferedReader]:
+    """The bytes of the file, unpacked where it is gzip.
+
+    Raises:
+        ImportFailed: It cannot be opened or unpacked.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == _GZIP_MAGIC
+            raw.seek(0)
+            yield io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"{path}: cannot be read ({error}); expected a whole text or gzip file"
+        raise ImportFailed(message) from error
 
 
-def _undecodable_line(path: Path) -> int:
-    """Number of the first line that is not UTF-8: read once more, for text is read in chunks."""
-    with _unpacked(path) as binary:
+def _undecodable_line(path: Path, encoding: str) -> int:
+    """Number of the first line that cannot be read: once more, for text is read in chunks."""
+    with unpacked(path) as binary:
         for number, line in enumerate(binary, start=1):
             try:
-                line.decode()
+                line.decode(encoding)
             except UnicodeDecodeError:
                 return number
     return 1
