@@ -45,7 +45,10 @@ def _run() -> None:
         )
         context.run_migrations()
         connection.execute(
-            text("GRANT SELECT ON ledger.alembic_version TO clearing_writer, clearing_auditor")
+            text(
+                "GRANT SELECT ON ledger.alembic_version"
+                " TO clearing_writer, clearing_auditor, clearing_back_office"
+            )
         )
 
 

@@ -14,8 +14,9 @@ UNSEALED_MAX = 250_000
 WRITING = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER", "REFERENCES", "CREATE", "MAINTAIN"}
 
 _REFUSE, _BALANCE = "ledger.refuse_change", "ledger.refuse_unbalanced"
+_OWN_CHECK = "back_office.refuse_own_check"
 _LEAVES = ("event", "posting", "record", "event_identity")
-_ROLES = ("owner", "writer", "reader", "auditor", "retention")
+_ROLES = ("owner", "writer", "reader", "auditor", "retention", "back_office")
 
 
 def role_checks(condition: Condition) -> Iterator[Check]:
@@ -108,11 +109,13 @@ def triggers_check(relations: list[Relation], triggers: list[Trigger]) -> Check:
     """Whether each append-only table has its triggers, enabled ALWAYS, with the right function."""
     held = {(one.relation, one.name): one for one in triggers}
     wrong = []
-    guarded = [r.name for r in relations if r.schema == "ledger" and _is_guarded(r)]
+    guarded = [_table(relation) for relation in relations if _is_guarded(relation)]
     for name in guarded:
         wanted = {"never_changed": _REFUSE, "never_emptied": _REFUSE}
         if name == "posting" or name.startswith("posting_"):
             wanted["always_balanced"] = _BALANCE
+        if name == "back_office.break_event":
+            wanted["checked_by_another"] = _OWN_CHECK
         for trigger, function in wanted.items():
             found = held.get((name, trigger))
             if found is None:
@@ -130,11 +133,14 @@ def triggers_check(relations: list[Relation], triggers: list[Trigger]) -> Check:
     return ok("triggers", f"{len(guarded)} tables and partitions are append-only")
 
 
+def _table(relation: Relation) -> str:
+    return relation.name if relation.schema == "ledger" else f"{relation.schema}.{relation.name}"
+
+
 def _is_guarded(relation: Relation) -> bool:
     if relation.kind not in {"r", "p"}:
         return False
-    tables = guarded_tables()
-    return relation.name in tables or any(
+    return _table(relation) in guarded_tables() or any(
         relation.name.removeprefix(f"{stem}_").replace("_", "").isdigit() for stem in _LEAVES
     )
 

@@ -29,7 +29,7 @@ _SESSION = """
     SET search_path = pg_catalog;
     SET statement_timeout = '30s';
     SET lock_timeout = '2s'"""
-_SCHEMAS = "('ledger'::text, 'reporting')"
+_SCHEMAS = "('ledger'::text, 'reporting', 'back_office')"
 _ROLES = """
     SELECT rolname, rolcanlogin, rolsuper OR rolbypassrls OR rolcreaterole OR rolreplication
       FROM pg_roles WHERE left(rolname, 9) = 'clearing_' ORDER BY rolname"""
@@ -46,9 +46,11 @@ _FUNCTIONS = f"""
       FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
      WHERE nspname IN {_SCHEMAS} ORDER BY 1"""  # noqa: S608 - constants
 _TRIGGERS = """
-    SELECT relname, tgname, tgenabled::text, tgfoid::regproc::text
+    SELECT CASE nspname WHEN 'ledger' THEN '' ELSE nspname || '.' END || relname,
+           tgname, tgenabled::text, tgfoid::regproc::text
       FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
-     WHERE relnamespace = to_regnamespace('ledger')"""
+      JOIN pg_namespace n ON n.oid = relnamespace
+     WHERE nspname IN ('ledger', 'back_office') AND NOT tgisinternal"""
 _PRIVILEGES = f"""
     SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, target
       FROM (SELECT nspname AS target, nspacl AS acl, nspowner AS owner FROM pg_namespace
@@ -107,7 +109,10 @@ class Relation(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """A trigger; enabled is `A` (always), `O` (not in replica role), `R` or `D` (not at all)."""
+    """A trigger of a table, which is named with its schema where that is not `ledger`.
+
+    Enabled is `A` (always), `O` (not in replica role), `R` or `D` (not at all).
+    """
 
     relation: str
     name: str
@@ -246,7 +251,7 @@ class Condition:
         return [Role(*row) for row in self._rows(_ROLES)]
 
     def relations(self) -> list[Relation]:
-        """Tables and views of both schemas, by name."""
+        """Tables and views of all three schemas, by name."""
         return [Relation(*row) for row in self._rows(_RELATIONS)]
 
     def posting_leaves(self) -> list[str]:
@@ -254,7 +259,7 @@ class Condition:
         return [row[0] for row in self._rows(_POSTING_LEAVES)]
 
     def functions(self) -> list[Function]:
-        """Functions of both schemas, by name."""
+        """Functions of all three schemas, by name."""
         return [Function(*row) for row in self._rows(_FUNCTIONS)]
 
     def triggers(self) -> list[Trigger]:
@@ -262,7 +267,7 @@ class Condition:
         return [Trigger(*row) for row in self._rows(_TRIGGERS)]
 
     def privileges(self) -> set[Privilege]:
-        """What others than the owner may do in both schemas."""
+        """What others than the owner may do in all three schemas."""
         return {Privilege(*row) for row in self._rows(_PRIVILEGES)}
 
     def act_as(self, roles: Sequence[str]) -> str | None:

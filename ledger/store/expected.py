@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import NamedTuple
 
+from ledger.store.back_office_tables import back_office
 from ledger.store.tables import metadata
 
-GRANT_FILES = (("sql", "grants.sql"), ("views", "access.sql"))
-PROGRAM_FILES = (("sql", "guards.sql"), ("sql", "partitions.sql"))
+GRANT_FILES = (("sql", "grants.sql"), ("views", "access.sql"), ("sql", "back_office_grants.sql"))
+PROGRAM_FILES = (("sql", "guards.sql"), ("sql", "partitions.sql"), ("sql", "back_office.sql"))
 
-_BESIDE = "GRANT SELECT ON ledger.alembic_version TO clearing_writer, clearing_auditor"
+_BESIDE = (
+    "GRANT SELECT ON ledger.alembic_version"
+    " TO clearing_writer, clearing_auditor, clearing_back_office"
+)
 """Granted by every migration (`migrations/env.py`), to those who ask which revision it is."""
 
 CHANGING = {"shard", "source_offset", "snapshot"}
@@ -27,7 +31,7 @@ _GRANT = re.compile(
 )
 _RIGHT = re.compile(r"([A-Z]+)(?:\s*\(([^)]*)\))?")
 _BODY = re.compile(
-    r"CREATE FUNCTION (?P<name>ledger\.[a-z_]+)\s*\(.*?AS \$\$(?P<body>.*?)\$\$;", re.DOTALL
+    r"CREATE FUNCTION (?P<name>[a-z_]+\.[a-z_]+)\s*\(.*?AS \$\$(?P<body>.*?)\$\$;", re.DOTALL
 )
 
 
@@ -47,10 +51,9 @@ class Privilege(NamedTuple):
 
 
 def guarded_tables() -> list[str]:
-    """The append-only tables, without schema."""
-    return sorted(
-        name for table in metadata.tables.values() if (name := table.name) not in CHANGING
-    )
+    """The append-only tables: of the books without schema, of the back office with it."""
+    books = (name for table in metadata.tables.values() if (name := table.name) not in CHANGING)
+    return sorted([*books, *back_office.tables])
 
 
 def function_bodies() -> dict[str, str]:

@@ -14,11 +14,12 @@ from typing import NamedTuple, Self, cast
 import psycopg
 from sqlalchemy import Connection
 
+from ledger.store.back_office_tables import back_office
 from ledger.store.tables import metadata
 
 OWNER = "clearing_owner"
 
-REVISION = "0002"
+REVISION = "0003"
 """Of the migrations that lead to these definitions."""
 
 OLDEST = "0001"
@@ -28,7 +29,7 @@ _MADE_BY = "The books of the clearing ledger, schema {} ({}), for programs of {}
 _READ = re.compile(_MADE_BY.replace("(", r"\(").replace(")", r"\)").format(*["([0-9a-f]+)"] * 3))
 
 _BEFORE_TABLES = ("subjects.sql",)
-_PROGRAM = ("guards.sql", "partitions.sql")
+_PROGRAM = ("guards.sql", "partitions.sql", "back_office.sql")
 _VIEWS = (
     "figures.sql",
     "balances.sql",
@@ -37,8 +38,9 @@ _VIEWS = (
     "journal.sql",
     "defaults.sql",
     "comments.sql",
+    "back_office.sql",
 )
-_GRANTS = (("sql", "grants.sql"), ("views", "access.sql"))
+_GRANTS = (("sql", "grants.sql"), ("views", "access.sql"), ("sql", "back_office_grants.sql"))
 
 
 class MadeBy(NamedTuple):
@@ -80,10 +82,11 @@ def prepare(connection: Connection) -> None:
 
 
 def create(connection: Connection) -> None:
-    """Make everything in the two schemas; `prepare` came first, and they are empty."""
+    """Make everything in the three schemas; `prepare` came first, and they are empty."""
     for name in _BEFORE_TABLES:
         _run(connection, _text("views", name))
     metadata.create_all(connection, checkfirst=False)
+    back_office.create_all(connection, checkfirst=False)
     for name in _PROGRAM:
         _run(connection, _text("sql", name))
     for name in _VIEWS:

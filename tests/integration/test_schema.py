@@ -65,10 +65,10 @@ def test_every_table_view_and_column_is_explained(database_url: str) -> None:
         silent = connection.execute(
             "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a"
             " ON a.attrelid = c.oid AND a.attnum > 0"
-            " WHERE c.relnamespace IN ('ledger'::regnamespace, 'reporting'::regnamespace)"
+            " WHERE c.relnamespace::regnamespace::text IN ('ledger', 'reporting', 'back_office')"
             " AND c.relname <> 'alembic_version' AND NOT c.relispartition"
             " AND (c.relkind IN ('r', 'p') OR c.relkind = 'v'"
-            "      AND c.relnamespace = 'reporting'::regnamespace)"
+            "      AND c.relnamespace <> 'ledger'::regnamespace)"
             " AND (col_description(c.oid, a.attnum) IS NULL"
             "      OR obj_description(c.oid, 'pg_class') IS NULL)"
         ).fetchall()
@@ -81,7 +81,7 @@ def test_functions_with_owner_rights_are_closed_and_pin_their_search_path(
     with psycopg.connect(database_url) as connection:
         open_ones = connection.execute(
             "SELECT oid::regprocedure::text FROM pg_proc WHERE prosecdef"
-            " AND pronamespace IN ('ledger'::regnamespace, 'reporting'::regnamespace)"
+            " AND pronamespace::regnamespace::text IN ('ledger', 'reporting', 'back_office')"
             " AND (NOT 'search_path=pg_catalog, pg_temp' = ANY(proconfig)"
             "      OR proacl IS NULL OR proacl::text ~ '[{,]=X')"
         ).fetchall()

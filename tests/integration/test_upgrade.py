@@ -202,7 +202,7 @@ def test_a_migration_waits_for_nobody_long_and_is_tried_again(
 
 
 def test_a_program_and_a_schema_tell_each_other_apart(released: str) -> None:
-    with pytest.raises(SchemaMismatch, match="at revision 0001, expected 0002 or a newer one"):
+    with pytest.raises(SchemaMismatch, match=f"at revision 0001, expected {REVISION} or a newer"):
         PostgresLog.connect(released, "newer")
     migrate.migrate(released)
     with older("0001"):

@@ -4,12 +4,14 @@
 --   clearing_reader     reads the reporting views
 --   clearing_auditor    reads the reporting views and the books themselves
 --   clearing_retention  may detach old partitions
+--   clearing_back_office  appends to `back_office`; reads the reporting views
 DO $$
 DECLARE
     missing name;
 BEGIN
     FOREACH missing IN ARRAY ARRAY['clearing_owner', 'clearing_writer', 'clearing_reader',
-                                   'clearing_auditor', 'clearing_retention']::name[] LOOP
+                                   'clearing_auditor', 'clearing_retention',
+                                   'clearing_back_office']::name[] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = missing) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', missing);
@@ -33,3 +35,4 @@ $$;
 
 CREATE SCHEMA IF NOT EXISTS ledger AUTHORIZATION clearing_owner;
 CREATE SCHEMA IF NOT EXISTS reporting AUTHORIZATION clearing_owner;
+CREATE SCHEMA IF NOT EXISTS back_office AUTHORIZATION clearing_owner;

@@ -19,6 +19,7 @@ from tests.contract.entries import batch, owned
 NOBODY = "matrix_nobody"
 ROLES = (
     *("clearing_writer", "clearing_reader", "clearing_auditor", "clearing_retention"),
+    "clearing_back_office",
     NOBODY,
 )
 
@@ -35,16 +36,29 @@ REPORTS = {
 SEEN = {f"ledger.{table}" for table in {*BOOKS, "shard", "alembic_version"}}
 CARRIED = {"ledger.carried_leaf", "ledger.carried_balance", "ledger.carried_fact"}
 SHOWN = {f"reporting.{view}" for view in REPORTS}
+KEPT = {
+    f"back_office.{table}"
+    for table in (
+        *("run", "run_input", "break", "sighting", "break_event", "correction"),
+        *("token", "token_revocation"),
+    )
+}
+WORKED = {f"back_office.{view}" for view in ("all_breaks", "open_breaks", "break_lives", "runs")}
+TOKENS = {"back_office.live_tokens"}
 READS = {
     "clearing_writer": SEEN,
-    "clearing_reader": SHOWN,
-    "clearing_auditor": SEEN | CARRIED | SHOWN,
+    "clearing_reader": SHOWN | WORKED,
+    "clearing_auditor": SEEN | CARRIED | SHOWN | KEPT | WORKED | TOKENS,
     "clearing_retention": {"ledger.shard"},
+    "clearing_back_office": {"ledger.alembic_version"} | SHOWN | KEPT | WORKED | TOKENS,
     NOBODY: set[str](),
 }
 LEAF = "ledger.posting_1_1"
 """The partition that the books' postings are in; the writer sends them straight there."""
-APPENDS = {"clearing_writer": {LEAF, *(f"ledger.{table}" for table in BOOKS)}}
+APPENDS = {
+    "clearing_writer": {LEAF, *(f"ledger.{table}" for table in BOOKS)},
+    "clearing_back_office": KEPT,
+}
 MOVES = {
     "clearing_writer": {
         "ledger.source_offset.next_offset",
@@ -78,6 +92,7 @@ CALLS = {
     "clearing_reader": AS_OF,
     "clearing_auditor": AS_OF | FIGURES | {"ledger.sequence_at"},
     "clearing_retention": {"ledger.carry_leaf", "ledger.detach_leaf"},
+    "clearing_back_office": AS_OF | FIGURES,
     NOBODY: set[str](),
 }
 
@@ -122,7 +137,8 @@ def _relations(connection: Connection) -> list[Relation]:
         " (SELECT array_agg(quote_ident(attname))"
         "         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)"
         "  FROM pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"
-        "   AND relnamespace IN ('ledger'::regnamespace, 'reporting'::regnamespace) ORDER BY 1"
+        "   AND relnamespace::regnamespace::text IN ('ledger', 'reporting', 'back_office')"
+        " ORDER BY 1"
     ).fetchall()
     return [Relation(*row) for row in rows]
 
@@ -132,7 +148,8 @@ def _functions(connection: Connection) -> list[Function]:
         "SELECT pronamespace::regnamespace || '.' || proname,"
         "       ARRAY(SELECT unnest(proargtypes)::regtype::text)"
         "  FROM pg_proc"
-        " WHERE pronamespace IN ('ledger'::regnamespace, 'reporting'::regnamespace) ORDER BY 1"
+        " WHERE pronamespace::regnamespace::text IN ('ledger', 'reporting', 'back_office')"
+        " ORDER BY 1"
     ).fetchall()
     return [Function(*row) for row in rows]
 
@@ -169,7 +186,7 @@ def test_a_role_reads_appends_and_moves_what_its_list_says_and_nothing_else(
     read, appended, moved, others = set(), set(), set(), set()
     with psycopg.connect(books, autocommit=True) as connection:
         relations = _relations(connection)
-        assert {one.name for one in relations} >= SEEN | SHOWN | {LEAF}
+        assert {one.name for one in relations} >= SEEN | SHOWN | KEPT | WORKED | TOKENS | {LEAF}
         for name, kind, columns in relations:
             if _is_allowed(connection, role, f"SELECT FROM {name} WHERE false"):
                 read.add(name)
@@ -214,6 +231,7 @@ def test_no_role_makes_anything_or_becomes_another(books: str, role: str) -> Non
             for statement in (
                 "CREATE TABLE ledger.stranger (one integer)",
                 "CREATE TABLE reporting.stranger (one integer)",
+                "CREATE TABLE back_office.stranger (one integer)",
                 "CREATE FUNCTION ledger.stranger() RETURNS integer LANGUAGE sql RETURN 1",
                 "CREATE SCHEMA stranger",
                 "ALTER SCHEMA ledger OWNER TO matrix_login",
@@ -231,10 +249,11 @@ def test_no_role_makes_anything_or_becomes_another(books: str, role: str) -> Non
             connection.execute("DROP ROLE matrix_login")
 
 
-def test_nothing_of_the_two_schemas_is_open_to_everybody(books: str) -> None:
+def test_nothing_of_the_three_schemas_is_open_to_everybody(books: str) -> None:
     with psycopg.connect(books) as connection:
         found = connection.execute(
-            "WITH ours AS (SELECT unnest(ARRAY['ledger', 'reporting']::regnamespace[]) AS schema)"
+            "WITH ours AS (SELECT oid AS schema FROM pg_namespace"
+            "               WHERE nspname IN ('ledger', 'reporting', 'back_office'))"
             " SELECT oid::regclass::text FROM pg_class, aclexplode(relacl)"
             "  WHERE relnamespace IN (SELECT schema FROM ours) AND grantee = 0"
             " UNION ALL SELECT oid::regprocedure::text"
@@ -270,4 +289,4 @@ def test_the_roles_of_the_ledger_log_in_nowhere_and_are_nothing_special(books: s
             "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'clearing\\_%'"
         ).fetchone()
     assert found == []
-    assert count == (5,)
+    assert count == (6,)
