@@ -37,6 +37,7 @@ _VIEWS = (
     "queue.sql",
     "journal.sql",
     "defaults.sql",
+    "reading.sql",
     "comments.sql",
     "back_office.sql",
 )

@@ -74,9 +74,12 @@ DECLARE
         "reason": "moved: too far from the last accepted mark; off_index: too far from its index.",
         "first_suspect": "The price that those which confirm must be near.",
         "confirmations": "Marks so far that confirmed the first suspect.",
-        "needed": "Confirmations after which it is accepted."
+        "needed": "Confirmations after which it is accepted.",
+        "pool_time": "Largest occurred_at that it accepted; null before the first.",
+        "settlement_asset": "What its margin is counted in; null while it is not declared."
     }';
     exceptions jsonb := '{
+        "pools.sequence": "Number of its newest event; 0 before the first.",
         "balances.sequence": "The event that last moved it.",
         "postings.kind": "Kind of the event.",
         "rejections.kind": "Kind of the event; null if undecoded.",
@@ -123,6 +126,7 @@ DECLARE
         "suspect_marks.end_reason": "price: one near the last mark came; confirmed, accepted, settlement, expiry; replaced: by another suspect; null while open."
     }';
     views jsonb := '{
+        "pools": "Pools, and how far the books of each are.",
         "balances": "Balance of every account of the books, now.",
         "positions": "Open positions at the latest marks.",
         "margin": "Margin accounts at the latest marks: cross accounts, and isolated positions.",

@@ -30,7 +30,15 @@ BOOKS = {
 REPORTS = {
     *("adl_queue", "balances", "deficits", "deleveragings", "fees", "funding_payments"),
     *("insurance_fund", "liquidations", "margin", "margin_breaches", "margin_calls"),
-    *("open_interest", "positions", "postings", "realized_pnl", "rejections", "suspect_marks"),
+    *(
+        "open_interest",
+        "pools",
+        "positions",
+        "postings",
+        "realized_pnl",
+        "rejections",
+        "suspect_marks",
+    ),
     *("trades", "trial_balance"),
 }
 SEEN = {f"ledger.{table}" for table in {*BOOKS, "shard", "alembic_version"}}
@@ -71,7 +79,10 @@ MOVES = {
         ),
     }
 }
-AS_OF = {f"reporting.{name}_at" for name in ("balances", "margin", "positions")}
+AS_OF = {
+    *(f"reporting.{name}_at" for name in ("balances", "margin", "positions", "sequence")),
+    "reporting.owners_after",
+}
 FIGURES = {
     f"ledger.{name}"
     for name in (
