@@ -9,12 +9,13 @@ Rules of this file:
 
 How a break is kept: `break` says what it is about, once; `sighting` what a run found of it, where
 that differs from the run before; `break_event` its life, each row with the state that it led to;
-`correction` the lines of an adjustment that was proposed. `ledger/recon/life.py` holds the rules.
+`correction` what was proposed to mend it. `ledger/recon/life.py` holds the rules.
 """
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -90,6 +91,32 @@ break_ = Table(
 )
 Index("break_pool", break_.c.pool, break_.c.source)
 
+candidate = Table(
+    "candidate",
+    back_office,
+    Column("run", BigInteger, ForeignKey(run.c.run), nullable=False, comment="Found it."),
+    Column("score", Integer, nullable=False, comment="0 to 100: how much speaks for it."),
+    Column("match_key", _Name, nullable=False, comment="The same in every run."),
+    Column("source", _Name, nullable=False, comment="The outside source."),
+    Column("our_references", ARRAY(_Name), nullable=False, comment="Event ids of ours."),
+    Column("their_references", ARRAY(_Name), nullable=False, comment="Theirs."),
+    Column("content", String(), nullable=False, comment="Both sides and what speaks for it, JSON."),
+    PrimaryKeyConstraint("run", "match_key"),
+    comment="Things of both sides that may be the same; nothing is done until people agree.",
+)
+
+control = Table(
+    "control",
+    back_office,
+    Column("run", BigInteger, ForeignKey(run.c.run), nullable=False, comment="Looked at it."),
+    Column("checked", BigInteger, nullable=False, comment="How many figures it looked at."),
+    Column("name", _Name, nullable=False, comment="Of the control."),
+    Column("holds", Boolean, nullable=False, comment="Whether it does."),
+    Column("says", String(), nullable=False, comment="In words."),
+    PrimaryKeyConstraint("run", "name"),
+    comment="Internal controls, as each run found them.",
+)
+
 sighting = Table(
     "sighting",
     back_office,
@@ -148,11 +175,15 @@ correction = Table(
     back_office,
     Column("number", Integer, nullable=False, comment="Of the event that proposed it."),
     Column("break_key", _Name, nullable=False, comment="Whose."),
-    Column("event_id", _Name, nullable=False, unique=True, comment="Of the adjustment."),
-    Column("lines", String(), nullable=False, comment="Of the adjustment, as JSON."),
+    Column("event_id", _Name, unique=True, comment="Of the adjustment; null: it is a match."),
+    Column("match_key", _Name, comment="Of the candidate; null: it is an adjustment."),
+    Column("content", String(), nullable=False, comment="The adjustment, or the candidate, JSON."),
     PrimaryKeyConstraint("break_key", "number"),
     ForeignKeyConstraint(["break_key", "number"], [break_event.c.break_key, break_event.c.number]),
-    comment="Adjustments that were proposed to mend a break.",
+    CheckConstraint(
+        "(event_id IS NULL) <> (match_key IS NULL)", name="correction_is_adjustment_or_match"
+    ),
+    comment="What was proposed to mend a break: an adjustment, or a match to be agreed to.",
 )
 
 token = Table(

@@ -37,8 +37,8 @@ DO $$
 DECLARE
     kept text;
 BEGIN
-    FOREACH kept IN ARRAY ARRAY['run', 'run_input', 'break', 'sighting', 'break_event',
-                                'correction', 'token', 'token_revocation'] LOOP
+    FOREACH kept IN ARRAY ARRAY['run', 'run_input', 'candidate', 'control', 'break',
+                                'sighting', 'break_event', 'correction', 'token', 'token_revocation'] LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON back_office.%I'
                        ' FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()', kept);
         EXECUTE format('ALTER TABLE back_office.%I ENABLE ALWAYS TRIGGER never_changed', kept);

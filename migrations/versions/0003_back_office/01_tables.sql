@@ -71,6 +71,40 @@ COMMENT ON COLUMN back_office.break.pool IS 'Whose books.';
 COMMENT ON COLUMN back_office.break.subject IS 'What it is about.';
 COMMENT ON COLUMN back_office.break.account IS 'Where it lies; empty: nowhere.';
 COMMENT ON COLUMN back_office.break.commodity IS 'Of its amounts; empty: of none.';
+CREATE TABLE back_office.candidate (
+    run BIGINT NOT NULL,
+    score INTEGER NOT NULL,
+    match_key VARCHAR COLLATE "C" NOT NULL,
+    source VARCHAR COLLATE "C" NOT NULL,
+    our_references VARCHAR[] COLLATE "C" NOT NULL,
+    their_references VARCHAR[] COLLATE "C" NOT NULL,
+    content VARCHAR NOT NULL,
+    PRIMARY KEY (run, match_key),
+    FOREIGN KEY(run) REFERENCES back_office.run (run)
+);
+COMMENT ON TABLE back_office.candidate IS 'Things of both sides that may be the same; nothing is done until people agree.';
+COMMENT ON COLUMN back_office.candidate.run IS 'Found it.';
+COMMENT ON COLUMN back_office.candidate.score IS '0 to 100: how much speaks for it.';
+COMMENT ON COLUMN back_office.candidate.match_key IS 'The same in every run.';
+COMMENT ON COLUMN back_office.candidate.source IS 'The outside source.';
+COMMENT ON COLUMN back_office.candidate.our_references IS 'Event ids of ours.';
+COMMENT ON COLUMN back_office.candidate.their_references IS 'Theirs.';
+COMMENT ON COLUMN back_office.candidate.content IS 'Both sides and what speaks for it, JSON.';
+CREATE TABLE back_office.control (
+    run BIGINT NOT NULL,
+    checked BIGINT NOT NULL,
+    name VARCHAR COLLATE "C" NOT NULL,
+    holds BOOLEAN NOT NULL,
+    says VARCHAR NOT NULL,
+    PRIMARY KEY (run, name),
+    FOREIGN KEY(run) REFERENCES back_office.run (run)
+);
+COMMENT ON TABLE back_office.control IS 'Internal controls, as each run found them.';
+COMMENT ON COLUMN back_office.control.run IS 'Looked at it.';
+COMMENT ON COLUMN back_office.control.checked IS 'How many figures it looked at.';
+COMMENT ON COLUMN back_office.control.name IS 'Of the control.';
+COMMENT ON COLUMN back_office.control.holds IS 'Whether it does.';
+COMMENT ON COLUMN back_office.control.says IS 'In words.';
 CREATE TABLE back_office.run_input (
     run BIGINT NOT NULL,
     source VARCHAR COLLATE "C" NOT NULL,
@@ -159,14 +193,17 @@ COMMENT ON COLUMN back_office.sighting.says IS 'In words.';
 CREATE TABLE back_office.correction (
     number INTEGER NOT NULL,
     break_key VARCHAR COLLATE "C" NOT NULL,
-    event_id VARCHAR COLLATE "C" NOT NULL,
-    lines VARCHAR NOT NULL,
+    event_id VARCHAR COLLATE "C",
+    match_key VARCHAR COLLATE "C",
+    content VARCHAR NOT NULL,
     PRIMARY KEY (break_key, number),
     FOREIGN KEY(break_key, number) REFERENCES back_office.break_event (break_key, number),
+    CONSTRAINT correction_is_adjustment_or_match CHECK ((event_id IS NULL) <> (match_key IS NULL)),
     UNIQUE (event_id)
 );
-COMMENT ON TABLE back_office.correction IS 'Adjustments that were proposed to mend a break.';
+COMMENT ON TABLE back_office.correction IS 'What was proposed to mend a break: an adjustment, or a match to be agreed to.';
 COMMENT ON COLUMN back_office.correction.number IS 'Of the event that proposed it.';
 COMMENT ON COLUMN back_office.correction.break_key IS 'Whose.';
-COMMENT ON COLUMN back_office.correction.event_id IS 'Of the adjustment.';
-COMMENT ON COLUMN back_office.correction.lines IS 'Of the adjustment, as JSON.';
+COMMENT ON COLUMN back_office.correction.event_id IS 'Of the adjustment; null: it is a match.';
+COMMENT ON COLUMN back_office.correction.match_key IS 'Of the candidate; null: it is an adjustment.';
+COMMENT ON COLUMN back_office.correction.content IS 'The adjustment, or the candidate, JSON.';

@@ -21,7 +21,7 @@ SELECT * FROM back_office.all_breaks WHERE state <> 'closed';
 
 CREATE VIEW back_office.break_lives AS
 SELECT b.pool, b.break_key, e.number, e.kind, e.state, e.made_by, e.made_at, e.run, e.assignee, e.words,
-       c.event_id, c.lines
+       c.event_id, c.match_key, c.content
   FROM back_office.break b
   JOIN back_office.break_event e ON e.break_key = b.break_key
   LEFT JOIN back_office.correction c ON c.break_key = e.break_key AND c.number = e.number;
@@ -78,7 +78,8 @@ DECLARE
         "run": "Number of the run; null: a person did it.",
         "words": "What was said with it.",
         "event_id": "Of the adjustment that was proposed with it.",
-        "lines": "Of that adjustment, as JSON.",
+        "match_key": "Of the candidate that was proposed with it.",
+        "content": "That adjustment or candidate, as JSON.",
         "sequence": "Last event of the books that it took.",
         "rules_version": "As the rules file says.",
         "rules_hash": "SHA-256 of the rules file, hex.",

@@ -3,11 +3,11 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA back_office FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA back_office TO clearing_back_office, clearing_auditor, clearing_reader;
 GRANT USAGE ON SCHEMA reporting, ledger TO clearing_back_office;
-GRANT SELECT, INSERT ON back_office.run, back_office.run_input, back_office.break, back_office.sighting,
-    back_office.break_event, back_office.correction, back_office.token, back_office.token_revocation
+GRANT SELECT, INSERT ON back_office.run, back_office.run_input, back_office.candidate, back_office.control,
+    back_office.break, back_office.sighting, back_office.break_event, back_office.correction, back_office.token, back_office.token_revocation
     TO clearing_back_office;
-GRANT SELECT ON back_office.run, back_office.run_input, back_office.break, back_office.sighting,
-    back_office.break_event, back_office.correction, back_office.token, back_office.token_revocation
+GRANT SELECT ON back_office.run, back_office.run_input, back_office.candidate, back_office.control,
+    back_office.break, back_office.sighting, back_office.break_event, back_office.correction, back_office.token, back_office.token_revocation
     TO clearing_auditor;
 GRANT SELECT ON back_office.all_breaks, back_office.open_breaks, back_office.break_lives, back_office.runs
     TO clearing_back_office, clearing_auditor, clearing_reader;

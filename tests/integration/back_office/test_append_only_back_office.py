@@ -21,7 +21,9 @@ _ROWS = f"""
     INSERT INTO back_office.sighting VALUES (1, NULL, '{KEY}', 'low', 1, 2, '{{}}', '{{}}', 'why');
     {_LIFE} VALUES ('{KEY}', 1, 'found', 'open', 'maria', '', 1);
     {_LIFE} VALUES ('{KEY}', 2, 'proposed', 'correction_waits', 'maria', 'so', NULL);
-    INSERT INTO back_office.correction VALUES (2, '{KEY}', 'fix-1', '[]');
+    INSERT INTO back_office.correction VALUES (2, '{KEY}', 'fix-1', NULL, '[]');
+    INSERT INTO back_office.candidate VALUES (1, 90, 'c', 'bank', '{{}}', '{{}}', '{{}}');
+    INSERT INTO back_office.control VALUES (1, 4, 'zero_sum', true, 'all are zero');
     INSERT INTO back_office.token (name, made_by, scopes, token_hash, expires_at)
     VALUES ('console', 'maria', '{{reporting}}', sha256('secret'), 'infinity');
     INSERT INTO back_office.token_revocation VALUES (1, now(), 'noor', 'lost');

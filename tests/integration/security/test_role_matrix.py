@@ -47,7 +47,8 @@ SHOWN = {f"reporting.{view}" for view in REPORTS}
 KEPT = {
     f"back_office.{table}"
     for table in (
-        *("run", "run_input", "break", "sighting", "break_event", "correction"),
+        *("run", "run_input", "candidate", "control"),
+        *("break", "sighting", "break_event", "correction"),
         *("token", "token_revocation"),
     )
 }
