@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from ledger.errors import ConfigurationError, ImportFailed
+from ledger.recon.formats.camt053 import camt053
 from ledger.recon.formats.csv_rows import csv_rows
 from ledger.recon.formats.holdings import holdings_of
 from ledger.recon.formats.json_rows import json_rows
@@ -63,6 +64,7 @@ FORMATS: Mapping[str, Format] = {
     "holdings-parquet": Format(
         "holdings", partial(holdings_of, parquet_rows), "holdings as Parquet"
     ),
+    "camt053": Format("statements", camt053, "a bank's statement, ISO 20022 camt.053"),
 }
 """By the name that a rules file gives."""
 

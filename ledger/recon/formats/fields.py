@@ -63,10 +63,13 @@ def name(raw: object) -> str:
 
 def translated(table: Mapping[str, str]) -> Convert:
     """A name in the source's words to ours; one that the table does not have stays."""
+    known: dict[str, str] = {}
 
     def translate(raw: object) -> str:
+        if isinstance(raw, str) and (found := known.get(raw)) is not None:
+            return found
         text = name(raw)
-        return table.get(text, text)
+        return known.setdefault(text, table.get(text, text))
 
     return translate
 
@@ -82,10 +85,13 @@ def numbers(mapping: SourceMapping) -> Convert:
     pattern = rf"[-+]?(?:{grouped}[0-9]+)(?:{mark}[0-9]+)?(?:[eE][-+]?[0-9]{{1,2}})?"
     is_number = re.compile(pattern).fullmatch
     is_plain = mapping.decimal_mark == "." and not thousands
+    is_short = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,18})?" if is_plain else r"(?!)").fullmatch
     expected = f"a decimal number such as {_example(mapping)}"
 
     def number(raw: object) -> Decimal:
         if isinstance(raw, str):
+            if is_short(raw):
+                return Decimal(raw)
             text = raw.strip()
             if is_number(text) is None or len(text) > TEXT_MAX:
                 raise Unreadable(raw, expected)

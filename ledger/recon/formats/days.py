@@ -1,0 +1,22 @@
+"""Days of statements: a date is a moment only once a time zone says when it begins and ends."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+SMALLEST = timedelta(microseconds=1)
+"""Between two moments."""
+
+
+def begin_of(day: date, zone: str) -> datetime:
+    """The first moment of a day in this zone."""
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def end_of(day: date, zone: str) -> datetime:
+    """The last microsecond of a day in this zone."""
+    return begin_of(day + timedelta(days=1), zone) - SMALLEST
+
+
+def zoned(at: datetime, zone: str) -> datetime:
+    """A time in UTC; one that says no zone is one of this zone."""
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
