@@ -71,10 +71,14 @@ class _Reading:
         self._objects: list[Parsed] = []
         self._expat = expat.ParserCreate(namespace_separator="}")
         self._expat.buffer_text = True
-        self._expat.StartDoctypeDeclHandler = self._doctype
-        self._expat.StartElementHandler = self._start
-        self._expat.EndElementHandler = self._end
-        self._expat.CharacterDataHandler = self._text.append
+        handlers = {
+            "StartDoctypeDeclHandler": self._doctype,
+            "StartElementHandler": self._start,
+            "EndElementHandler": self._end,
+            "CharacterDataHandler": self._text.append,
+        }
+        for event, handler in handlers.items():
+            setattr(self._expat, event, handler)
 
     def feed(self, chunk: bytes, *, is_last: bool) -> None:
         try:
