@@ -115,12 +115,19 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file that was read: `digest` is its SHA-256 in hex, `lines` what it held."""
+    """A file that was read: `digest` is its SHA-256 in hex, `lines` what it held.
+
+    Attributes:
+        begins, ends: The first and the last moment that it tells of (a statement from its beginning
+            to its end); None: of none. A break outside of them was not looked for.
+    """
 
     source: str
     file: str
     digest: str
     lines: int
+    begins: datetime | None = None
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True)
