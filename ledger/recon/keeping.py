@@ -1,0 +1,214 @@
+"""What a run means for the breaks that are kept: new ones, those seen again, those that are gone.
+
+A run is kept whole or not at all, and nobody adds to a life meanwhile. What the run did not look
+at stays as it was: another source, other days, a control that had nothing to check.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, cast
+
+from ledger.recon.breaks import Break
+from ledger.recon.life import Act, Amounts, Kept, Refusal, Standing, State, after, of_run
+from ledger.recon.result import Control, Input, Result
+from ledger.recon.rules import VERSION, Rules
+from ledger.store import back_office as stored
+from ledger.store import back_office_runs as rows
+
+INTERNAL = "internal"
+"""The source of breaks that controls find."""
+
+
+class Noted(NamedTuple):
+    """What became of a run's breaks.
+
+    Attributes:
+        run: Its number.
+        acts: How many breaks were found, seen again, and so on.
+        states: Of the breaks that this run found, by key.
+        left_open: Breaks of the pool that are not closed now, whichever run found them.
+    """
+
+    run: int
+    acts: Mapping[Act, int]
+    states: Mapping[str, State]
+    left_open: int
+
+
+class _Lives:
+    """Gathers what follows for each break."""
+
+    def __init__(self, made_by: str) -> None:
+        self.events: list[rows.EventRow] = []
+        self.acts: dict[Act, int] = {}
+        self.states: dict[str, State] = {}
+        self._made_by = made_by
+
+    def follow(
+        self, key: str, before: rows.KeptRow | None, steps: Sequence[tuple[Act, str]]
+    ) -> None:
+        standing = None if before is None else Standing(cast("State", before.state))
+        number = 0 if before is None else before.events
+        for act, words in steps:
+            led_to = after(standing, act, self._made_by, words)
+            assert not isinstance(led_to, Refusal), f"break {key}: {act}: {led_to.why}"
+            number += 1
+            standing = Standing(led_to)
+            assignee = None if before is None else before.assignee
+            self.events.append(
+                rows.EventRow(key, number, act, led_to, self._made_by, assignee, words)
+            )
+            self.acts[act] = self.acts.get(act, 0) + 1
+        if standing is not None:
+            self.states[key] = standing.state
+
+
+def agreed(url: str, pool: str) -> list[str]:
+    """Keys of the matches that people agreed to, which a run of this pool has to be told."""
+    with stored.opened(url, "clearing reconcile") as connection:
+        return rows.agreed(connection, pool)
+
+
+def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[str] = ()) -> Noted:
+    """Keep a run, and let the life of each break that it concerns go on.
+
+    Args:
+        url: Of the database.
+        result: What the run found.
+        rules: That it was run by.
+        made_by: Who ran it.
+        told: Keys of agreed matches that the run was told.
+    """
+    with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
+        kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
+        remedies = [row.event_id for row in kept.values() if row.event_id is not None]
+        booked = rows.booked(url, result.pool, remedies, result.sequence) | set(told)
+        found = {one.key: one for one in result.breaks}
+        lives = _Lives(made_by)
+        for key in sorted(kept.keys() | found.keys()):
+            before, seen = kept.get(key), found.get(key)
+            steps = of_run(
+                None if before is None else _known(before),
+                None if seen is None else Amounts(seen.ours, seen.theirs),
+                looked=before is not None and _looked(before, result, rules),
+                booked=before is not None and (before.event_id or before.match_key) in booked,
+            )
+            lives.follow(key, before, steps)
+        run, _ = rows.save(connection, _run(result, made_by), _left(result, kept, found, lives))
+        open_now = sum(state != "closed" for state in lives.states.values())
+    return Noted(run, lives.acts, {key: lives.states[key] for key in found}, open_now)
+
+
+def _known(before: rows.KeptRow) -> Kept:
+    amounts = Amounts(before.ours, before.theirs)
+    return Kept(cast("State", before.state), amounts, before.event_id or before.match_key)
+
+
+def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
+    """Whether a run covers the place where a break was."""
+    if before.source == INTERNAL:
+        return any(_is_about(control, before.subject) for control in result.controls)
+    source = rules.sources.get(before.source)
+    inputs = [each for each in result.inputs if each.source == before.source]
+    if source is None or not inputs:
+        return False
+    if source.kind == "holdings" or source.covers == "all" or before.happened_at is None:
+        return True
+    return any(_covers(each, before.happened_at) for each in inputs)
+
+
+def _is_about(control: Control, subject: str) -> bool:
+    """Whether a control that had something to check is the one that found this."""
+    return control.checked > 0 and subject.partition("/")[0] == control.name
+
+
+def _covers(given: Input, moment: datetime) -> bool:
+    if given.begins is None or given.ends is None:
+        return False
+    return given.begins <= moment <= given.ends
+
+
+def _run(result: Result, made_by: str) -> rows.RunRow:
+    matched = sum(sum(each.matched.values()) for each in result.compared)
+    return rows.RunRow(
+        result.pool,
+        result.sequence,
+        matched,
+        len(result.breaks),
+        str(VERSION),
+        made_by,
+        bytes.fromhex(result.rules),
+        bytes.fromhex(result.result_hash),
+    )
+
+
+def _left(
+    result: Result,
+    kept: Mapping[str, rows.KeptRow],
+    found: Mapping[str, Break],
+    lives: _Lives,
+) -> rows.Found:
+    sightings = {key: _sighting(seen) for key, seen in found.items()}
+    return rows.Found(
+        inputs=[
+            rows.InputRow(
+                each.source,
+                each.file,
+                each.lines,
+                each.begins,
+                each.ends,
+                bytes.fromhex(each.digest),
+            )
+            for each in result.inputs
+        ],
+        controls=[rows.ControlRow(c.name, c.holds, c.checked, c.says) for c in result.controls],
+        candidates=_candidates(result),
+        breaks=[
+            rows.NewBreakRow(
+                key, seen.type, seen.source, seen.pool, seen.subject, seen.account, seen.commodity
+            )
+            for key, seen in found.items()
+            if key not in kept
+        ],
+        sightings=[
+            row for key, row in sightings.items() if key not in kept or _has_changed(kept[key], row)
+        ],
+        events=lives.events,
+    )
+
+
+def _sighting(seen: Break) -> rows.SightingRow:
+    return rows.SightingRow(
+        seen.key,
+        seen.at,
+        seen.severity,
+        seen.ours,
+        seen.theirs,
+        seen.our_references,
+        seen.their_references,
+        seen.says,
+    )
+
+
+def _has_changed(before: rows.KeptRow, row: rows.SightingRow) -> bool:
+    old = (before.happened_at, before.severity, before.ours, before.theirs, before.says)
+    if old != (row.happened_at, row.severity, row.ours, row.theirs, row.says):
+        return True
+    references = (tuple(before.our_references), tuple(before.their_references))
+    return references != (tuple(row.our_references), tuple(row.their_references))
+
+
+def _candidates(result: Result) -> list[rows.CandidateRow]:
+    written = cast("list[object]", result.as_json()["proposals"]) if result.proposals else []
+    return [
+        rows.CandidateRow(
+            each.key,
+            each.score,
+            each.source,
+            tuple(side.reference for side in each.ours),
+            tuple(side.reference for side in each.theirs),
+            json.dumps(content),
+        )
+        for each, content in zip(result.proposals, written, strict=True)
+    ]

@@ -1,0 +1,233 @@
+"""What a reconciliation leaves in the back office, and what it needs to know of the ones before.
+
+A run is one transaction: its inputs, controls and candidates, the breaks that it found first, what
+it found changed, and what that means for the life of each. Rows go by COPY, so a run with a
+hundred thousand breaks is a matter of seconds.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+
+from ledger.store.connecting import connected
+from ledger.store.faults import translated
+
+_KEPT = """
+    SELECT b.break_key, b.source, b.type, b.subject, b.state, b.events, b.assignee, b.happened_at,
+           b.severity, b.ours, b.theirs, b.our_references, b.their_references, b.says,
+           c.event_id, c.match_key
+      FROM back_office.all_breaks b
+      LEFT JOIN LATERAL (SELECT c.event_id, c.match_key FROM back_office.correction c
+                          WHERE c.break_key = b.break_key ORDER BY c.number DESC LIMIT 1) c
+        ON b.state = 'approved'
+     WHERE b.pool = %s"""
+_AGREED = """
+    SELECT DISTINCT c.match_key
+      FROM back_office.all_breaks b
+     CROSS JOIN LATERAL (SELECT c.number, c.match_key FROM back_office.correction c
+                          WHERE c.break_key = b.break_key ORDER BY c.number DESC LIMIT 1) c
+     WHERE b.pool = %s AND c.match_key IS NOT NULL
+       AND b.state IN ('approved', 'corrected', 'closed')
+       AND NOT EXISTS (SELECT FROM back_office.break_event e
+                        WHERE e.break_key = b.break_key AND e.number > c.number
+                          AND e.kind IN ('refused', 'reopened'))
+     ORDER BY 1"""
+_BOOKED = """
+    SELECT i.event_id FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
+     WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
+_RUN = """
+    INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
+                                 rules_hash, result_hash)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING run, made_at"""
+_INPUTS = """
+    COPY back_office.run_input (run, source, name, lines, covers_from, covers_until, content_hash)
+    FROM STDIN"""
+_CONTROLS = "COPY back_office.control (run, name, holds, checked, says) FROM STDIN"
+_CANDIDATES = """
+    COPY back_office.candidate (run, match_key, score, source, our_references, their_references,
+                                content) FROM STDIN"""
+_BREAKS = """
+    COPY back_office.break (run, break_key, type, source, pool, subject, account, commodity)
+    FROM STDIN"""
+_SIGHTINGS = """
+    COPY back_office.sighting (run, break_key, happened_at, severity, ours, theirs, our_references,
+                               their_references, says) FROM STDIN"""
+_EVENTS = """
+    COPY back_office.break_event (run, break_key, number, kind, state, made_by, assignee, words)
+    FROM STDIN"""
+
+
+class KeptRow(NamedTuple):
+    """A break before a run; `event_id` or `match_key` of a correction that is approved."""
+
+    break_key: str
+    source: str
+    type: str
+    subject: str
+    state: str
+    events: int
+    assignee: str | None
+    happened_at: datetime | None
+    severity: str
+    ours: Decimal | None
+    theirs: Decimal | None
+    our_references: Sequence[str]
+    their_references: Sequence[str]
+    says: str
+    event_id: str | None
+    match_key: str | None
+
+
+class RunRow(NamedTuple):
+    """A run; hashes are SHA-256."""
+
+    pool: str
+    sequence: int
+    matched: int
+    breaks: int
+    rules_version: str
+    made_by: str
+    rules_hash: bytes
+    result_hash: bytes
+
+
+class InputRow(NamedTuple):
+    """What a run was given of a source; it tells of the time between both moments."""
+
+    source: str
+    name: str
+    lines: int
+    covers_from: datetime | None
+    covers_until: datetime | None
+    content_hash: bytes
+
+
+class ControlRow(NamedTuple):
+    """An internal control."""
+
+    name: str
+    holds: bool
+    checked: int
+    says: str
+
+
+class CandidateRow(NamedTuple):
+    """A match that is proposed; `content` is JSON."""
+
+    match_key: str
+    score: int
+    source: str
+    our_references: Sequence[str]
+    their_references: Sequence[str]
+    content: str
+
+
+class NewBreakRow(NamedTuple):
+    """What a break is about."""
+
+    break_key: str
+    type: str
+    source: str
+    pool: str
+    subject: str
+    account: str
+    commodity: str
+
+
+class SightingRow(NamedTuple):
+    """What a run found of a break."""
+
+    break_key: str
+    happened_at: datetime | None
+    severity: str
+    ours: Decimal | None
+    theirs: Decimal | None
+    our_references: Sequence[str]
+    their_references: Sequence[str]
+    says: str
+
+
+class EventRow(NamedTuple):
+    """An event of a break's life that a run brought about."""
+
+    break_key: str
+    number: int
+    kind: str
+    state: str
+    made_by: str
+    assignee: str | None
+    words: str
+
+
+class Found(NamedTuple):
+    """All that a run leaves but the run itself."""
+
+    inputs: Sequence[InputRow]
+    controls: Sequence[ControlRow]
+    candidates: Sequence[CandidateRow]
+    breaks: Sequence[NewBreakRow]
+    sightings: Sequence[SightingRow]
+    events: Sequence[EventRow]
+
+
+def kept(connection: psycopg.Connection, pool: str) -> list[KeptRow]:
+    """Every break of a pool, closed ones too."""
+    with connection.cursor(row_factory=class_row(KeptRow)) as cursor:
+        return cursor.execute(_KEPT, [pool]).fetchall()
+
+
+def agreed(connection: psycopg.Connection, pool: str) -> list[str]:
+    """Keys of the matches of a pool that people agreed to, and that are in force."""
+    return [key for (key,) in connection.execute(_AGREED, [pool])]
+
+
+def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> set[str]:
+    """Which of these events the books have accepted, up to a sequence; read as the auditor."""
+    if not event_ids:
+        return set()
+    connection = connected(url, "clearing reconcile", "SET ROLE clearing_auditor")
+    try:
+        with translated():
+            rows: Iterable[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence))
+            return {event_id for (event_id,) in rows}
+    finally:
+        connection.close()
+
+
+def save(connection: psycopg.Connection, run: RunRow, found: Found) -> tuple[int, datetime]:
+    """Keep a run, in the transaction that read what was kept before; its number and its time."""
+    row = connection.execute(_RUN, run).fetchone()
+    assert row is not None, "RETURNING gave no row"
+    number, made_at = row
+    for statement, rows in (
+        (_INPUTS, found.inputs),
+        (_CONTROLS, found.controls),
+        (_CANDIDATES, found.candidates),
+        (_BREAKS, found.breaks),
+        (_SIGHTINGS, found.sightings),
+        (_EVENTS, found.events),
+    ):
+        _copied(connection, statement, number, rows)
+    return int(number), made_at
+
+
+def _copied(
+    connection: psycopg.Connection,
+    statement: str,
+    run: int,
+    rows: Sequence[tuple[object, ...]],
+) -> None:
+    if not rows:
+        return
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for row in rows:
+            copy.write_row((run, *(_array(value) for value in row)))
+
+
+def _array(value: object) -> object:
+    """A tuple of texts as what the driver takes for an array."""
+    return list(value) if isinstance(value, tuple) else value
