@@ -87,12 +87,14 @@ class Compared:
 
     Attributes:
         ours, theirs: How many trades, movements or holdings.
+        left_out: Of theirs besides, in commodities that are not ours by the rules.
         matched: Pairs or groups by the rule that matched them.
     """
 
     source: str
     ours: int
     theirs: int
+    left_out: int
     matched: Mapping[MatchRule, int]
 
 
@@ -186,10 +188,7 @@ class Result:
             "sequence": self.sequence,
             "rules": self.rules,
             "result_hash": self.result_hash,
-            "inputs": [
-                {"source": i.source, "file": i.file, "sha256": i.digest, "lines": i.lines}
-                for i in self.inputs
-            ],
+            "inputs": [_input(each) for each in self.inputs],
             "compared": [_compared(each) for each in self.compared],
             "breaks": [_break(each, hashed=False) for each in self.breaks],
             "proposals": [_proposal(each) for each in self.proposals],
@@ -210,9 +209,21 @@ def order_of(found: Break) -> tuple[str, ...]:
     )
 
 
+def _input(each: Input) -> dict[str, object]:
+    return {
+        "source": each.source,
+        "file": each.file,
+        "sha256": each.digest,
+        "lines": each.lines,
+        "begins": _moment(each.begins),
+        "ends": _moment(each.ends),
+    }
+
+
 def _compared(each: Compared) -> dict[str, object]:
     matched = {rule: each.matched[rule] for rule in sorted(each.matched) if each.matched[rule]}
-    return {"source": each.source, "ours": each.ours, "theirs": each.theirs, "matched": matched}
+    counts = {"ours": each.ours, "theirs": each.theirs, "left_out": each.left_out}
+    return {"source": each.source, **counts, "matched": matched}
 
 
 def _break(found: Break, *, hashed: bool) -> dict[str, object]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -112,8 +113,11 @@ class SourceRules:
         covers: `span`: our trades or movements are expected there only from the first to the last
             time in its files (statements: from beginning to end of each); `all`: every one.
         left_out: Beginnings of event ids of ours that are not expected at the source.
+        not_ours: Patterns (`*` for anything) of their commodities that our books never hold; what
+            is in one of them is counted, and left out.
         every_purpose: Statements hold all that moves an account's cash (trades, fees, funding),
             not transfers, openings and adjustments alone.
+        paired: Statements are a double entry: the lines of a reference sum to zero.
     """
 
     name: str
@@ -132,7 +136,13 @@ class SourceRules:
     sides: Sides = "both"
     covers: Covers = "span"
     left_out: Sequence[str] = ()
+    not_ours: Sequence[str] = ()
     every_purpose: bool = False
+    paired: bool = False
+
+    def is_ours(self, commodity: str) -> bool:
+        """Whether our books may hold this commodity of theirs."""
+        return not any(fnmatchcase(commodity, pattern) for pattern in self.not_ours)
 
     def tolerated(self, commodity: str) -> Decimal:
         """The largest difference in this commodity that is none."""
@@ -245,7 +255,9 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         sides=cast("Sides", table.choice("sides", get_args(Sides), "both")),
         covers=cast("Covers", table.choice("covers", get_args(Covers), "span")),
         left_out=table.texts("left_out"),
+        not_ours=table.texts("not_ours"),
         every_purpose=table.flag("every_purpose"),
+        paired=table.flag("paired"),
     )
     table.finish()
     return source

@@ -1,0 +1,133 @@
+"""Balances and positions of an outside source against ours, as of the moment that it names.
+
+Several of their accounts may be one of ours: what they have is added up. The same account and
+commodity twice at one moment is a duplicate. Average entry prices are not compared: they round, and
+each venue in its own way.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from ledger.recon.lines import Holding
+from ledger.recon.matching import About, Comparison
+from ledger.recon.rules import SourceRules
+from ledger.store.recon_books import OurBooks
+
+Read = Iterable[tuple[str, Holding]]
+"""Lines of files, each with what says where it stands."""
+
+Owned = tuple[str, str]
+"""Our account and commodity."""
+
+
+class _Told(NamedTuple):
+    """What a source says of one of our accounts in one commodity."""
+
+    amount: Decimal
+    places: tuple[str, ...]
+
+
+def compare_holdings(
+    books: OurBooks,
+    source: SourceRules,
+    lines: Read,
+    tell: Callable[[str, int], None] = lambda _what, _count: None,
+) -> Comparison:
+    """Hold the balances and positions of a source against those of our books."""
+    found = Comparison(source, books.settlement_asset())
+    moments: dict[datetime | None, dict[tuple[str, str], list[tuple[str, Holding]]]] = {}
+    for place, holding in lines:
+        if not source.is_ours(holding.commodity):
+            found.left_out += 1
+            continue
+        of_moment = moments.setdefault(holding.at, {})
+        of_moment.setdefault((holding.account, holding.commodity), []).append((place, holding))
+        found.theirs += 1
+    tell(f"{source.name}: holdings read", found.theirs)
+    for moment in sorted(moments, key=str):
+        sequence = books.sequence if moment is None else books.sequence_at(moment)
+        told = _told(found, moments[moment], moment)
+        _compare(found, books.balances(sequence), told, moment)
+    return found
+
+
+def _told(
+    found: Comparison,
+    holdings: dict[tuple[str, str], list[tuple[str, Holding]]],
+    moment: datetime | None,
+) -> dict[Owned, _Told]:
+    """Their holdings by our names, duplicates taken out."""
+    source = found.source
+    told: dict[Owned, _Told] = {}
+    for (account, commodity), lines in sorted(holdings.items()):
+        first, *others = sorted(lines, key=lambda line: (line[1].amount, line[0]))
+        owned = (source.accounts(account), source.commodities(commodity))
+        had = told.get(owned, _Told(Decimal(0), ()))
+        told[owned] = _Told(had.amount + first[1].amount, (*had.places, first[0]))
+        if others:
+            about = About(
+                f"{owned[0]}/{owned[1]}",
+                *owned,
+                theirs=sum((line.amount for _, line in others), Decimal(0)),
+                their_references=tuple(place for place, _ in others),
+                at=moment,
+            )
+            words = f"{account} has {commodity} {len(lines)} times at {source.name}"
+            found.found("duplicate", about, words)
+    return told
+
+
+def _compare(
+    found: Comparison,
+    ours: dict[Owned, Decimal],
+    theirs: dict[Owned, _Told],
+    moment: datetime | None,
+) -> None:
+    expected = _expected(found.source, ours, theirs)
+    found.ours += len(expected)
+    for owned in sorted(expected | theirs.keys()):
+        account, commodity = owned
+        mine = ours.get(owned, Decimal(0))
+        told = theirs.get(owned, _Told(Decimal(0), ()))
+        apart = abs(mine - told.amount)
+        if not apart:
+            found.matched["exact_reference"] += owned in theirs
+            continue
+        if apart <= found.source.tolerated(commodity):
+            found.matched["tolerance"] += 1
+            continue
+        about = About(
+            f"{account}/{commodity}",
+            account,
+            commodity,
+            mine or None,
+            told.amount if owned in theirs else None,
+            their_references=told.places,
+            at=moment,
+        )
+        name = found.source.name
+        if owned not in theirs:
+            words = f"{account} has {mine} {commodity} here, {name} does not name it"
+            found.found("missing_there", about, words)
+        elif not mine:
+            words = f"{account} has {told.amount} {commodity} at {name}, and nothing here"
+            found.found("missing_here", about, words)
+        else:
+            words = f"{account} has {mine} {commodity} here and {told.amount} at {name}"
+            found.found("amount", about, words)
+
+
+def _expected(
+    source: SourceRules, ours: dict[Owned, Decimal], theirs: dict[Owned, _Told]
+) -> set[Owned]:
+    """What of ours must be named there: of the accounts that it names, or of every participant."""
+    accounts = {account for account, _ in theirs}
+    commodities = {commodity for _, commodity in theirs}
+    return {
+        (account, commodity)
+        for account, commodity in ours
+        if commodity in commodities
+        and (account in accounts or (source.covers == "all" and not account.startswith("@")))
+    }

@@ -1,0 +1,124 @@
+"""What all matching shares: exact figures as text, unique pairs in a window, breaks by key.
+
+Figures are compared as text where they are many: two decimals are the same if they are written the
+same without trailing zeros. What differs is worked out in `Decimal`, never rounded.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Context, Decimal
+from typing import NamedTuple
+
+from ledger.recon.breaks import Break, BreakType
+from ledger.recon.result import Compared, MatchRule, Proposal, order_of
+from ledger.recon.rules import SourceRules
+
+EXACT = Context(prec=200)
+"""Wide enough that no sum of amounts of the books is ever rounded."""
+
+
+class About(NamedTuple):
+    """What a break is about; the fields are those of `Break`."""
+
+    subject: str
+    account: str = ""
+    commodity: str = ""
+    ours: Decimal | None = None
+    theirs: Decimal | None = None
+    our_references: tuple[str, ...] = ()
+    their_references: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of one source so far.
+
+    Attributes:
+        settlement_asset: Of the pool; fees of trades are in it.
+        ours, theirs: How many things were held against each other.
+        left_out: Of theirs besides, in commodities that are not ours.
+        matched: By rule.
+    """
+
+    source: SourceRules
+    settlement_asset: str
+    ours: int = 0
+    theirs: int = 0
+    left_out: int = 0
+    matched: Counter[MatchRule] = field(default_factory=Counter)
+    breaks: list[Break] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+
+    def found(self, kind: BreakType, about: About, says: str) -> None:
+        """Keep a break of this source; its severity follows from the rules."""
+        difference = (about.ours or Decimal(0)) - (about.theirs or Decimal(0))
+        severity = self.source.severity(kind, about.commodity, difference)
+        self.breaks.append(Break(kind, severity, self.source.name, self.source.pool, *about, says))
+
+    def compared(self) -> Compared:
+        return Compared(self.source.name, self.ours, self.theirs, self.left_out, dict(self.matched))
+
+
+def canonical(number: str | Decimal) -> str:
+    """An exact decimal as text: no exponent, no zeros that mean nothing, no sign of zero."""
+    text = number if isinstance(number, str) else f"{number:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if text[0] in "0-+." and text != "0":
+        return _rewritten(text)
+    return text
+
+
+def _rewritten(text: str) -> str:
+    sign, digits = ("-", text[1:]) if text[0] == "-" else ("", text.removeprefix("+"))
+    whole, _, fraction = digits.partition(".")
+    whole = whole.lstrip("0") or "0"
+    fraction = fraction.rstrip("0")
+    if whole == "0" and not fraction:
+        return "0"
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def unique_pairs(
+    ours: Sequence[tuple[int, int]], theirs: Sequence[tuple[int | None, int]], window: int
+) -> list[tuple[int, int]]:
+    """Pairs that have no other within the window, neither seen from here nor from there.
+
+    Args:
+        ours, theirs: A time in microseconds and an index each; a time that is not told is near
+            to every other.
+        window: Microseconds; equality is within.
+
+    Returns:
+        Indices of ours and of theirs.
+    """
+    times = sorted(ours)
+    keys = [at for at, _ in times]
+    told = sorted(at for at, _ in theirs if at is not None)
+    untold = len(theirs) - len(told)
+    pairs = []
+    for at, theirs_index in theirs:
+        low = 0 if at is None else bisect_left(keys, at - window)
+        high = len(keys) if at is None else bisect_right(keys, at + window)
+        if high - low != 1:
+            continue
+        ours_at, ours_index = times[low]
+        near = bisect_right(told, ours_at + window) - bisect_left(told, ours_at - window)
+        if near + untold == 1:
+            pairs.append((ours_index, theirs_index))
+    return pairs
+
+
+def distinct(found: Iterable[Break]) -> tuple[Break, ...]:
+    """Breaks in their order; one that has the key of another before it is told apart by a count."""
+    seen: Counter[str] = Counter()
+    told = []
+    for each in sorted(found, key=order_of):
+        seen[each.key] += 1
+        count = seen[each.key]
+        told.append(each if count == 1 else replace(each, subject=f"{each.subject} #{count}"))
+    return tuple(told)

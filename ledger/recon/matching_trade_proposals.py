@@ -1,0 +1,83 @@
+"""Trades without a partner that are alike: the points of each figure that they share."""
+
+from collections.abc import Callable, Collection, Hashable
+from datetime import timedelta
+from decimal import Decimal
+
+from ledger.recon.matching import Comparison
+from ledger.recon.matching_proposals import (
+    ASKED_MAX,
+    Candidates,
+    Pair,
+    Why,
+    best,
+    keep,
+    near_in_time,
+    ordered,
+    proposal,
+)
+from ledger.recon.matching_trades import (
+    AT,
+    BUYER,
+    INSTRUMENT,
+    KEY,
+    PLACE,
+    PRICE,
+    QUANTITY,
+    SELLER,
+    TradeRow,
+    moment,
+    says,
+    subject_of,
+)
+from ledger.recon.result import LINE, Proposal, Side
+
+_FIGURES: tuple[Callable[[TradeRow], Hashable], ...] = (
+    lambda row: row[INSTRUMENT:BUYER],
+    lambda row: (row[INSTRUMENT], row[QUANTITY]),
+    lambda row: (row[INSTRUMENT], row[PRICE]),
+    lambda row: (row[INSTRUMENT], row[BUYER], row[SELLER]),
+)
+
+
+def propose_trades(
+    found: Comparison, ours: list[TradeRow], theirs: list[TradeRow], approved: Collection[str]
+) -> None:
+    """Propose pairs of trades; those that were approved leave both lists."""
+    candidates = Candidates(ours, _FIGURES, lambda row: (row[AT], row[PLACE]))
+    pairs: list[Pair] = []
+    for row in sorted(theirs, key=subject_of)[:ASKED_MAX]:
+        pairs += best(
+            Pair(_proposal(found, mine, row), [mine], [row]) for mine in candidates.of(row, row[AT])
+        )
+    keep(found, pairs, ours, theirs, approved)
+
+
+def why(mine: TradeRow, other: TradeRow, window: timedelta) -> Why:
+    """What speaks for two trades of an instrument being one; 100 for all of it."""
+    return ordered(
+        ("same quantity", 30 if mine[QUANTITY] == other[QUANTITY] else 0),
+        ("same price", 20 if mine[PRICE] == other[PRICE] else 0),
+        ("same buyer", 15 if mine[BUYER] == other[BUYER] else 0),
+        ("same seller", 15 if mine[SELLER] == other[SELLER] else 0),
+        *near_in_time(moment(mine), moment(other), window),
+    )
+
+
+def _proposal(found: Comparison, mine: TradeRow, other: TradeRow) -> Proposal:
+    reasons = why(mine, other, found.source.window)
+    return proposal(found, [_side(mine)], [_side(other)], reasons)
+
+
+def _side(row: TradeRow) -> Side:
+    place = str(row[PLACE])
+    is_theirs = place.startswith(LINE)
+    return Side(
+        subject_of(row) if is_theirs else place,
+        int(place.split()[1]) if is_theirs else 0,
+        moment(row),
+        "",
+        row[INSTRUMENT],
+        Decimal(row[QUANTITY]),
+        f"{says(row)} id {row[KEY] or 'none'}",
+    )

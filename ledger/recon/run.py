@@ -1,0 +1,208 @@
+"""A reconciliation from end to end: files and books in, matches, breaks, proposals, controls out.
+
+Deterministic: the same lines at the same sequence by the same rules give the same `result_hash`,
+whatever the order of lines and files. What topics end at is an input like the files, and changes.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import localcontext
+from pathlib import Path
+from typing import cast
+
+from ledger.errors import ConfigurationError
+from ledger.recon.controls import EndOffsets, controls_of
+from ledger.recon.formats import FORMATS, read
+from ledger.recon.holdings import compare_holdings
+from ledger.recon.lines import Holding, Statement, Trade
+from ledger.recon.matching import EXACT, Comparison, distinct
+from ledger.recon.movements import compare_statements
+from ledger.recon.result import Input, Proposal, Result
+from ledger.recon.rules import Rules, SourceRules
+from ledger.recon.trades import compare_trades
+from ledger.store.recon_books import OurBooks, our_books
+
+Line = Trade | Holding | Statement
+Tell = Callable[[str, int], None]
+"""Is told what is counted, and how many so far."""
+
+READ_BYTES = 1 << 20
+
+
+def reconcile(
+    url: str,
+    rules: Rules,
+    files: Mapping[str, Sequence[Path]],
+    pool: str,
+    at_sequence: int | None = None,
+    *,
+    approved: Collection[str] = (),
+    end_offsets: EndOffsets | None = None,
+    tell: Tell = lambda _what, _count: None,
+) -> Result:
+    """Hold files of outside sources against the books of a pool.
+
+    Args:
+        url: Of the database; it is only read.
+        rules: Of the sources.
+        files: By the name of the source. Without any, only the controls run.
+        pool: Whose books.
+        at_sequence: After which event; None: after the last there is.
+        approved: Keys of proposals that people agreed to.
+        end_offsets: Where topics end, for the control `kafka`; None leaves it out.
+        tell: For progress.
+
+    Raises:
+        ConfigurationError: A source that the rules do not have, or that is another pool's; a format
+            that does not fit; no such pool or event.
+        ImportFailed: A file does not read as its format says.
+        StoreUnavailable: The database cannot be reached.
+    """
+    lines: dict[str, Iterable[tuple[str, Line]]] = {}
+    inputs: list[_File] = []
+    for name in sorted(files):
+        source = _source(rules, name, pool)
+        of_source = [_File(source, path, several=len(files[name]) > 1) for path in files[name]]
+        inputs += of_source
+        lines[name] = _chained(of_source)
+    found = reconcile_lines(
+        url,
+        rules,
+        lines,
+        pool,
+        at_sequence,
+        approved=approved,
+        end_offsets=end_offsets,
+        tell=tell,
+    )
+    return replace(found, inputs=tuple(file.as_input() for file in inputs))
+
+
+def reconcile_lines(
+    url: str,
+    rules: Rules,
+    lines: Mapping[str, Iterable[tuple[str, Line]]],
+    pool: str,
+    at_sequence: int | None = None,
+    *,
+    approved: Collection[str] = (),
+    end_offsets: EndOffsets | None = None,
+    tell: Tell = lambda _what, _count: None,
+) -> Result:
+    """As `reconcile`, of lines that were read already, of a topic for one.
+
+    Args:
+        lines: By source, what `ledger.recon.lines` has for its kind, each with where it stands: for
+            trades and holdings `line 7`; for statements what follows the number of each line.
+    """
+    with localcontext(EXACT), our_books(url, pool, at_sequence) as books:
+        compared = [
+            _compare(books, _source(rules, name, pool), lines[name], approved, tell)
+            for name in sorted(lines)
+        ]
+        tell("controls", 0)
+        controls, broken = controls_of(books, rules.controls, rules.severity, end_offsets)
+        breaks = [each for found in compared for each in found.breaks]
+        proposals = [each for found in compared for each in found.proposals]
+        return Result(
+            pool=pool,
+            sequence=books.sequence,
+            rules=rules.digest,
+            inputs=(),
+            compared=tuple(found.compared() for found in compared),
+            breaks=distinct([*breaks, *broken]),
+            proposals=tuple(sorted(proposals, key=_rank)),
+            controls=controls,
+        )
+
+
+def _compare(
+    books: OurBooks,
+    source: SourceRules,
+    lines: Iterable[tuple[str, Line]],
+    approved: Collection[str],
+    tell: Tell,
+) -> Comparison:
+    match source.kind:
+        case "trades":
+            trades = cast("Iterable[tuple[str, Trade]]", lines)
+            return compare_trades(books, source, trades, approved, tell)
+        case "holdings":
+            holdings = cast("Iterable[tuple[str, Holding]]", lines)
+            return compare_holdings(books, source, holdings, tell)
+        case "statements":
+            statements = cast("Iterable[tuple[str, Statement]]", lines)
+            return compare_statements(books, source, statements, approved, tell)
+
+
+def _source(rules: Rules, name: str, pool: str) -> SourceRules:
+    source = rules.sources.get(name)
+    if source is None:
+        raise ConfigurationError(
+            f"the rules have no source {name}; they have {', '.join(sorted(rules.sources))}"
+        )
+    if source.pool != pool:
+        raise ConfigurationError(f"the source {name} is of the pool {source.pool}, not {pool}")
+    return source
+
+
+@dataclass
+class _File:
+    """A file of a source, while it is read."""
+
+    source: SourceRules
+    path: Path
+    several: bool
+    lines: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def __post_init__(self) -> None:
+        chosen = FORMATS.get(self.source.format)
+        if chosen is not None and chosen.kind != self.source.kind:
+            raise ConfigurationError(
+                f"the source {self.source.name} has {self.source.kind}, and the format"
+                f" {self.source.format} has {chosen.kind}"
+            )
+
+    def marked(self) -> Iterator[tuple[str, Line]]:
+        """Its lines, each with where it stands."""
+        mark = f" of {self.path.name}" if self.several else ""
+        for line in read(self.source.format, self.path, self.source.mapping):
+            if isinstance(line, Statement):
+                self.lines += len(line.movements)
+                self._see(line.begins)
+                self._see(line.ends)
+                for movement in line.movements:
+                    self._see(movement.at)
+                yield mark, line
+            else:
+                self.lines += 1
+                self._see(line.at)
+                yield f"line {line.line}{mark}", line
+
+    def as_input(self) -> Input:
+        """What it was, once all its lines were taken."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while part := file.read(READ_BYTES):
+                digest.update(part)
+        name = str(self.path)
+        hexadecimal = digest.hexdigest()
+        return Input(self.source.name, name, hexadecimal, self.lines, self.first, self.last)
+
+    def _see(self, at: datetime | None) -> None:
+        if at is not None:
+            self.first = at if self.first is None or at < self.first else self.first
+            self.last = at if self.last is None or at > self.last else self.last
+
+
+def _chained(files: Iterable[_File]) -> Iterator[tuple[str, Line]]:
+    for file in files:
+        yield from file.marked()
+
+
+def _rank(proposal: Proposal) -> tuple[str, int, str]:
+    return proposal.source, -proposal.score, proposal.key
