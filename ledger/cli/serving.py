@@ -1,13 +1,44 @@
-"""The command `serve`: the API and the console over HTTP."""
+"""The commands `serve` and `token`: the API and the console over HTTP, and who may use them."""
 
+import getpass
 import ipaddress
+import logging
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ledger.assembly import database
-from ledger.cli.options import DatabaseUrl, notes
+from ledger.cli.options import AsJson, DatabaseUrl, Quiet, columns, notes, say, say_json
 from ledger.errors import ConfigurationError
+from ledger.settings import masked
+from ledger.store import web_tokens
+from ledger.store.web_tokens import Scope
+from ledger.web.tokens import new_token, token_hash
+
+DAYS_MAX = 366
+_MISSING = "the server needs {}, which is not installed: `pip install clearing-ledger[web]`"
+
+tokens = typer.Typer(
+    help="Make, list and take back tokens of the HTTP API and the console.\n\n"
+    "Example: clearing token create grafana --scope reporting --days 90",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+class AskedScope(StrEnum):
+    """What a token may open."""
+
+    reporting = "reporting"
+    back_office = "back_office"
+    auditor = "auditor"
+
+
+MadeBy = Annotated[
+    str | None, typer.Option("--made-by", metavar="NAME", help="Who does it. Default: the login.")
+]
 
 
 def serve(
@@ -17,11 +48,20 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65_535, help="0: any free port, which is told.")
     ] = 8080,
+    requests_per_minute: Annotated[
+        int, typer.Option("--requests-per-minute", min=1, metavar="N", help="Of one token.")
+    ] = 1_200,
+    api_only: Annotated[
+        bool, typer.Option("--api-only", help="Serve no console beside the API.")
+    ] = False,
     database_url: DatabaseUrl = None,
+    quiet: Quiet = False,
 ) -> None:
     """Serve the HTTP API and the console, until interrupted.
 
-    It only reads, in roles that may do nothing else.
+    The API reads only, in roles that may do nothing else. Without a live token in the books
+    (`clearing token create`) it answers everybody at this machine, and listens to no other.
+    Each request is logged to standard error, unless --quiet.
 
     Example: clearing serve --port 8080
     """
@@ -30,18 +70,30 @@ def serve(
         from ledger.web.server import listening, run  # noqa: PLC0415 - as above
         from ledger.web.settings import WebSettings  # noqa: PLC0415 - as above
     except ModuleNotFoundError as missing:
-        raise ConfigurationError(
-            f"the server needs {missing.name}: `pip install clearing-ledger[web]`"
-        ) from missing
-    if not _is_loopback(host):
-        raise ConfigurationError(
-            f"--host {host} can be reached from other machines, and nothing asks who comes:"
-            " listen on 127.0.0.1"
-        )
+        raise ConfigurationError(_MISSING.format(missing.name)) from missing
+    logging.getLogger("ledger.web").setLevel(logging.WARNING if quiet else logging.INFO)
     with database(database_url) as url:
-        app = create_app(WebSettings(url, is_open=True))
+        is_open = not web_tokens.are_there(url)
+        if is_open and not _is_loopback(host):
+            raise ConfigurationError(
+                f"--host {host} can be reached from other machines, and these books have no live"
+                " token: make one with `clearing token create`, or listen on 127.0.0.1"
+            )
+        settings = WebSettings(
+            url,
+            is_open=is_open,
+            with_console=not api_only,
+            requests_per_minute=requests_per_minute,
+        )
+        app = create_app(settings)
         with listening(host, port) as sock:
             shown = f"[{host}]" if ":" in host else host
+            if is_open:
+                notes.print(
+                    "open: there is no live token, so everybody at this machine may read all;"
+                    " `clearing token create` and a new start end that"
+                )
+            notes.print(f"books: {masked(url)}")
             notes.print(f"serving on http://{shown}:{sock.getsockname()[1]}/ (Ctrl-C stops it)")
             run(app, sock)
 
@@ -55,6 +107,79 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+@tokens.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for; no other live one has it.")],
+    scope: Annotated[
+        list[AskedScope],
+        typer.Option("--scope", help="What it opens; may be given several times."),
+    ],
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=DAYS_MAX, help="It expires after so many.")
+    ] = 90,
+    made_by: MadeBy = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token, and print it: once, for the books keep its hash alone.
+
+    reporting opens the listings and the stream of records; back_office breaks as well; auditor all
+    of it with explanations and proofs.
+
+    Example: clearing token create grafana --scope reporting --days 90
+    """
+    if not name.strip() or len(name) > 64 or not name.isprintable():  # noqa: PLR2004 - as ids
+        raise ConfigurationError("a token's name has 1 to 64 characters, all of them printable")
+    scopes: list[Scope] = sorted({each.value for each in scope})
+    expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    token = new_token()
+    with database(database_url) as url:
+        number = web_tokens.create(
+            url, name, scopes, token_hash(token), made_by or getpass.getuser(), expires_at
+        )
+    if as_json:
+        told = {"number": number, "name": name, "scopes": scopes, "expires_at": expires_at}
+        say_json({**told, "token": token})
+        return
+    notes.print(
+        f"token {number}, {name}: opens {', '.join(scopes)} until {expires_at:%Y-%m-%d}; it is"
+        " shown this once:"
+    )
+    say(token)
+
+
+@tokens.command("list")
+def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """List all tokens there ever were: live, expired, revoked. None of them is shown itself.
+
+    Example: clearing token list
+    """
+    with database(database_url) as url:
+        found = [each._asdict() for each in web_tokens.listed(url)]
+    if as_json:
+        say_json(found)
+        return
+    for line in columns([{**each, "scopes": ", ".join(each["scopes"])} for each in found]):
+        say(line)
+
+
+@tokens.command()
+def revoke(
+    name: Annotated[str, typer.Argument(help="Of a live token.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="WORDS", help="Why.")],
+    made_by: MadeBy = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Take a token back: within seconds it opens nothing any more.
+
+    Example: clearing token revoke grafana --reason "its machine was sold"
+    """
+    with database(database_url) as url:
+        number = web_tokens.revoke(url, name, made_by or getpass.getuser(), reason)
+    say(f"token {number}, {name}, opens nothing any more")
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(serve)
+    app.add_typer(tokens, name="token")

@@ -53,7 +53,7 @@ class Readers:
         self._wait_s = wait_s
         self._statement_s = statement_s
         self._session = f"""
-            SET ROLE {role};
+            SET ROLE clearing_auditor;
             SET search_path = pg_catalog;
             SET timezone = 'UTC';
             SET jit = off;
@@ -103,7 +103,8 @@ class Readers:
         made = connected(
             self._url, "clearing serve", self._session, answer_s=self._statement_s + 10
         )
-        with translated():
+        with translated():  # a reader may not even look at which revision it is
+            made.execute(f"SET ROLE {self._role}".encode())
             made.execute(_BEGIN)
         return made
 

@@ -42,7 +42,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 def server(app: FastAPI) -> uvicorn.Server:
     """A server of the application; it says nothing of itself on standard output."""
-    return uvicorn.Server(
+    made = uvicorn.Server(
         uvicorn.Config(
             app,
             log_config=None,
@@ -51,6 +51,8 @@ def server(app: FastAPI) -> uvicorn.Server:
             timeout_graceful_shutdown=STOP_S,
         )
     )
+    app.state.is_stopping = lambda: made.should_exit
+    return made
 
 
 def run(app: FastAPI, taken: socket.socket) -> None:

@@ -9,7 +9,8 @@ class WebSettings:
 
     Attributes:
         database_url: Of the books.
-        is_open: Answer everybody, without tokens; only ever on a loopback address.
+        is_open: Answer everybody on this machine, without tokens; only ever on a loopback address.
+        with_console: Serve the console beside the API, where it is installed.
         connections_max: Held to the database by each of the two roles that read.
         connection_wait_s: A request waits so long for one of them, then is told to come again.
         statement_s: A statement of one request is given up after so long.
@@ -25,6 +26,7 @@ class WebSettings:
 
     database_url: str
     is_open: bool = False
+    with_console: bool = True
     connections_max: int = 8
     connection_wait_s: float = 2.0
     statement_s: int = 10

@@ -15,7 +15,7 @@ CLEARING = (sys.executable, "-c", "from ledger.cli import main; main()")
 @contextmanager
 def served(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running `clearing serve`, and its address as it told it."""
-    command = [*CLEARING, "serve", "--port", "0", *options]
+    command = [*CLEARING, "serve", "--api-only", "--port", "0", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr is not None
         try:

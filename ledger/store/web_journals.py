@@ -1,0 +1,229 @@
+"""Pages of what happened, in the order of the log, found in a time that does not grow with it.
+
+Rules of this file:
+
+* A view is never asked for the whole log, but for a window of sequences: first a narrow one, then
+  each as wide as the time that is left allows. The plan of a window reads the rows in it by index
+  and no others, so that a page costs what its windows hold.
+* A page ends when it is full, when the range is at its end, or when the time is up: then it is
+  short, and begins the next one where it stopped. So no filter, however rare its rows, makes a
+  request long.
+* Rows of an account are led to by its postings, which are found by index: where the view has a
+  row for it, the account has a posting.
+* The log is append-only: rows of one sequence are always the same, in the same order. A place in
+  it is a sequence and how many of its rows were given already.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from ledger.store.web_rows import Column, Rows, fetched, filtering
+
+WINDOW_EVENTS = 64
+"""Of the first window at least."""
+
+WINDOW_GROWS = 8
+"""Each window is at most so many times as wide as the one before."""
+
+_ROWS = sql.SQL("""
+    SELECT * FROM reporting.{view}
+     WHERE pool = %(pool_)s AND {sequence} BETWEEN %(low_)s AND %(high_)s{only}{filters}
+     ORDER BY {sequence} {order}{ties} OFFSET %(given_)s LIMIT %(rows_)s""")
+_ONLY = sql.SQL(" AND {} = ANY(%(only_)s::bigint[])")
+_NONE = sql.SQL("")
+_LED_TO = sql.SQL("""
+    SELECT DISTINCT sequence FROM reporting.postings
+     WHERE pool = %(pool)s AND account = %(account)s AND account_kind = ANY(%(kinds)s)
+       AND sequence BETWEEN %(low)s AND %(high)s
+     ORDER BY sequence {order} LIMIT %(rows)s""")
+
+
+class Journal(NamedTuple):
+    """A view with a row or more for each event of some kinds.
+
+    Attributes:
+        view: In schema `reporting`.
+        sequence: The column that says which event.
+        ties: Columns that order the rows of one event.
+        filters: Parameter, and the columns one of which must have its value.
+        kinds: Of the accounts (of a participant) whose postings lead to its rows; none: look at
+            every row in the window.
+    """
+
+    view: str
+    sequence: str
+    ties: tuple[str, ...]
+    filters: Mapping[str, tuple[str, ...]]
+    kinds: tuple[str, ...] = ()
+
+
+class Place(NamedTuple):
+    """Where a page begins: an event, and how many of its rows were given before."""
+
+    sequence: int
+    given: int
+
+
+class Wanted(NamedTuple):
+    """What a page is wanted of.
+
+    Attributes:
+        pool: That is known.
+        first, last: Sequences, both included.
+        newest_first: From `last` down.
+        start: Where it begins; None: at the end of the range where reading starts.
+        filters: Values by parameter.
+        rows: At most.
+        budget_s: No further window after so long.
+    """
+
+    pool: str
+    first: int
+    last: int
+    newest_first: bool
+    start: Place | None
+    filters: Mapping[str, str]
+    rows: int
+    budget_s: float
+
+
+class Page(NamedTuple):
+    """Rows, and where the next page begins; None: there are no more."""
+
+    columns: tuple[Column, ...]
+    rows: list[tuple[Any, ...]]
+    next: Place | None
+
+
+def page(connection: psycopg.Connection, journal: Journal, wanted: Wanted) -> Page:
+    """One page.
+
+    Raises:
+        StoreUnavailable: A statement took longer than the session allows.
+    """
+    walk = _Walk(connection, journal, wanted)
+    width = max(WINDOW_EVENTS, wanted.rows)
+    ends = time.perf_counter() + wanted.budget_s
+    while walk.goes_on():
+        began = time.perf_counter()
+        walked = walk.add(width)
+        now = time.perf_counter()
+        if now >= ends:
+            break
+        affordable = int(walked * (ends - now) / max(now - began, 1e-6))
+        width = max(1, min(width * WINDOW_GROWS, affordable))
+    return walk.page()
+
+
+class _Walk:
+    """Rows found so far, and how far the log was looked through.
+
+    Attributes:
+        near: The next sequence to look at; from there to `far`, one by one in steps of `step`.
+    """
+
+    def __init__(self, connection: psycopg.Connection, journal: Journal, wanted: Wanted) -> None:
+        self._connection = connection
+        self._journal = journal
+        self._wanted = wanted
+        self._step = -1 if wanted.newest_first else 1
+        ends = (wanted.first, wanted.last)
+        self._far = ends[0] if wanted.newest_first else ends[1]
+        self._near = ends[1] if wanted.newest_first else ends[0]
+        self._given = 0
+        if wanted.start is not None:
+            self._near, self._given = wanted.start
+        self._start = Place(self._near, self._given)
+        self._found = Rows((), [])
+
+    def goes_on(self) -> bool:
+        """The page has room, and the range was not looked through; or nothing was asked yet."""
+        if not self._found.columns:
+            return True
+        return len(self._found.rows) <= self._wanted.rows and self._is_left()
+
+    def _is_left(self) -> bool:
+        return (self._far - self._near) * self._step >= 0
+
+    def add(self, width: int) -> int:
+        """Look through the next events, at most `width`; how many it were."""
+        if not self._is_left():
+            self._keep(self._rows(1, 0, None))
+            return 0
+        other = self._near + self._step * (width - 1)
+        if (self._far - other) * self._step < 0:
+            other = self._far
+        only: list[int] | None = None
+        if self._is_led():
+            only = self._led_to(min(self._near, other), max(self._near, other))
+            if len(only) > self._wanted.rows:
+                other = only[-1]
+        self._keep(self._rows(min(self._near, other), max(self._near, other), only))
+        walked = abs(other - self._near) + 1
+        self._near = other + self._step
+        self._given = 0
+        return walked
+
+    def _keep(self, found: Rows) -> None:
+        self._found = Rows(found.columns, self._found.rows + found.rows)
+
+    def _is_led(self) -> bool:
+        account = self._wanted.filters.get("account", "@")
+        return bool(self._journal.kinds) and not account.startswith("@")
+
+    def _led_to(self, low: int, high: int) -> list[int]:
+        """Events that posted to the account, in the order of the page, one more than it holds."""
+        values = {
+            "pool": self._wanted.pool,
+            "account": self._wanted.filters["account"],
+            "kinds": list(self._journal.kinds),
+            "low": low,
+            "high": high,
+            "rows": self._wanted.rows + 1,
+        }
+        found = fetched(self._connection, _LED_TO.format(order=self._order()), values)
+        return [sequence for (sequence,) in found.rows]
+
+    def _rows(self, low: int, high: int, only: list[int] | None) -> Rows:
+        journal, wanted = self._journal, self._wanted
+        filters = {name: journal.filters[name] for name in wanted.filters}
+        query = _ROWS.format(
+            view=sql.Identifier(journal.view),
+            sequence=sql.Identifier(journal.sequence),
+            only=_NONE if only is None else _ONLY.format(sql.Identifier(journal.sequence)),
+            filters=filtering(filters),
+            order=self._order(),
+            ties=sql.SQL("").join(
+                sql.SQL(", {}").format(sql.Identifier(column)) for column in journal.ties
+            ),
+        )
+        values = {
+            **wanted.filters,
+            "pool_": wanted.pool,
+            "low_": low,
+            "high_": high,
+            "only_": only,
+            "rows_": wanted.rows + 1 - len(self._found.rows),
+            "given_": self._given,
+        }
+        return fetched(self._connection, query, values)
+
+    def _order(self) -> sql.SQL:
+        return sql.SQL("DESC" if self._wanted.newest_first else "ASC")
+
+    def page(self) -> Page:
+        """What was found, and where the next page begins."""
+        columns, rows = self._found
+        if len(rows) <= self._wanted.rows:
+            return Page(columns, rows, Place(self._near, 0) if self._is_left() else None)
+        at = [column.name for column in columns].index(self._journal.sequence)
+        sequence = rows[self._wanted.rows][at]
+        rows = rows[: self._wanted.rows]
+        given = sum(row[at] == sequence for row in rows)
+        if sequence == self._start.sequence:
+            given += self._start.given
+        return Page(columns, rows, Place(sequence, given))
