@@ -23,8 +23,12 @@ from ledger.recon.formats.csv_rows import csv_rows
 from ledger.recon.formats.holdings import holdings_of
 from ledger.recon.formats.json_rows import json_rows
 from ledger.recon.formats.mapping import SourceMapping
+from ledger.recon.formats.mt940 import mt940
 from ledger.recon.formats.parquet_rows import parquet_rows
+from ledger.recon.formats.statements import statements_of
 from ledger.recon.formats.trades import trades_of
+from ledger.recon.formats.vega import vega
+from ledger.recon.formats.venues import binance, bitmex, hyperliquid, hyperliquid_all
 from ledger.recon.lines import Holding, Statement, Trade
 
 __all__ = [
@@ -64,7 +68,20 @@ FORMATS: Mapping[str, Format] = {
     "holdings-parquet": Format(
         "holdings", partial(holdings_of, parquet_rows), "holdings as Parquet"
     ),
+    "statements-csv": Format("statements", partial(statements_of, csv_rows), "statements as CSV"),
+    "statements-jsonl": Format(
+        "statements", partial(statements_of, json_rows), "statements as JSON lines"
+    ),
+    "statements-parquet": Format(
+        "statements", partial(statements_of, parquet_rows), "statements as Parquet"
+    ),
+    "mt940": Format("statements", mt940, "a bank's statement, SWIFT MT940"),
     "camt053": Format("statements", camt053, "a bank's statement, ISO 20022 camt.053"),
+    "hyperliquid": Format("trades", hyperliquid, "Hyperliquid fills: perpetuals of two accounts"),
+    "hyperliquid-all": Format("trades", hyperliquid_all, "Hyperliquid fills: all of them"),
+    "binance": Format("trades", binance, "a Binance tape of trades"),
+    "bitmex": Format("trades", bitmex, "a BitMEX tape of trades"),
+    "vega": Format("statements", vega, "ledger movements of a Vega core"),
 }
 """By the name that a rules file gives."""
 

@@ -31,6 +31,7 @@ from ledger.recon.lines import Movement, Statement
 MESSAGE = "camt.053.001"
 BOOKED = "BOOK"
 OPENINGS, CLOSINGS, INTERIM = ("OPBD", "PRCD"), ("CLBD",), "ITBD"
+BOOKED_BALANCES = (*OPENINGS, *CLOSINGS, INTERIM)
 NOT_PROVIDED = "NOTPROVIDED"
 """What stands in a reference that a bank must fill and nobody gave."""
 
@@ -69,7 +70,8 @@ class _Reader:
         identification = statement.acct.id
         account = identification.iban or identification.othr.id
         self._account = mapping.accounts.get(account, account)
-        self._balances = [_balance(each) for each in statement.bal]
+        balances = [_balance(each) for each in statement.bal]
+        self._balances = [each for each in balances if each.code in BOOKED_BALANCES]
         self._currency = self._only_currency()
         self._commodity = mapping.commodities.get(self._currency, self._currency)
 

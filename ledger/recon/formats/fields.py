@@ -45,11 +45,14 @@ class Field(NamedTuple):
         name: As in `SourceMapping.columns`.
         convert: From what stands there; called for what is not empty only.
         required: Whether every row has it.
+        beside: The field without which this one is not looked for under its own name, as it would
+            mean something else there: `side` on a tape without accounts is the taker's.
     """
 
     name: str
     convert: Convert
     required: bool = False
+    beside: str = ""
 
 
 def name(raw: object) -> str:

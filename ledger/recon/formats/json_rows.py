@@ -1,13 +1,13 @@
 """Rows of JSON lines: one object a line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ledger.importers.reading import json_rows as objects
 from ledger.recon.formats.fields import Field
 from ledger.recon.formats.mapping import SourceMapping
-from ledger.recon.formats.tables import Rows
+from ledger.recon.formats.tables import Rows, columns_of, is_alone
 
 
 def json_rows(path: Path, mapping: SourceMapping, fields: Sequence[Field]) -> Rows:
@@ -18,12 +18,18 @@ def json_rows(path: Path, mapping: SourceMapping, fields: Sequence[Field]) -> Ro
     Raises:
         ImportFailed: No JSON, or no object.
     """
-    columns = [mapping.columns.get(field.name, field.name) for field in fields]
+    columns = columns_of(mapping, fields)
+    dependent = [(place, field) for place, field in enumerate(fields) if field.beside]
     for line, row in objects(path):
-        yield line, list(_values(row, columns))
+        values = list(_values(row, columns.values()))
+        there = [name for name, value in zip(columns, values, strict=True) if value is not None]
+        for place, field in dependent:
+            if is_alone(field, mapping, there):
+                values[place] = None
+        yield line, values
 
 
-def _values(row: dict[str, object], columns: Sequence[str]) -> Iterator[Any]:
+def _values(row: dict[str, object], columns: Iterable[str]) -> Iterator[Any]:
     for column in columns:
         value = row.get(column)
         if value is None and "." in column:

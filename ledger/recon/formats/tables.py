@@ -4,7 +4,7 @@ A source of rows (`csv_rows`, `json_rows`, `parquet_rows`) yields a line's numbe
 the fields asked for, in their order, empty (None or "") where nothing does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,18 @@ def column_of(field: Field, mapping: SourceMapping) -> str:
     return f"column {column}" if same else f"column {column} ({field.name})"
 
 
+def columns_of(mapping: SourceMapping, fields: Sequence[Field]) -> dict[str, str]:
+    """The column of each field, by the field's name."""
+    return {field.name: mapping.columns.get(field.name, field.name) for field in fields}
+
+
+def is_alone(field: Field, mapping: SourceMapping, there: Collection[str]) -> bool:
+    """Whether the field lacks the one that it needs beside it, and nobody named its column."""
+    if not field.beside or field.name in mapping.columns:
+        return False
+    return field.beside not in there and field.beside not in mapping.constants
+
+
 def places(
     path: Path, header: Sequence[str], mapping: SourceMapping, fields: Sequence[Field]
 ) -> list[int | None]:
@@ -78,14 +90,16 @@ def places(
         ImportFailed: A column that the mapping names or that is needed is missing or there twice.
     """
     found: list[int | None] = []
+    there = {name for name, column in columns_of(mapping, fields).items() if column in header}
     for field in fields:
         column = mapping.columns.get(field.name, field.name)
         is_named = field.name in mapping.columns
-        count = 0 if field.name in mapping.constants else header.count(column)
+        is_left = field.name in mapping.constants or is_alone(field, mapping, there)
+        count = 0 if is_left else header.count(column)
         if count > 1:
             raise failure(path, 1, f"{count} columns {column}, expected one")
         if count == 0 and (is_named or field.required) and field.name not in mapping.constants:
-            there = ", ".join(header) or "nothing"
-            raise failure(path, 1, f"no {column_of(field, mapping)}; found {there}")
+            columns = ", ".join(header) or "nothing"
+            raise failure(path, 1, f"no {column_of(field, mapping)}; found {columns}")
         found.append(header.index(column) if count else None)
     return found

@@ -44,8 +44,8 @@ def _fields(mapping: SourceMapping) -> list[Field]:
         Field("buyer_fee", fee),
         Field("seller_fee", fee),
         Field("account", account),
-        Field("side", fields.words(mapping)),
-        Field("fee", fee),
+        Field("side", fields.words(mapping), beside="account"),
+        Field("fee", fee, beside="account"),
     ]
 
 
