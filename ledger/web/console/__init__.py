@@ -1,0 +1,1 @@
+"""The console: the books as pages for people, rendered on the server."""

@@ -1,0 +1,42 @@
+"""The books as the pages read them: a connection for one page, standing at its place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastapi import Request
+
+from ledger.store import console_pools
+from ledger.store.console_pools import Connection
+from ledger.store.web_connections import Readers
+from ledger.web.console.pages import patience_of
+from ledger.web.console.patience import Ready
+from ledger.web.console.place import Place, placed
+
+
+def auditors(request: Request) -> Readers:
+    """Connections in the role clearing_auditor."""
+    found: Readers = request.app.state.auditors
+    return found
+
+
+@contextmanager
+def reading(request: Request, pool: str, at: str | None) -> Iterator[tuple[Connection, Place]]:
+    """One moment of the books, and the place that the address names in it.
+
+    Raises:
+        Unknown: There is no such pool.
+        ConfigurationError: `at` means no event of it.
+    """
+    with auditors(request).lent() as connection:
+        yield connection, placed(connection, pool, at)
+
+
+def summed(request: Request, shard: int, at: int, *, is_now: bool) -> Ready | None:
+    """Balances of a pool added up, as `ledger.store.console_pools.sums`; None: not yet."""
+    readers = auditors(request)
+
+    def work() -> list[console_pools.Sum]:
+        with readers.lent() as connection:
+            return console_pools.sums(connection, shard, at)
+
+    return patience_of(request).ask(("sums", shard), at, work, follows=is_now)

@@ -1,0 +1,148 @@
+"""How figures, moments and ids are written on a page: exact, aligned, and copied as they stand.
+
+Rules of this file:
+
+* A figure has all of its decimals, those of its commodity. Groups of three are set apart by margins
+  and not by characters, so that what is copied is the number itself. Zeros at the end are pale.
+* Whatever is not written here goes through the templates' escaping.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from markupsafe import Markup
+
+_WHOLE, _NEAR = 100, 66
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NONE = Markup('<span class="none" title="none">–</span>')
+
+
+def figure(value: Decimal | int | str | None, scale: int | None = None) -> Markup:
+    """An exact figure; `scale` pads its decimals, and never cuts any."""
+    if value is None:
+        return NONE
+    number = Decimal(value)
+    text = f"{number:f}"
+    whole, _, decimals = text.lstrip("-").partition(".")
+    decimals = decimals.ljust(scale or 0, "0")
+    kept = decimals.rstrip("0")
+    parts = [Markup('<span class="g">{}</span>').format(group) for group in _groups(whole)]
+    inside = Markup().join(parts)
+    if decimals:
+        pale = decimals[len(kept) :]
+        point = "." if kept else Markup('<span class="z">.</span>')
+        inside += Markup("{}{}").format(point, kept)
+        inside += Markup('<span class="z">{}</span>').format(pale) if pale else Markup()
+    kind = "n neg" if number < 0 else "n zero" if number == 0 else "n"
+    sign = "-" if number < 0 else ""
+    return Markup('<span class="{}">{}{}</span>').format(kind, sign, inside)
+
+
+def signed(value: Decimal | None, scale: int | None = None) -> Markup:
+    """A figure whose sign means gain or loss."""
+    text = figure(value, scale)
+    gains = value is not None and Decimal(value) > 0
+    return Markup('<span class="gain">{}</span>').format(text) if gains else text
+
+
+def _groups(whole: str) -> Iterator[str]:
+    first = len(whole) % 3 or 3
+    yield whole[:first]
+    for start in range(first, len(whole), 3):
+        yield whole[start : start + 3]
+
+
+def percent(value: Decimal | None) -> Markup:
+    """A ratio in percent to two decimals; its title has all of them."""
+    if value is None:
+        return NONE
+    short = (Decimal(value) * 100).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    return Markup('<span class="n" title="{}">{} %</span>').format(f"{value:f}", f"{short:f}")
+
+
+def moment(value: datetime | str | None) -> Markup:
+    """A moment in UTC, to the millisecond or as exact as it is."""
+    if value is None:
+        return NONE
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    digits = "microseconds" if found.microsecond % 1000 else "milliseconds"
+    shown = found.isoformat(sep=" ", timespec=digits if found.microsecond else "seconds")
+    shown = shown.replace("+00:00", "")
+    return Markup('<time datetime="{}">{}<span class="z">Z</span></time>').format(
+        found.isoformat(), shown
+    )
+
+
+def words(value: object) -> str:
+    """A name of the books as words."""
+    return str(value).replace("_", " ")
+
+
+def short(digest: str) -> Markup:
+    """The beginning of a hash, with all of it to copy."""
+    return Markup(
+        '<button type="button" class="hash" data-copy="{0}" title="Copy {0}">{1}…</button>'
+    ).format(digest, digest[:12])
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    whole = int(abs(seconds))
+    units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
+    parts: list[str] = []
+    for name, size in units:
+        count, whole = divmod(whole, size)
+        if count or (name == "s" and not parts):
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+def bar(part: Decimal | None, whole: Decimal | None) -> Markup:
+    """A part of a whole as a bar of 100 units; past the whole it is full and marked."""
+    if part is None or whole is None or whole <= 0:
+        share = _WHOLE if part else 0
+    else:
+        share = int(min(Decimal(_WHOLE), max(Decimal(0), part / whole * _WHOLE)))
+    level = "over" if share >= _WHOLE else "near" if share >= _NEAR else "calm"
+    return Markup(
+        '<svg class="bar {}" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="all" width="100" height="8"/><rect class="part" width="{}" height="8"/></svg>'
+    ).format(level, max(share, 1))
+
+
+def pretty(body: object) -> str:
+    """JSON for people."""
+    return json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def exact(value: str | Decimal) -> Decimal:
+    """A figure of a record, to reckon with."""
+    return Decimal(value)
+
+
+def units(value: int, scale: int) -> Markup:
+    """Smallest units as a figure in natural units."""
+    return figure(Decimal(value).scaleb(-scale), scale)
+
+
+def micros(value: int | None) -> Markup:
+    """Microseconds since 1970 as a moment."""
+    return NONE if value is None else moment(_EPOCH + timedelta(microseconds=value))
+
+
+FILTERS = {
+    "exact": exact,
+    "units": units,
+    "micros": micros,
+    "pretty": pretty,
+    "figure": figure,
+    "signed": signed,
+    "percent": percent,
+    "moment": moment,
+    "words": words,
+    "short": short,
+    "span": span,
+    "bar": bar,
+}

@@ -1,0 +1,149 @@
+"""Pages of whole books and whole pools: what stands, how fast it moves, what was refused."""
+
+import time
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse, JSONResponse
+
+from ledger.errors import ConfigurationError
+from ledger.store import console_participants, console_pools, console_records
+from ledger.store.console_pools import Connection, PoolHead
+from ledger.web.console.books import auditors, reading, summed
+from ledger.web.console.charts import Line, chart
+from ledger.web.console.pages import Page, patience_of, render
+from ledger.web.console.place import Place, moment_of, placed, sequence_of
+from ledger.web.console.totals import totals
+
+router = APIRouter(route_class=Page)
+
+At = Annotated[str | None, Query(max_length=40)]
+POOLS_SUMMED_MAX = 8
+DAY_S = 86_400
+STEP_S = 900
+NEAREST = 12
+LATEST = 8
+
+
+@router.get("/")
+def books(request: Request, at: At = None) -> HTMLResponse:
+    """All pools."""
+    with auditors(request).lent() as connection:
+        heads = [_as_of(connection, head, at) for head in console_pools.heads(connection)]
+        pools = [head for head in heads if head.is_pool]
+        places = {head.name: placed(connection, head.name, at) for head in pools if head.head}
+    shown = [
+        {"place": place, **_summed(request, place)}
+        for place in list(places.values())[:POOLS_SUMMED_MAX]
+    ]
+    return render(
+        request,
+        "books.html",
+        {
+            "pools": pools,
+            "unrouted": [head for head in heads if not head.is_pool],
+            "shown": shown,
+            "left_out": max(0, len(places) - POOLS_SUMMED_MAX),
+            "now_ms": int(time.time() * 1000),
+            "at": at,
+            "counted_max": console_pools.REFUSED_COUNTED_MAX,
+        },
+    )
+
+
+def _as_of(connection: Connection, head: PoolHead, at: str | None) -> PoolHead:
+    """A head at a moment; a sequence means another moment in each pool, so a time is asked for."""
+    if at is None or not head.head:
+        return head
+    if at.isascii() and at.isdigit():
+        raise ConfigurationError(
+            f"at={at}: here all pools are shown, so at takes a time like 2026-01-31T12:00:00Z"
+        )
+    moment = moment_of(at)
+    if not head.is_pool:
+        return head
+    found = sequence_of(connection, head, at)
+    return head._replace(head=found, pool_time=moment)
+
+
+def _summed(request: Request, place: Place) -> dict[str, Any]:
+    ready = summed(request, place.shard, place.at, is_now=place.is_now)
+    found = None if ready is None or ready.found is None else totals(ready.found, place.asset)
+    return {"ready": ready, "totals": found}
+
+
+@router.get("/pools/{pool}")
+def pool_page(request: Request, pool: str, at: At = None) -> HTMLResponse:
+    """One pool."""
+    with reading(request, pool, at) as (connection, place):
+        latest = _latest(connection, place)
+        instruments = {
+            row["name"]: row
+            for row in console_records.instruments(connection, place.shard, place.at)
+        }
+        head = next(one for one in console_pools.heads(connection) if one.name == pool)
+    nearest = _nearest(request, place)
+    return render(
+        request,
+        "pool.html",
+        {
+            "place": place,
+            "head": head,
+            "now_ms": int(time.time() * 1000),
+            "latest": latest,
+            "instruments": instruments,
+            "nearest": nearest,
+            **_summed(request, place),
+        },
+    )
+
+
+def _latest(connection: Connection, place: Place) -> list[dict[str, Any]]:
+    """The newest liquidations."""
+    last = console_records.newest(connection, place.shard, console_records.LIQUIDATIONS, place.at)
+    numbers = range(last, max(0, last - LATEST), -1)
+    return console_records.numbered(connection, place.shard, console_records.LIQUIDATIONS, numbers)
+
+
+def _nearest(request: Request, place: Place) -> object:
+    """Margin accounts whose maintenance margin takes the largest part of their equity."""
+    readers = auditors(request)
+
+    def work() -> list[dict[str, Any]]:
+        with readers.lent() as connection:
+            rows = console_participants.margin(connection, place.pool, place.at, None)
+        risky = [row for row in rows if row["maintenance_margin"]]
+        risky.sort(key=lambda row: (row["margin_ratio"] is not None, -(row["margin_ratio"] or 0)))
+        return risky[:NEAREST]
+
+    name = ("nearest", place.shard)
+    return patience_of(request).ask(name, place.at, work, follows=place.is_now)
+
+
+@router.get("/pools/{pool}/pace.json")
+def pace(request: Request, pool: str, at: At = None) -> JSONResponse:
+    """Events a minute over the day of pool time before an event."""
+    with reading(request, pool, at) as (connection, place):
+        if place.pool_time is None:
+            return chart("time", [], [])
+        found = console_pools.pace(connection, place.shard, place.pool_time, DAY_S, STEP_S)
+    moments: list[datetime | int] = [moment for moment, _ in found[1:]]
+    counts = [later - earlier for (_, earlier), (_, later) in pairwise(found)]
+    links = [place.to("postings", last=last) for _, last in found[1:]]
+    return chart("time", moments, [Line("events in 15 min", counts, shape="bars")], links)
+
+
+@router.get("/pools/{pool}/refused")
+def refused(request: Request, pool: str, at: At = None, before: int = 2**62) -> HTMLResponse:
+    """Messages that were refused, with the reason."""
+    with reading(request, pool, at) as (connection, place):
+        bound = min(before, place.at + 1)
+        rows = console_pools.refused(connection, place.shard, bound, 51)
+    following = rows[49]["sequence"] if len(rows) > 50 else None  # noqa: PLR2004 - the page
+    return render(
+        request,
+        "refused.html",
+        {"place": place, "rows": rows[:50], "following": following},
+    )

@@ -1,0 +1,126 @@
+"""Pages: templates, the headers that every page has, and faults as pages.
+
+Nothing on a page runs or loads from elsewhere: scripts and styles are files of this server, and the
+policy in the headers refuses all others, those written into a page as well.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from ledger.errors import ConfigurationError, LedgerError
+from ledger.store.web_connections import Busy
+from ledger.web.console.figures import FILTERS
+from ledger.web.console.forms import keep_token, token_of
+from ledger.web.console.patience import Patience
+from ledger.web.console.people import acting, caller_of
+from ledger.web.console.place import Unknown, address
+from ledger.web.problems import TYPES, Problem
+
+HERE = Path(__file__).parent
+THEMES = ("light", "dark")
+THEME_COOKIE = "clearing_theme"
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+templates = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.filters.update(FILTERS)
+templates.globals["address"] = address
+
+
+def render(
+    request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
+) -> HTMLResponse:
+    """A page from its template."""
+    theme = request.cookies.get(THEME_COOKIE)
+    shared = {
+        "path": request.url.path,
+        "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        "query": request.query_params.multi_items(),
+        "theme": theme if theme in THEMES else "auto",
+        "place": None,
+        "who": acting(request),
+        "is_in": bool(caller_of(request).scopes),
+        "is_open": request.app.state.settings.is_open,
+        "form_token": token_of(request),
+    }
+    text = templates.get_template(template).render({**shared, **context})
+    page = HTMLResponse(text, status, HEADERS)
+    keep_token(request, page)
+    return page
+
+
+def patience_of(request: Request) -> Patience:
+    """The background work of this application."""
+    state = request.app.state
+    if not hasattr(state, "console_patience"):
+        state.console_patience = Patience()
+    found: Patience = state.console_patience
+    return found
+
+
+def fault_page(request: Request, status: int, said: str) -> HTMLResponse:
+    """A page that says what was found and what to do."""
+    phrase = HTTPStatus(status).phrase
+    return render(request, "fault.html", {"status": status, "phrase": phrase, "said": said}, status)
+
+
+def failed(request: Request, problem: Problem) -> Response:
+    """What went wrong before a page was reached, as a page."""
+    status = TYPES[problem.type].status
+    return fault_page(request, status, str(problem))
+
+
+class Page(APIRoute):
+    """A route whose faults are pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with its faults caught."""
+        handler = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Unknown as fault:
+                return fault_page(request, HTTPStatus.NOT_FOUND, str(fault))
+            except RequestValidationError as fault:
+                said = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in fault.errors())
+                return fault_page(request, HTTPStatus.BAD_REQUEST, said)
+            except HTTPException as fault:
+                return fault_page(request, fault.status_code, str(fault.detail))
+            except ConfigurationError as fault:
+                return fault_page(request, HTTPStatus.BAD_REQUEST, str(fault))
+            except Busy as fault:
+                return fault_page(request, HTTPStatus.SERVICE_UNAVAILABLE, str(fault))
+            except LedgerError as fault:
+                return fault_page(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(fault))
+
+        return handled
+
+
+def see_other(to: str) -> RedirectResponse:
+    """Where a form leads after it was taken."""
+    return RedirectResponse(to, HTTPStatus.SEE_OTHER, HEADERS)

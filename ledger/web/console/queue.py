@@ -1,0 +1,97 @@
+"""The ADL queue: who would be deleveraged first, by instrument and side, at any event."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse
+
+from ledger.store import console_participants, console_records
+from ledger.store.web_connections import Readers
+from ledger.web.console.books import auditors, reading
+from ledger.web.console.overview import At
+from ledger.web.console.pages import Page, patience_of, render
+from ledger.web.console.place import Place
+from ledger.web.console.ranking import Queued, queue
+
+router = APIRouter(route_class=Page)
+
+PAGE_ROWS = 100
+
+
+@router.get("/pools/{pool}/adl")
+def adl(
+    request: Request,
+    pool: str,
+    at: At = None,
+    instrument: Annotated[str, Query(max_length=64)] = "",
+    side: Annotated[str, Query(pattern="^(long|short)$")] = "long",
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> HTMLResponse:
+    """The queue of one instrument and side."""
+    with reading(request, pool, at) as (connection, place):
+        terms = console_records.instruments(connection, place.shard, place.at)
+        rules = console_records.terms(connection, place.shard, "pool", "", place.at)
+        newest = console_records.newest(
+            connection, place.shard, console_records.DELEVERAGINGS, place.at
+        )
+        numbers = range(newest, max(0, newest - 10), -1)
+        past = console_records.numbered(
+            connection, place.shard, console_records.DELEVERAGINGS, numbers
+        )
+    names = [row["name"] for row in terms]
+    chosen = instrument or next(iter(names), "")
+    policy = str(rules[1]["adl_policy"]) if rules else ""
+    ready = patience_of(request).ask(
+        ("adl", place.shard),
+        place.at,
+        _work(auditors(request), place, policy, {row["name"]: row["content"] for row in terms}),
+        follows=place.is_now,
+    )
+    rows: list[Queued] = []
+    if ready is not None and ready.found is not None:
+        rows = [one for one in ready.found.get(chosen, ()) if one.side == side]
+    return render(
+        request,
+        "adl.html",
+        {
+            "place": place,
+            "instruments": names,
+            "chosen": chosen,
+            "side": side,
+            "policy": policy,
+            "ready": ready,
+            "rows": rows[offset : offset + PAGE_ROWS],
+            "total": len(rows),
+            "eligible": sum(one.eligible for one in rows),
+            "following": offset + PAGE_ROWS if len(rows) > offset + PAGE_ROWS else None,
+            "scale_of": next((row["content"] for row in terms if row["name"] == chosen), None),
+            "past": past,
+        },
+    )
+
+
+def _work(
+    readers: Readers, place: Place, policy: str, terms: dict[str, Any]
+) -> Callable[[], object]:
+    """Works the queues of all instruments of a pool."""
+
+    def work() -> dict[str, list[Queued]]:
+        with readers.lent() as connection:
+            positions = console_participants.positions(connection, place.pool, place.at, None)
+            margin = console_participants.margin(connection, place.pool, place.at, None)
+            cash = console_participants.cash(connection, place.pool, place.at, place.asset)
+        margins = {(row["account"], row["instrument"]): row for row in margin}
+        return {
+            name: queue(
+                policy,
+                content,
+                place.scale,
+                [row for row in positions if row["instrument"] == name],
+                margins,
+                cash,
+            )
+            for name, content in terms.items()
+        }
+
+    return work
