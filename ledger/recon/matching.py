@@ -60,7 +60,9 @@ class Comparison:
         self.breaks.append(Break(kind, severity, self.source.name, self.source.pool, *about, says))
 
     def compared(self) -> Compared:
-        return Compared(self.source.name, self.ours, self.theirs, self.left_out, dict(self.matched))
+        """What it came to, rules that matched nothing left out."""
+        matched = {rule: count for rule, count in self.matched.items() if count}
+        return Compared(self.source.name, self.ours, self.theirs, self.left_out, matched)
 
 
 def canonical(number: str | Decimal) -> str:

@@ -24,8 +24,9 @@ class Spool:
         rows: How many there are.
     """
 
-    def __init__(self, held_max: int = HELD_MAX) -> None:
-        """Hold up to so many rows before any go to files."""
+    def __init__(self, held_max: int | None = None) -> None:
+        """Hold up to so many rows before any go to files; None: `HELD_MAX`."""
+        held_max = HELD_MAX if held_max is None else held_max
         self.rows = 0
         self._held: list[list[Row]] = [[] for _ in range(DIVISIONS)]
         self._files: list[IO[str] | None] = [None] * DIVISIONS

@@ -200,7 +200,7 @@ class _Matching:
             if other.reference:
                 batch_of = (other.account, other.commodity, other.reference)
                 batches.setdefault(batch_of, []).append(other)
-        pairs = []
+        pairs: list[tuple[Mine, list[Other]]] = []
         for key in sorted(batches):
             batch = batches[key]
             total = sum((other.amount for other in batch), Decimal(0))

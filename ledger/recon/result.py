@@ -7,7 +7,7 @@ the figures.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -201,12 +201,14 @@ class Result:
 
 def order_of(found: Break) -> tuple[str, ...]:
     """The order of breaks in a result."""
-    amounts = (str(found.ours), str(found.theirs))
-    return (
-        *(found.source, found.type, found.subject, found.account, found.commodity),
-        *amounts,
-        *found.our_references,
-    )
+    figures = (str(found.ours), str(found.theirs), str(found.at))
+    about = (found.source, found.type, found.subject, found.account, found.commodity)
+    return (*about, *figures, *found.our_references, found.says)
+
+
+def order_of_proposals(found: Iterable[Proposal]) -> tuple[Proposal, ...]:
+    """By source, then the best first."""
+    return tuple(sorted(found, key=lambda each: (each.source, -each.score, each.key)))
 
 
 def _input(each: Input) -> dict[str, object]:

@@ -19,7 +19,7 @@ from ledger.recon.holdings import compare_holdings
 from ledger.recon.lines import Holding, Statement, Trade
 from ledger.recon.matching import EXACT, Comparison, distinct
 from ledger.recon.movements import compare_statements
-from ledger.recon.result import Input, Proposal, Result
+from ledger.recon.result import Input, Result, order_of_proposals
 from ledger.recon.rules import Rules, SourceRules
 from ledger.recon.trades import compare_trades
 from ledger.store.recon_books import OurBooks, our_books
@@ -113,7 +113,7 @@ def reconcile_lines(
             inputs=(),
             compared=tuple(found.compared() for found in compared),
             breaks=distinct([*breaks, *broken]),
-            proposals=tuple(sorted(proposals, key=_rank)),
+            proposals=order_of_proposals(proposals),
             controls=controls,
         )
 
@@ -202,7 +202,3 @@ class _File:
 def _chained(files: Iterable[_File]) -> Iterator[tuple[str, Line]]:
     for file in files:
         yield from file.marked()
-
-
-def _rank(proposal: Proposal) -> tuple[str, int, str]:
-    return proposal.source, -proposal.score, proposal.key

@@ -1,0 +1,59 @@
+"""Balances and positions of a source against ours."""
+
+from decimal import Decimal
+
+from ledger.recon.holdings import compare_holdings
+from ledger.recon.lines import Holding
+from ledger.recon.matching import Comparison
+from tests.unit.recon_match.books import FakeBooks, source
+
+OURS = {
+    ("ada", "USDT"): Decimal(10),
+    ("ada", "BTC-PERP"): Decimal(-2),
+    ("ben", "USDT"): Decimal(7),
+    ("@custody", "USDT"): Decimal(17),
+}
+
+
+def compared(*holdings: tuple[str, str, str], extra: str = "") -> Comparison:
+    lines = [
+        (f"line {n}", Holding(n, None, account, commodity, Decimal(amount)))
+        for n, (account, commodity, amount) in enumerate(holdings, start=1)
+    ]
+    return compare_holdings(FakeBooks(balances=OURS), source("holdings", extra), lines)
+
+
+def test_equal_holdings_match() -> None:
+    found = compared(("ada", "USDT", "10.00"), ("ada", "BTC-PERP", "-2"), ("ben", "USDT", "7"))
+    assert found.breaks == []
+    assert found.matched == {"exact_reference": 3}
+
+
+def test_another_amount_is_a_break_of_both_and_within_tolerance_is_none() -> None:
+    (each,) = compared(("ada", "USDT", "9.5")).breaks
+    assert (each.type, each.subject, each.difference) == ("amount", "ada/USDT", Decimal("0.5"))
+    tolerant = '[sources.venue.tolerance]\n"*" = "0.5"'
+    assert compared(("ada", "USDT", "9.5"), extra=tolerant).matched["tolerance"] == 1
+
+
+def test_what_only_one_side_has_is_missing_at_the_other() -> None:
+    found = compared(("ada", "USDT", "10"), ("cho", "USDT", "3"), ("cho", "BTC-PERP", "0"))
+    assert [(each.type, each.subject, each.difference) for each in found.breaks] == [
+        ("missing_there", "ada/BTC-PERP", Decimal(-2)),
+        ("missing_here", "cho/USDT", Decimal(-3)),
+    ]
+
+
+def test_a_source_that_covers_all_must_name_every_participant() -> None:
+    found = compared(("ada", "USDT", "10"), extra='covers = "all"')
+    assert [(each.type, each.subject) for each in found.breaks] == [("missing_there", "ben/USDT")]
+
+
+def test_several_accounts_of_theirs_that_are_one_of_ours_are_added_up() -> None:
+    names = '[sources.venue.accounts]\nhot = "@custody"\ncold = "@custody"'
+    assert compared(("hot", "USDT", "5"), ("cold", "USDT", "12"), extra=names).breaks == []
+
+
+def test_an_account_that_stands_twice_is_a_duplicate() -> None:
+    (each,) = compared(("ben", "USDT", "7"), ("ben", "USDT", "7")).breaks
+    assert (each.type, each.theirs) == ("duplicate", Decimal(7))

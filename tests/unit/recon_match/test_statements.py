@@ -1,0 +1,174 @@
+"""Statements of a source against our movements: each step of the matching, each type of break."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import pytest
+
+from ledger.recon.breaks import Break
+from ledger.recon.lines import Statement
+from ledger.recon.matching import Comparison
+from ledger.recon.movements import compare_statements
+from ledger.store.recon_books import OurMovement
+from tests.unit.recon_match.books import FakeBooks, line, moved, source, statement
+
+
+def compared(
+    mine: Iterable[OurMovement],
+    statements: Iterable[tuple[str, Statement]],
+    extra: str = "",
+    approved: Iterable[str] = (),
+    balances: dict[tuple[str, str], Decimal] | None = None,
+) -> Comparison:
+    books = FakeBooks(movements=mine, balances=balances)
+    return compare_statements(books, source("statements", extra), statements, list(approved))
+
+
+def only(found: Comparison) -> Break:
+    (each,) = found.breaks
+    return each
+
+
+def test_a_line_that_repeats_our_reference_matches_by_it() -> None:
+    found = compared([moved(1, "5"), moved(2, "5")], [statement(line(1, "5", ours="d1"))])
+    assert found.compared().matched == {"exact_reference": 1}
+    assert only(found).subject == "d2", "within the day of the statement, and not on it"
+
+
+def test_the_request_of_a_withdrawal_is_a_reference_as_well() -> None:
+    mine = [moved(1, "-5", request_id="w-7", kind="withdrawal_settled")]
+    found = compared(mine, [statement(line(1, "-5", reference="w-7"))])
+    assert found.compared().matched == {"exact_reference": 1}
+
+
+def test_the_only_equal_amount_in_the_window_matches_without_a_reference() -> None:
+    lines = [line(1, "5", reference="bank-1"), line(2, "7", reference="bank-2")]
+    found = compared([moved(1, "5"), moved(2, "7")], [statement(*lines)])
+    assert found.breaks == []
+    assert found.compared().matched == {"exact_amount": 2}
+
+
+def test_equal_amounts_in_one_window_are_proposed_and_not_matched() -> None:
+    lines = [line(1, "5", hour="1"), line(2, "5", hour="1")]
+    found = compared([moved(1, "5"), moved(2, "5", hour="1")], [statement(*lines)])
+    assert found.matched["exact_amount"] == 0
+    assert len(found.breaks) == 4
+    assert {proposal.score for proposal in found.proposals} == {80}
+
+
+def test_lines_that_share_our_reference_and_add_up_match_one_to_many() -> None:
+    lines = [line(1, "3", ours="d1"), line(2, "2", ours="d1")]
+    assert compared([moved(1, "5")], [statement(*lines)]).compared().matched == {"one_to_many": 1}
+
+
+def test_a_line_that_names_several_of_ours_matches_many_to_one() -> None:
+    found = compared([moved(1, "3"), moved(2, "2")], [statement(line(1, "5", ours="d1, d2"))])
+    assert found.breaks == []
+    assert found.compared().matched == {"many_to_one": 1}
+
+
+def test_lines_of_one_batch_that_add_up_to_one_of_ours_match_one_to_many() -> None:
+    lines = [line(1, "3", reference="b", hour="1"), line(2, "2", reference="b", hour="1")]
+    found = compared([moved(1, "5")], [statement(*lines)])
+    assert found.breaks == []
+    assert found.matched["one_to_many"] == 1
+
+
+def test_a_difference_within_tolerance_matches_and_one_beyond_does_not() -> None:
+    rules = '[sources.venue.tolerance]\nUSDT = "0.01"'
+    assert compared([moved(1, "5")], [statement(line(1, "5.01"))], rules).compared().matched == {
+        "tolerance": 1,
+    }
+    assert len(compared([moved(1, "5")], [statement(line(1, "5.011"))], rules).breaks) == 2
+
+
+def test_another_amount_under_our_reference_is_an_amount_break_of_both() -> None:
+    found = only(compared([moved(1, "5")], [statement(line(1, "6", ours="d1"))]))
+    assert (found.type, found.subject, found.account) == ("amount", "d1", "@custody")
+    assert (found.ours, found.theirs, found.difference) == (Decimal(5), Decimal(6), Decimal(-1))
+
+
+def test_our_reference_on_another_account_is_wrong_on_both_accounts() -> None:
+    lines = [statement(line(1, "5", ours="d1", account="ben")), statement(line(2, "1"))]
+    mine = [moved(1, "5", account="ada"), moved(3, "1")]
+    rules = statement(line(3, "9", account="ada"))
+    found = compared(mine, [*lines, rules])
+    wrong = [each for each in found.breaks if each.type == "wrong_account"]
+    assert [(each.account, each.difference) for each in wrong] == [
+        ("ada", Decimal(5)),
+        ("ben", Decimal(-5)),
+    ]
+
+
+def test_a_reference_beyond_the_window_is_a_timing_break() -> None:
+    found = only(compared([moved(1, "5")], [statement(line(1, "5", ours="d1", hour="3"))]))
+    assert (found.type, found.difference) == ("timing", Decimal(0))
+    rules = "window_s = 7200"
+    assert compared([moved(1, "5")], [statement(line(1, "5", ours="d1", hour="3"))], rules).matched
+
+
+@pytest.mark.parametrize("reference", [{"ours": "d1"}, {"reference": "bank-1"}])
+def test_a_line_that_stands_twice_is_a_duplicate_of_its_amount(reference: dict[str, str]) -> None:
+    lines = [line(1, "5", hour="1", **reference), line(2, "5", hour="1", **reference)]
+    found = compared([moved(1, "5")], [statement(*lines)])
+    each = only(found)
+    assert (each.type, each.ours, each.theirs) == ("duplicate", None, Decimal(5))
+
+
+def test_what_one_side_lacks_is_missing_there_or_here_with_its_amount() -> None:
+    found = compared([moved(1, "5")], [statement(line(1, "-70", hour="9", reference="x"))])
+    assert [(each.type, each.difference) for each in found.breaks] == [
+        ("missing_there", Decimal(5)),
+        ("missing_here", Decimal(70)),
+    ]
+
+
+def test_movements_outside_the_period_are_not_expected_there() -> None:
+    mine = [moved(1, "5"), moved(30, "8")]
+    lines = [statement(line(1, "5"))]
+    assert compared(mine, lines).breaks == []
+    assert only(compared(mine, lines, 'covers = "all"')).subject == "d30"
+
+
+def test_accounts_without_a_statement_are_not_held_against_anything() -> None:
+    mine = [moved(1, "5"), moved(1, "5", account="ada", event_id="d9")]
+    assert compared(mine, [statement(line(1, "5"))]).breaks == []
+
+
+def test_an_opening_that_is_not_the_closing_before_is_an_opening_break() -> None:
+    first = statement(line(1, "5"), opening="0", closing="5", number="1")
+    second = statement(line(2, "7"), opening="6", closing="13", number="2")
+    found = compared([moved(1, "5"), moved(2, "7")], [second, first])
+    opening = [each for each in found.breaks if each.type == "opening"]
+    assert [(each.ours, each.theirs) for each in opening] == [(Decimal(5), Decimal(6))]
+
+
+def test_a_closing_that_the_breaks_of_its_movements_explain_is_no_break_of_its_own() -> None:
+    lines = [statement(line(1, "5", ours="d1"), opening="0", closing="5")]
+    held = {("@custody", "USDT"): Decimal(12)}
+    found = compared([moved(1, "5"), moved(2, "7")], lines, balances=held)
+    assert [each.subject for each in found.breaks] == ["d2"]
+    held = {("@custody", "USDT"): Decimal(13)}
+    found = compared([moved(1, "5"), moved(2, "7")], lines, balances=held)
+    assert [each.subject for each in found.breaks] == ["d2", "closing @custody/USDT"]
+
+
+def test_a_double_entry_that_leaves_something_over_is_unpaired() -> None:
+    lines = [
+        statement(line(1, "5", reference="t1", account="ada")),
+        statement(line(1, "-4", reference="t1", account="ben")),
+    ]
+    mine = [moved(1, "5", account="ada"), moved(1, "-4", account="ben")]
+    each = only(compared(mine, lines, "paired = true"))
+    assert (each.type, each.subject, each.theirs) == ("unpaired", "t1", Decimal(1))
+
+
+def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
+    mine = [moved(1, "3"), moved(1, "4", event_id="d9")]
+    found = compared(mine, [statement(line(1, "7"))])
+    best = found.proposals[0]
+    assert {side.reference for side in best.ours} == {"d1", "d9"}
+    assert best.why[0][0] == "2 add up to the amount"
+    agreed = compared(mine, [statement(line(1, "7"))], approved=[best.key])
+    assert agreed.breaks == []
+    assert agreed.matched["approved"] == 1
