@@ -42,6 +42,7 @@ USES = (
     Use("key show", (AUDITOR,)),
     Use("statement ben", (AUDITOR,)),
     Use("explain 17.1", (AUDITOR,)),
+    Use("report close --at 16 --out {folder}/close --format csv", (AUDITOR,)),
     Use("export --out {folder}/export", (AUDITOR,)),
     Use("verify --quiet", (AUDITOR,)),
     Use("prove event d1 --out {folder}/event.json", (AUDITOR,)),

@@ -1,0 +1,90 @@
+"""Breaks that were not closed, by age: how old, how grave, who works on them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.reports.model import Column, Section, Table, table
+from ledger.reports.taken import moment
+from ledger.store import report_breaks as books_of
+from ledger.store.report_books import ReportBooks
+
+AGES = (("today", 0), ("1 to 7 days", 7), ("8 to 30 days", 30), ("over 30 days", None))
+"""Words, and whole days at the most."""
+
+SEVERITIES = ("critical", "high", "medium", "low")
+
+
+class Breaks(NamedTuple):
+    """The tables.
+
+    Attributes:
+        words: For what the report was taken at.
+        option: That makes the report again with the same breaks; empty where none is needed.
+    """
+
+    section: Section
+    words: dict[str, str]
+    option: str
+
+
+def read(books: ReportBooks, at: datetime | None) -> Breaks:
+    """Read them as they stood at a moment of the clock; None for now.
+
+    Pools that were never reconciled have none, and the report says so whenever it is made.
+    """
+    asked = at or books_of.now(books)
+    run = books_of.last_run(books, asked)
+    found = table(
+        "breaks",
+        "Breaks that are not closed, the oldest first",
+        (
+            Column("break_key", "Break"),
+            Column("opened_at", "Found at", "moment"),
+            Column("age_days", "Days", "count"),
+            Column("severity", "Severity"),
+            Column("state", "State"),
+            Column("assignee", "Assignee"),
+            Column("type", "Type"),
+            Column("source", "Source"),
+            Column("subject", "Subject"),
+            Column("account", "Account"),
+            Column("commodity", "Commodity"),
+            Column("ours", "Ours", "amount"),
+            Column("theirs", "Theirs", "amount"),
+            Column("difference", "Difference", "amount"),
+            Column("says", "In words"),
+        ),
+        books_of.open_breaks(books, asked),
+    )
+    if run is None:
+        words = {"Reconciliation": "none was made of this pool yet, so no breaks are known"}
+        return Breaks(Section("Breaks", [_by_age(found), found]), words, "")
+    number, sequence, made_at, version, result = run
+    words = {
+        "Reconciliation": f"run {number} of {moment(made_at)}, up to event {sequence}, rules"
+        f" {version}, result {result}",
+        "Breaks as of": moment(asked),
+    }
+    option = f" --breaks-at {moment(asked)}"
+    return Breaks(Section("Breaks", [_by_age(found), found]), words, option)
+
+
+def _by_age(found: Table) -> Table:
+    columns = [
+        Column("age", "Age"),
+        *(Column(name, name.capitalize(), "count", summed=True) for name in SEVERITIES),
+        Column("breaks", "Breaks", "count", summed=True),
+    ]
+    return table("breaks_by_age", "Breaks by age and severity", columns, _aged(found))
+
+
+def _aged(found: Table) -> Iterator[Sequence[str | int]]:
+    counts = {words: dict.fromkeys(SEVERITIES, 0) for words, _ in AGES}
+    for row in found.rows:
+        days = row[2]
+        assert isinstance(days, int)
+        age = next(words for words, last in AGES if last is None or days <= last)
+        counts[age][str(row[3])] += 1
+    for words, each in counts.items():
+        yield (words, *each.values(), sum(each.values()))

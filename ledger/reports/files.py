@@ -1,0 +1,108 @@
+"""A report as files of one folder: pages for people, a file a table for programs, a list of hashes.
+
+    close.html  close.pdf  trial_balance.csv  trial_balance.parquet  ...  report.json
+
+The same report gives the same bytes, so that its list of hashes is the same. A file is written
+under another name and moved to its own when it is whole; the list is written last.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.errors import ConfigurationError
+from ledger.reports.html import html
+from ledger.reports.model import Report
+from ledger.reports.pdf import pdf
+from ledger.reports.tables_csv import write_csv
+from ledger.reports.tables_parquet import require_parquet, write_parquet
+
+FORMATS = ("html", "pdf", "csv", "parquet")
+
+LIST = "report.json"
+
+OnFile = Callable[[str], object]
+"""Is told each name as it is begun."""
+
+
+class Written(NamedTuple):
+    """A file of a report; `rows` is None for a page."""
+
+    name: str
+    rows: int | None
+    sha256: str
+
+
+def write_files(
+    report: Report,
+    folder: Path,
+    formats: Sequence[str],
+    rows_max: int,
+    on_file: OnFile = lambda _: None,
+) -> list[Written]:
+    """Write a report; files of the same names are replaced.
+
+    Args:
+        report: As it was made.
+        folder: Made where it is missing.
+        formats: Of `FORMATS`.
+        rows_max: Rows of a table on a page.
+        on_file: For progress.
+
+    Raises:
+        ConfigurationError: A library is missing, or the folder cannot be written.
+    """
+    if "parquet" in formats:
+        require_parquet()
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows, write in _files(report, formats, rows_max):
+            on_file(name)
+            partial = folder / f"{name}.partial"
+            write(partial)
+            partial.replace(folder / name)
+            with (folder / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            written.append(Written(name, rows, digest))
+        (folder / LIST).write_text(
+            json.dumps(listed(report, written), indent=1, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+    except OSError as fault:
+        raise ConfigurationError(f"cannot write the report: {fault}") from fault
+    return written
+
+
+def listed(report: Report, written: Sequence[Written]) -> dict[str, object]:
+    """What a report was taken at, its files and totals, for programs; figures are strings."""
+    return {
+        "report": report.name,
+        "title": report.title,
+        "subtitle": report.subtitle,
+        "sequence": report.sequence,
+        "taken_at": dict(report.taken_at),
+        "files": [each._asdict() for each in written],
+    }
+
+
+def _files(
+    report: Report, formats: Sequence[str], rows_max: int
+) -> Iterator[tuple[str, int | None, Callable[[Path], object]]]:
+    if "html" in formats:
+        yield (
+            *(f"{report.name}.html", None),
+            lambda path: path.write_text(html(report, rows_max), encoding="utf-8", newline="\n"),
+        )
+    if "pdf" in formats:
+        yield f"{report.name}.pdf", None, lambda path: path.write_bytes(pdf(report, rows_max))
+    for table in report.tables():
+        if "csv" in formats:
+            yield f"{table.name}.csv", len(table.rows), lambda path, of=table: write_csv(of, path)  # type: ignore[misc]
+        if "parquet" in formats:
+            yield (
+                *(f"{table.name}.parquet", len(table.rows)),
+                lambda path, of=table: write_parquet(of, report.taken_at, path),  # type: ignore[misc]
+            )

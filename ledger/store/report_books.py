@@ -1,0 +1,232 @@
+"""What a report is taken at: a pool, its events after one and up to another, what covers the last.
+
+Rules of the readers `report_*`:
+
+* Everything is asked as of a sequence, so that it never changes again, and nothing is locked.
+* Amounts leave SQL in natural units, exact. Names are ordered as bytes.
+* Rows of which there may be many are streamed.
+* Registries are never joined to a table of unknown size: a database that nobody analyzed would be
+  walked row by row for each row. Accounts are found by key, or what was summed is summed again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+
+from ledger.codec.checkpoints import MalformedCheckpoint, decode_checkpoint
+from ledger.errors import ConfigurationError, LedgerError
+from ledger.store.connecting import connected
+from ledger.store.faults import translated
+
+Row = tuple[Any, ...]
+
+STREAMED_ROWS = 2_000
+"""Rows that are fetched at once."""
+
+_SESSION = """
+    SET ROLE clearing_auditor;
+    SET timezone = 'UTC';
+    SET jit = off;
+    SET default_transaction_read_only = on"""
+_POOLS = "SELECT name, shard, next_sequence - 1 FROM ledger.shard ORDER BY name"
+_EVENT = """
+    SELECT pool_time, chain FROM ledger.event
+     WHERE shard = %(shard)s AND sequence = %(sequence)s"""
+_BEFORE = """
+    SELECT ledger.sequence_at(%(shard)s, %(moment)s::timestamptz - interval '1 microsecond')"""
+_HELD = "SELECT count(*) FROM ledger.account_at(%(shard)s, 0, %(opening)s)"
+_CHECKPOINT = """
+    SELECT sequence, body FROM ledger.checkpoint
+     WHERE shard = %(shard)s AND sequence >= %(sequence)s ORDER BY sequence LIMIT 1"""
+_SETTLEMENT = "SELECT asset FROM ledger.settlement_of(%(shard)s)"
+
+
+class Covering(NamedTuple):
+    """The first checkpoint at or after the last event of a report.
+
+    Attributes:
+        sequence: Of its own last event.
+        root, key: Of the Merkle tree, and the public key that signed, in hex.
+    """
+
+    sequence: int
+    root: str
+    key: str
+
+
+class Period(NamedTuple):
+    """What a report is taken at.
+
+    Attributes:
+        pool, settlement: Whose books, and the asset of their margin.
+        opening, closing: Balances are opened after this event and closed after that one; events
+            in between are the period's. 0 is before the first.
+        begins, ends: The period in pool time, the end excluded.
+        pool_time: After the last event of the period.
+        chain: The hash chain there, in hex.
+        covering: None where there is no checkpoint yet.
+        is_over: Pool time has come to the period's end, so that no event can be added to it.
+    """
+
+    pool: str
+    settlement: str
+    opening: int
+    closing: int
+    begins: datetime
+    ends: datetime
+    pool_time: datetime
+    chain: str
+    covering: Covering | None
+    is_over: bool
+
+
+class ReportBooks:
+    """The books of one pool, read for a report.
+
+    Attributes:
+        connection: In autocommit, as `clearing_auditor`, read only.
+        pool, shard: Whose books.
+        head: The last event.
+        named: What every query of a period is asked with.
+    """
+
+    def __init__(self, connection: psycopg.Connection, pool: str | None) -> None:
+        """Find the pool."""
+        self.connection = connection
+        heads = {name: (shard, head) for name, shard, head in connection.execute(_POOLS)}
+        pools = [name for name in heads if not name.startswith("@")]
+        found = pools[0] if pool is None and len(pools) == 1 else pool
+        if found not in pools:
+            raise ConfigurationError(
+                f"pool {pool or 'not named'}; these books have {', '.join(pools) or 'none yet'}:"
+                " choose one with --pool"
+            )
+        self.pool = str(found)
+        self.shard, self.head = heads[self.pool]
+        self.named: dict[str, object] = {"pool": self.pool, "shard": self.shard}
+
+    def before(self, moment: datetime) -> int:
+        """The last event before a moment of pool time; 0 before the first."""
+        named = {**self.named, "moment": moment}
+        row = self.connection.execute(_BEFORE, named).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def pool_time(self, sequence: int) -> tuple[datetime, str]:
+        """Pool time and hash chain after an event.
+
+        Raises:
+            ConfigurationError: The pool has no such event, or nothing was accepted up to it.
+            LedgerError: It was detached.
+        """
+        if not 1 <= sequence <= self.head:
+            raise ConfigurationError(
+                f"sequence {sequence}: pool {self.pool} has the events 1 to {self.head}"
+            )
+        named = {**self.named, "sequence": sequence}
+        row = self.connection.execute(_EVENT, named).fetchone()
+        if row is None:
+            raise LedgerError(
+                f"event {sequence} of pool {self.pool} is not in these books: what retention took"
+                " away is in the archive; replay that, and report from there"
+            )
+        if row[0] is None:
+            raise ConfigurationError(f"pool {self.pool} had accepted no event at {sequence}")
+        return row[0], bytes(row[1]).hex()
+
+    def period(self, opening: int, closing: int, begins: datetime, ends: datetime) -> Period:
+        """Take all that follows as of these events.
+
+        Raises:
+            ConfigurationError: There is no such event, or they are in the other order.
+            StoreError: What the opening needs was detached.
+        """
+        if opening > closing:
+            raise ConfigurationError(
+                f"event {closing} of pool {self.pool} is before the beginning, event {opening + 1}"
+            )
+        pool_time, chain = self.pool_time(closing)
+        head_time, _ = self.pool_time(self.head)
+        self.named |= {"opening": opening, "sequence": closing, "closing": closing}
+        self.connection.execute(_HELD, self.named)
+        row = self.connection.execute(_SETTLEMENT, self.named).fetchone()
+        if row is None:
+            raise ConfigurationError(f"pool {self.pool} was never declared")
+        is_over = head_time >= ends
+        return Period(
+            *(self.pool, row[0], opening, closing, begins, ends, pool_time, chain),
+            *(self._covering(), is_over),
+        )
+
+    def _covering(self) -> Covering | None:
+        row = self.connection.execute(_CHECKPOINT, self.named).fetchone()
+        if row is None:
+            return None
+        try:
+            found = decode_checkpoint(bytes(row[1]))
+        except MalformedCheckpoint as fault:
+            raise LedgerError(f"checkpoint after event {row[0]}: {fault}") from fault
+        if (found.pool, found.sequence) != (self.pool, row[0]):
+            raise LedgerError(
+                f"the checkpoint after event {row[0]} of pool {self.pool} is one of {found.pool}"
+                f" {found.sequence}: run clearing verify"
+            )
+        return Covering(found.sequence, found.root.hex(), found.key.hex())
+
+
+def midnight(day: date) -> datetime:
+    """Where a day begins, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def day_of(books: ReportBooks, day: date | None, at: int | None) -> Period:
+    """A day of a pool, up to an event of it.
+
+    Args:
+        books: Of the pool.
+        day: UTC, of pool time; None for that of the event.
+        at: The last event that counts; None for the last of the day, or, with no day named, of all.
+
+    Raises:
+        ConfigurationError: The day had not begun by then, or is before the first event.
+    """
+    last = books.head if at is None else at
+    pool_time, _ = books.pool_time(last)
+    begins = midnight(day or pool_time.astimezone(UTC).date())
+    ends = begins + timedelta(days=1)
+    if pool_time < begins:
+        raise ConfigurationError(
+            f"{begins:%Y-%m-%d} had not begun: pool time is {pool_time.isoformat()} after event"
+            f" {last} of pool {books.pool}"
+        )
+    closing = min(last, books.before(ends)) if at is None else last
+    if closing == 0:
+        raise ConfigurationError(
+            f"pool {books.pool} had no event yet by the end of {begins:%Y-%m-%d}"
+        )
+    if pool_time >= ends and at is not None:
+        raise ConfigurationError(
+            f"event {last} of pool {books.pool} is after the end of {begins:%Y-%m-%d}"
+        )
+    return books.period(books.before(begins), closing, begins, ends)
+
+
+@contextmanager
+def report_books(url: str, pool: str | None) -> Iterator[ReportBooks]:
+    """The books of a pool, for as long as the block runs.
+
+    Args:
+        url: Of the database.
+        pool: None takes the only one there is.
+
+    Raises:
+        ConfigurationError: There is no such pool.
+        SchemaMismatch: The database is not migrated to this version.
+        StoreUnavailable: It cannot be reached.
+    """
+    with translated(), connected(url, "clearing report", _SESSION) as connection:
+        connection.prepare_threshold = None  # planned for this pool's partitions alone
+        yield ReportBooks(connection, pool)
