@@ -40,7 +40,7 @@ class Comparison:
     Attributes:
         settlement_asset: Of the pool; fees of trades are in it.
         ours, theirs: How many things were held against each other.
-        left_out: Of theirs besides, in commodities that are not ours.
+        left_out: Of theirs besides; see `Compared`.
         matched: By rule.
     """
 

@@ -15,6 +15,14 @@ _BETWEEN = re.compile(r"[\s,;+|/]+")
 """What may stand between several of our references in one line; none of it is part of an id."""
 
 
+_NO_ID = re.compile("[^A-Za-z0-9._:-]")
+
+
+def as_our_id(reference: str) -> str:
+    """A reference of theirs as it can be an id of ours: what no id may have in it is a colon."""
+    return _NO_ID.sub(":", reference)
+
+
 class Mine(NamedTuple):
     """A movement of our books; ordered by time."""
 

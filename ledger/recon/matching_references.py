@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ledger.recon.matching import About, Comparison
-from ledger.recon.matching_movements import Mine, Other, content_of
+from ledger.recon.matching_movements import Mine, Other, as_our_id, content_of
 from ledger.recon.result import MatchRule
 
 Bundle = tuple[list[Mine], list[Other]]
@@ -47,7 +47,7 @@ def _bundles(
     for number, other in enumerate(sorted(theirs, key=content_of)):
         named = [
             mine
-            for reference in (*other.ours, other.reference)
+            for reference in dict.fromkeys((*other.ours, as_our_id(other.reference)))
             if reference
             for mine in by_reference.get(reference, ())
         ]

@@ -48,22 +48,21 @@ def compare_statements(
     found = Comparison(source, books.settlement_asset())
     given = list(statements)
     read = _sound(found, [each for each in given if source.is_ours(each[1].commodity)])
-    found.left_out = sum(len(each.movements) for _, each in given) - sum(
-        len(each.movements) for _, each in given if source.is_ours(each.commodity)
-    )
-    theirs = others_of(source, read)
+    theirs = [each for each in others_of(source, read) if each.amount]
+    found.left_out = sum(len(each.movements) for _, each in given) - len(theirs)
     found.theirs = len(theirs)
     tell(f"{source.name}: movements read", found.theirs)
     periods = periods_of(source, read, theirs)
     ours = _ours(books, source, periods)
-    tell(f"{source.name}: our movements read", len(ours))
+    read_of_ours = len(ours)
+    tell(f"{source.name}: our movements read", read_of_ours)
     if source.paired:
         unpaired(found, theirs)
     matching = _Matching(found, ours, theirs)
     matching.match()
     left = [mine for mine in matching.ours if _is_expected(mine, source, periods)]
+    found.ours = read_of_ours - len(matching.ours) + len(left)
     propose_movements(found, left, matching.theirs, approved)
-    found.ours = len(ours) - len(matching.ours) + len(left)
     _missing(found, left, matching.theirs)
     _closings(found, books, read, matching.late_for)
     return found

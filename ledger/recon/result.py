@@ -87,7 +87,8 @@ class Compared:
 
     Attributes:
         ours, theirs: How many trades, movements or holdings.
-        left_out: Of theirs besides, in commodities that are not ours by the rules.
+        left_out: Of theirs besides: in commodities that are not ours by the rules, movements of
+            nothing, and those of statements that stand there twice.
         matched: Pairs or groups by the rule that matched them.
     """
 

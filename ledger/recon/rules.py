@@ -101,7 +101,8 @@ class SourceRules:
         pool: Whose books it is held against.
         mapping: How its columns are read.
         accounts, commodities: Their names in ours. `@custody` is all that the outside world holds
-            for us, `@fees`, `@insurance`, `@rounding`, `@suspense` and `@deficit` are the house's.
+            for us (`@outside` the same from its own side, as a double entry has it); `@fees`,
+            `@insurance`, `@rounding`, `@suspense` and `@deficit` are the house's.
         tolerance: By our commodity, or `*`: the largest difference that is none (natural units).
         price_tolerance: Likewise by instrument, of prices.
         window: How far apart two times of the same thing may be; equality is within.

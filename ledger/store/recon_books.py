@@ -69,6 +69,7 @@ HOLDING_KINDS = ("wallet", "isolated", "hold", "position")
 """What a participant has at us: cash wherever it lies, and contracts."""
 
 HOUSE_KINDS = ("custody", "fees", "insurance", "rounding", "suspense", "deficit", "position")
+CUSTODIAN, OUTSIDE = "@custody", "@outside"
 OUTSIDE_PURPOSES = (Purpose.TRANSFER, Purpose.OPENING, Purpose.ADJUSTMENT)
 """Of movements that somebody outside the pool may tell of; the rest follows from trading."""
 
@@ -98,8 +99,7 @@ class OurMovement(NamedTuple):
 
     Attributes:
         request_id: Of a withdrawal in two steps; None for any other event.
-        account: A participant, or `@` and the kind of a house account. `@custody` is turned round:
-            what the outside world holds for us is positive.
+        account: A participant, or `@` and the kind of a house account (see `named_account`).
         amount: Signed from the holder, natural units, never zero.
     """
 
@@ -179,10 +179,9 @@ class OurBooks:
         with self.connection.cursor() as cursor:
             rows = cursor.stream(_BALANCES, named, size=STREAMED_ROWS)
             for owner, kind, commodity, balance in rows:
-                known = named_account(owner, kind)
-                if known is not None and balance:
-                    key = (known[0], commodity)
-                    found[key] = found.get(key, Decimal(0)) + known[1] * balance
+                for name, sign in named_account(owner, kind) if balance else ():
+                    key = (name, commodity)
+                    found[key] = found.get(key, Decimal(0)) + sign * balance
         return {key: amount for key, amount in found.items() if amount}
 
     def settlement_asset(self) -> str:
@@ -203,11 +202,11 @@ class OurBooks:
         wanted = None if owners is None else frozenset(owners)
         kinds = sorted({*HOLDING_KINDS, *HOUSE_KINDS})
         rows = self.connection.execute(_ACCOUNTS, {"shard": self.shard, "kinds": kinds})
-        named = ((number, named_account(owner, kind)) for number, owner, kind in rows)
         return [
-            (number, *known)
-            for number, known in named
-            if known is not None and (wanted is None or known[0] in wanted)
+            (number, name, sign)
+            for number, owner, kind in rows
+            for name, sign in named_account(owner, kind)
+            if (name != OUTSIDE if wanted is None else name in wanted)
         ]
 
     def _named(self, begins: datetime | None, ends: datetime | None) -> dict[str, object]:
@@ -223,16 +222,20 @@ class OurBooks:
         }
 
 
-def named_account(owner: str, kind: str) -> tuple[str, int] | None:
-    """How a reconciliation calls an account of the books, and its sign; None: it has no part.
+def named_account(owner: str, kind: str) -> tuple[tuple[str, int], ...]:
+    """How a reconciliation calls an account of the books, and with which sign.
 
-    Cost of positions (`variation`) is no holding: nobody outside has it as a balance.
+    Custody has two names: `@custody` as the custodian sees it, a deposit positive, and `@outside`
+    as a double entry has it, where the world outside is an account that pays. Cost of positions
+    (`variation`) has none: nobody outside has it as a balance.
     """
-    if owner == HOUSE and kind in HOUSE_KINDS:
-        if kind == "position":
-            return HOUSE, 1
-        return f"@{kind}", -1 if kind == "custody" else 1
-    return (owner, 1) if owner != HOUSE and kind in HOLDING_KINDS else None
+    if owner != HOUSE:
+        return ((owner, 1),) if kind in HOLDING_KINDS else ()
+    if kind == "custody":
+        return ((CUSTODIAN, -1), (OUTSIDE, 1))
+    if kind == "position":
+        return ((HOUSE, 1),)
+    return ((f"@{kind}", 1),) if kind in HOUSE_KINDS else ()
 
 
 def microseconds(moment: datetime) -> int:
