@@ -70,7 +70,7 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.settings = settings
     app.state.readers = readers
     app.state.auditors = auditors
-    app.state.tokens = Tokens(auditors)
+    app.state.tokens = Tokens(auditors, settings.tokens_kept_s)
     app.state.sums = KeptSums(readers)
     app.state.following = Following(auditors, settings)
     app.state.is_stopping = lambda: False

@@ -16,6 +16,7 @@ class WebSettings:
         statement_s: A statement of one request is given up after so long.
         page_budget_ms: A page of rows ends after about so long, short, with a link to the rest.
         page_rows_max: The most rows of one page.
+        tokens_kept_s: Live tokens are believed so long; one that was taken back opens no longer.
         requests_per_minute: Of one token; of everybody together where it is open.
         requests_burst: Requests that may come at once before that rate holds.
         streams_max: Streams of records open at once.
@@ -32,6 +33,7 @@ class WebSettings:
     statement_s: int = 10
     page_budget_ms: int = 120
     page_rows_max: int = 1_000
+    tokens_kept_s: float = 3.0
     requests_per_minute: int = 1_200
     requests_burst: int = 200
     streams_max: int = 50

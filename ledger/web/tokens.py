@@ -24,8 +24,6 @@ from ledger.store.web_tokens import LiveToken, Scope, live
 
 PREFIX = "clr_"
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-KEPT_S = 3.0
-"""Live tokens are believed so long."""
 
 
 class Caller(NamedTuple):
@@ -58,20 +56,13 @@ def token_hash(token: str) -> bytes:
 class Tokens:
     """Live tokens of some books; safe for many threads."""
 
-    def __init__(self, readers: Readers) -> None:
-        """Read them over connections that act as clearing_auditor."""
+    def __init__(self, readers: Readers, kept_s: float) -> None:
+        """Read them over connections that act as clearing_auditor, every `kept_s` at most."""
         self._readers = readers
+        self._kept_s = kept_s
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._live: Sequence[LiveToken] = ()
-
-    def are_there(self) -> bool:
-        """Some token is live.
-
-        Raises:
-            StoreUnavailable: The database does not answer.
-        """
-        return bool(self._current())
 
     def caller(self, token: str) -> Caller | None:
         """Whose token it is; None: it opens nothing.
@@ -90,7 +81,7 @@ class Tokens:
 
     def _current(self) -> Sequence[LiveToken]:
         with self._lock:
-            if time.monotonic() - self._read_at > KEPT_S:
+            if time.monotonic() - self._read_at >= self._kept_s:
                 with self._readers.lent() as connection:
                     self._live = live(connection)
                 self._read_at = time.monotonic()

@@ -1,0 +1,206 @@
+"""Tokens open what their scopes say, until they expire or are taken back; no secret is shown."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from ledger.cli import app
+from ledger.errors import ConfigurationError
+from ledger.store import web_tokens
+from ledger.store.web_tokens import Scope
+from ledger.web import tokens
+from ledger.web.problems import PREFIX
+from ledger.web.tokens import new_token, token_hash
+from tests.integration.web.servers import patient, serving
+
+MAIN = "/api/v1/pools/main"
+ALL: tuple[Scope, ...] = ("reporting", "back_office", "auditor")
+OPENS: dict[str, tuple[Scope, ...]] = {
+    "/api/v1/pools": ALL,
+    f"{MAIN}/margin": ALL,
+    f"{MAIN}/rejections": ALL,
+    f"{MAIN}/breaks": ("back_office", "auditor"),
+    f"{MAIN}/reconciliations": ("back_office", "auditor"),
+    f"{MAIN}/checkpoints": ("auditor",),
+    f"{MAIN}/events/1/proof": ("auditor",),
+    "/api/v1/explain/L-1": ("auditor",),
+}
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+def made(url: str, name: str, *scopes: Scope, expires_at: datetime = TOMORROW) -> str:
+    """A token."""
+    token = new_token()
+    web_tokens.create(url, name, scopes, token_hash(token), "tester", expires_at)
+    return token
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def closed(database_url: str) -> Iterator[httpx.Client]:
+    """A client of a server that asks for tokens; it looks at them at each request."""
+    settings = patient(database_url, is_open=False, tokens_kept_s=0)
+    with serving(settings) as address, httpx.Client(base_url=address) as client:
+        yield client
+
+
+def test_a_token_opens_what_its_scopes_say(database_url: str, closed: httpx.Client) -> None:
+    for scope in ALL:
+        headers = bearer(made(database_url, scope, scope))
+        for path, scopes in OPENS.items():
+            answer = closed.get(path, headers=headers)
+            if scope in scopes:
+                assert answer.status_code == 200 or answer.json()["type"].endswith("unknown_pool")
+            else:
+                assert answer.status_code == 403, (scope, path)
+                assert answer.json()["type"] == f"{PREFIX}missing_scope"
+                assert scopes[-1] in answer.json()["detail"]
+
+
+def test_without_a_token_nothing_but_the_specification_is_shown(closed: httpx.Client) -> None:
+    for path in OPENS:
+        answer = closed.get(path)
+        assert answer.status_code == 401
+        assert answer.json()["type"] == f"{PREFIX}missing_token"
+        assert answer.headers["www-authenticate"] == 'Bearer realm="clearing"'
+    assert closed.get("/api/v1/health").status_code == 200
+    assert closed.get("/api/v1/openapi.json").status_code == 200
+    page = closed.get("/anything")
+    assert (page.status_code, page.headers["location"]) == (303, "/sign-in?back=%2Fanything")
+    assert closed.post("/anything").status_code == 401
+
+
+@pytest.mark.parametrize("given", ["clr_wrong", "é", "x" * 5_000, "clr_" + "A" * 43])
+def test_a_token_that_is_none_opens_nothing(
+    database_url: str, closed: httpx.Client, given: str
+) -> None:
+    made(database_url, "another", *ALL)
+    headers = [(b"Authorization", b"Bearer " + given.encode())]
+    assert closed.get("/api/v1/pools", headers=headers).status_code == 401
+
+
+def test_a_token_opens_nothing_once_it_was_taken_back_or_expired(
+    database_url: str, closed: httpx.Client
+) -> None:
+    token = made(database_url, "laptop", *ALL)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    short = made(database_url, "short", *ALL, expires_at=soon)
+    assert closed.get("/api/v1/pools", headers=bearer(token)).status_code == 200
+    web_tokens.revoke(database_url, "laptop", "tester", "lost")
+    assert closed.get("/api/v1/pools", headers=bearer(token)).status_code == 401
+    while datetime.now(UTC) < soon:
+        pass
+    assert closed.get("/api/v1/pools", headers=bearer(short)).status_code == 401
+
+
+def test_a_browser_has_its_token_in_a_cookie(database_url: str, closed: httpx.Client) -> None:
+    closed.cookies.set("clearing_token", made(database_url, "browser", "reporting"))
+    assert closed.get("/api/v1/pools").status_code == 200
+
+
+def test_the_books_keep_nothing_that_opens_anything(database_url: str) -> None:
+    token = made(database_url, "one", *ALL)
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT t::text FROM back_office.token t").fetchall()
+    assert rows
+    assert token not in str(rows)
+    assert token_hash(token).hex() in str(rows)
+
+
+def test_no_token_and_no_query_stands_in_the_log(
+    database_url: str, closed: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = made(database_url, "careful", *ALL)
+    with caplog.at_level(logging.INFO, logger="ledger.web"):
+        closed.get("/api/v1/pools?format=json", headers=bearer(token))
+        closed.get("/api/v1/pools%0aGET /forged", headers=bearer("clr_wrong"))
+        closed.get("/api/v1/pools", headers={"Cookie": f"clearing_token={token}"})
+    lines = [record.getMessage() for record in caplog.records]
+    assert "GET /api/v1/pools 200" in lines[0]
+    assert " careful " in lines[0]
+    assert not [line for line in lines if token in line or "clr_" in line or "format" in line]
+    assert not [line for line in lines if "\n" in line]
+
+
+def test_callers_are_limited_each_by_itself(database_url: str) -> None:
+    one, other = (made(database_url, name, "reporting") for name in ("one", "other"))
+    settings = patient(database_url, is_open=False, requests_per_minute=1, requests_burst=2)
+    with serving(settings) as address, httpx.Client(base_url=address) as client:
+        answers = [client.get("/api/v1/pools", headers=bearer(one)) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[2].json()["type"] == f"{PREFIX}too_many_requests"
+        assert 50 <= int(answers[2].headers["retry-after"]) <= 60
+        assert client.get("/api/v1/pools", headers=bearer(other)).status_code == 200
+        refused = [client.get("/api/v1/pools", headers=bearer("clr_guess")) for _ in range(3)]
+        assert [answer.status_code for answer in refused] == [401, 401, 429]
+
+
+def test_an_open_server_answers_to_the_names_of_this_machine_alone(client: httpx.Client) -> None:
+    for host in ("localhost:8080", "127.0.0.1", "[::1]:8080"):
+        assert client.get("/api/v1/pools", headers={"Host": host}).status_code == 200
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"):
+        answer = client.get("/api/v1/pools", headers={"Host": host})
+        assert answer.json()["type"] == f"{PREFIX}foreign_origin"
+
+
+def test_what_would_change_something_must_come_from_our_own_pages(client: httpx.Client) -> None:
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
+        assert client.post("/breaks", headers=headers).status_code == 403
+    own = {"Origin": str(client.base_url), "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/breaks", headers=own).status_code == 404
+
+
+def command(*words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `clearing token`."""
+    done = CliRunner().invoke(app, ["token", *words])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_command_makes_lists_and_takes_back(database_url: str, closed: httpx.Client) -> None:
+    url = ("--database-url", database_url)
+    scopes = ("--scope", "auditor", "--scope", "reporting")
+    code, token, notes = command("create", "audit-2026", *scopes, "--days", "30", *url)
+    assert code == 0
+    assert token.strip() not in notes
+    assert closed.get("/api/v1/pools", headers=bearer(token.strip())).status_code == 200
+    code, listed, _ = command("list", "--json", *url)
+    (row,) = json.loads(listed)
+    assert (row["name"], row["scopes"], row["state"]) == (
+        "audit-2026",
+        ["auditor", "reporting"],
+        "live",
+    )
+    assert token.strip() not in listed
+    assert isinstance(
+        CliRunner().invoke(app, ["token", "create", "audit-2026", *scopes, *url]).exception,
+        ConfigurationError,
+    )
+    assert command("revoke", "audit-2026", "--reason", "done", *url)[0] == 0
+    assert closed.get("/api/v1/pools", headers=bearer(token.strip())).status_code == 401
+    assert "revoked" in command("list", *url)[1]
+    assert isinstance(
+        CliRunner().invoke(app, ["token", "revoke", "audit-2026", "--reason", "x", *url]).exception,
+        ConfigurationError,
+    )
+
+
+def test_every_new_token_is_another(database_url: str) -> None:
+    several = {new_token() for _ in range(100)}
+    assert len(several) == 100
+    assert all(len(token) == len(tokens.PREFIX) + 43 for token in several)
+    assert not web_tokens.are_there(database_url)
+    made(database_url, "first", "reporting")
+    assert web_tokens.are_there(database_url)
