@@ -12,7 +12,8 @@
     │   ├── BrokerUnavailable   retriable
     │   └── SourceChanged       a topic was recreated, truncated or belongs to another cluster
     ├── PoolHalted              a pool stands still at an event that broke an invariant
-    └── ImportFailed            a foreign file does not read as its format says
+    ├── ImportFailed            a foreign file does not read as its format says
+    └── ActRefused              the life of a break does not let somebody do this now
 
 A *rejection* is not here: bad input is a value (`ledger.core.rejections`). A broken invariant is an
 `AssertionError`, and stays on in production: the writer halts that pool, and others go on.
@@ -77,3 +78,7 @@ class PoolHalted(LedgerError):
 
 class ImportFailed(LedgerError):
     """A foreign file does not read as its format says; the message names file and line."""
+
+
+class ActRefused(LedgerError):
+    """A break's life does not allow it, or not to this person; the message says what would be."""

@@ -161,6 +161,13 @@ def drafted(
     return event_id, draft
 
 
+def lines_of(draft: str) -> list[Line]:
+    """The lines of an adjustment that was drafted."""
+    return [
+        Line(**(line | {"amount": Decimal(line["amount"])})) for line in json.loads(draft)["lines"]
+    ]
+
+
 def message(draft: str, checked_by: str) -> str:
     """The wire event, one line of JSON, once somebody has checked it."""
     return json.dumps(json.loads(draft) | {"checked_by": checked_by})

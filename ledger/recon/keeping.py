@@ -10,14 +10,12 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from ledger.recon.breaks import Break
+from ledger.recon.controls import INTERNAL
 from ledger.recon.life import Act, Amounts, Kept, Refusal, Standing, State, after, of_run
 from ledger.recon.result import Control, Input, Result
 from ledger.recon.rules import VERSION, Rules
 from ledger.store import back_office as stored
 from ledger.store import back_office_runs as rows
-
-INTERNAL = "internal"
-"""The source of breaks that controls find."""
 
 
 class Noted(NamedTuple):
@@ -120,7 +118,7 @@ def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
 
 def _is_about(control: Control, subject: str) -> bool:
     """Whether a control that had something to check is the one that found this."""
-    return control.checked > 0 and subject.partition("/")[0] == control.name
+    return control.checked > 0 and subject.partition(" ")[0] == control.name
 
 
 def _covers(given: Input, moment: datetime) -> bool:

@@ -179,7 +179,7 @@ def said(state: State) -> str:
     words = {
         "explanation_waits": "waiting for a checker of its explanation",
         "correction_waits": "waiting for a checker of its correction",
-        "approved": "waiting for its correction to be booked",
+        "approved": "waiting for its correction to take effect",
     }
     return words.get(state, state)
 

@@ -15,6 +15,8 @@ from psycopg.rows import class_row
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
+Connection = psycopg.Connection[Any]
+
 _SESSION = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
 _LOCK = "SELECT pg_advisory_xact_lock(1667589238, 0)"
 """Held by whoever adds to a life, so that each row follows the one that was read."""
@@ -52,6 +54,8 @@ _CANDIDATES = """
        AND (c.our_references && %(ours)s::varchar[] OR c.their_references && %(theirs)s::varchar[])
      ORDER BY c.score DESC, c.match_key"""
 _RUN = "SELECT run, pool, made_by, made_at, sequence FROM back_office.runs WHERE run = %s"
+_IS_ASSET = """
+    SELECT EXISTS (SELECT FROM reporting.balances WHERE pool = %s AND asset = %s)"""
 _COUNTS = """
     SELECT state, severity, count(*) FROM back_office.open_breaks
      WHERE %(pool)s::text IS NULL OR pool = %(pool)s GROUP BY 1, 2"""
@@ -190,6 +194,12 @@ def run_by(connection: psycopg.Connection, run: int) -> str | None:
     """Who ran a run."""
     row = connection.execute(_RUN, [run]).fetchone()
     return None if row is None else str(row[2])
+
+
+def is_asset(connection: psycopg.Connection, pool: str, commodity: str) -> bool:
+    """Whether somebody has a balance in an asset of this name; else it may be an instrument."""
+    row = connection.execute(_IS_ASSET, (pool, commodity)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def counts(connection: psycopg.Connection, pool: str | None) -> list[tuple[str, str, int]]:

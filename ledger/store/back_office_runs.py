@@ -203,15 +203,12 @@ def save(connection: psycopg.Connection, run: RunRow, found: Found) -> tuple[int
     row = connection.execute(_RUN, run).fetchone()
     assert row is not None, "RETURNING gave no row"
     number, made_at = row
-    for statement, rows in (
-        (_INPUTS, found.inputs),
-        (_CONTROLS, found.controls),
-        (_CANDIDATES, found.candidates),
-        (_BREAKS, found.breaks),
-        (_SIGHTINGS, found.sightings),
-        (_EVENTS, found.events),
-    ):
-        _copied(connection, statement, number, rows)
+    _copied(connection, _INPUTS, number, found.inputs)
+    _copied(connection, _CONTROLS, number, found.controls)
+    _copied(connection, _CANDIDATES, number, found.candidates)
+    _copied(connection, _BREAKS, number, found.breaks)
+    _copied(connection, _SIGHTINGS, number, found.sightings)
+    _copied(connection, _EVENTS, number, found.events)
     return int(number), made_at
 
 

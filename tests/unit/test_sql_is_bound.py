@@ -29,6 +29,7 @@ PASSED_ON = {
     "ledger/store/archive.py StoredBooks._rows": ("_rows", 0),
     "ledger/store/auditing.py Audited._rows": ("_rows", 0),
     "ledger/store/auditing.py _Groups.__init__": ("_Groups", 2),
+    "ledger/store/back_office_runs.py _copied": ("_copied", 1),
     "ledger/store/carried.py _streamed": ("_streamed", 1),
     "ledger/store/condition.py Condition._rows": ("_rows", 0),
     "ledger/store/connecting.py connected": ("connected", 2),

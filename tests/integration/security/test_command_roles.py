@@ -24,7 +24,8 @@ from tests.unit.desk import BEGINNING, said
 
 WRITER, READER = "clearing_writer", "clearing_reader"
 AUDITOR, RETENTION = "clearing_auditor", "clearing_retention"
-ROLES = (WRITER, READER, AUDITOR, RETENTION)
+BACK_OFFICE = "clearing_back_office"
+ROLES = (WRITER, READER, AUDITOR, RETENTION, BACK_OFFICE)
 
 
 class Use(NamedTuple):
@@ -48,6 +49,9 @@ USES = (
     Use("prove event d1 --out {folder}/event.json", (AUDITOR,)),
     Use("prove posting 5.1 --out {folder}/posting.json", (AUDITOR,)),
     Use("prove liabilities --at 8 --out {folder}/liabilities", (AUDITOR,)),
+    Use("reconcile run {folder}/rules.toml --by maria", (AUDITOR, BACK_OFFICE)),
+    Use("reconcile controls", (AUDITOR,)),
+    Use("reconcile breaks", (BACK_OFFICE,)),
     Use("archive detach --pool main --first 1 --archive {folder}/kept", (AUDITOR, RETENTION)),
 )
 ELSEWHERE = {
@@ -98,6 +102,9 @@ def books(database_url: str, tmp_path: Path) -> str:
     live(database_url, [*later, price], 9)
     archived(database_url, tmp_path / "kept")
     late = [json.loads(said("deposit", "late", account="ben"))]
+    (tmp_path / "rules.toml").write_text(
+        'version = 1\n[sources.venue]\nkind = "trades"\nformat = "trades-csv"\n'
+    )
     (tmp_path / "late.jsonl").write_text("\n".join(map(json.dumps, late)) + "\n")
     return database_url
 

@@ -1,0 +1,273 @@
+"""The commands `clearing reconcile run` and `controls`, and the group that they are in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import TaskID
+
+from consumers.ends import end_offsets
+from ledger.assembly import database
+from ledger.cli import reconciling_breaks
+from ledger.cli.kafka import kafka_settings
+from ledger.cli.options import (
+    AsJson,
+    DatabaseUrl,
+    Kafka,
+    Quiet,
+    TopicPrefix,
+    columns,
+    progress,
+    say,
+    say_json,
+)
+from ledger.cli.reconciling_options import By, figures, who
+from ledger.errors import ConfigurationError
+from ledger.recon.controls import EndOffsets, check_controls
+from ledger.recon.keeping import Noted, agreed, keep
+from ledger.recon.life import ACTS, State, said
+from ledger.recon.result import Compared, Control, Result
+from ledger.recon.rules import Rules, load_rules
+from ledger.recon.run import reconcile
+
+_SHOWN_MAX = 50
+
+reconciling = typer.Typer(
+    help="Hold the books against outside sources, and work on what differs, from found to closed."
+    "\n\nExample: clearing reconcile run rules.toml --file bank=2026-01-05.xml",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+RulesFile = Annotated[Path, typer.Argument(metavar="RULES", help="The rules file, TOML.")]
+At = Annotated[
+    int | None,
+    typer.Option("--at", min=1, metavar="SEQ", help="After this event. Default: after the last."),
+]
+
+
+def run(
+    rules_file: RulesFile,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", metavar="SOURCE=PATH", help="A file of a source; may be repeated."),
+    ] = None,
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="Whose books. Default: that of the sources.")
+    ] = None,
+    at: At = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare only; keep neither the run nor its breaks.")
+    ] = False,
+    kafka: Kafka = None,
+    topic_prefix: TopicPrefix = None,
+    by: By = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold files against the books, check the controls, and keep what differs as breaks.
+
+    The same files, rules and sequence give the same result hash. Without --file the controls run
+    alone. With --kafka HOST:PORT the ends of the topics are one of them. Exit code 1: the pool has
+    a break that is not closed, of this run or of one before.
+
+    Example: clearing reconcile run rules.toml --file bank=2026-01-05.xml --file fills=fills.csv
+    """
+    name = who(by)
+    rules = load_rules(rules_file)
+    files = _files(file or (), rules)
+    chosen = _pool(pool, rules, files)
+    ends = _ends(kafka, topic_prefix)
+    with database(database_url) as url:
+        told = [] if dry_run else agreed(url, chosen)
+        with progress(quiet=quiet) as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def tell(what: str, count: int) -> None:
+                if what not in tasks:
+                    tasks[what] = bar.add_task(what, total=None)
+                bar.update(tasks[what], completed=count)
+
+            result = reconcile(
+                url, rules, files, chosen, at, approved=told, end_offsets=ends, tell=tell
+            )
+            tell("keeping the breaks", len(result.breaks))
+            noted = None if dry_run else keep(url, result, rules, name, told)
+    if as_json:
+        say_json(_as_json(result, noted))
+    else:
+        for line in _lines(result, noted):
+            say(line)
+    if noted.left_open if noted is not None else result.breaks:
+        raise typer.Exit(1)
+
+
+def _files(given: Sequence[str], rules: Rules) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for text in given:
+        source, sign, path = text.partition("=")
+        if not sign or not path:
+            raise ConfigurationError(f"--file {text}: expected SOURCE=PATH, such as bank=may.xml")
+        if source not in rules.sources:
+            raise ConfigurationError(
+                f"--file {text}: the rules have no source {source}; they have"
+                f" {', '.join(sorted(rules.sources))}"
+            )
+        if not Path(path).is_file():
+            raise ConfigurationError(f"--file {text}: there is no such file")
+        if Path(path) in found.get(source, []):
+            raise ConfigurationError(f"--file {text}: named twice")
+        found.setdefault(source, []).append(Path(path))
+    return found
+
+
+def _pool(given: str | None, rules: Rules, files: Mapping[str, Sequence[Path]]) -> str:
+    if given is not None:
+        return given
+    pools = sorted({rules.sources[name].pool for name in files or rules.sources})
+    if len(pools) > 1:
+        raise ConfigurationError(
+            f"the sources are of the pools {', '.join(pools)}: choose one with --pool"
+        )
+    return pools[0]
+
+
+def _ends(kafka: str | None, topic_prefix: str | None) -> EndOffsets | None:
+    return None if kafka is None else end_offsets(kafka_settings(kafka, topic_prefix))
+
+
+def _as_json(result: Result, noted: Noted | None) -> dict[str, object]:
+    found = result.as_json()
+    if noted is None:
+        return found
+    return found | {
+        "run": noted.run,
+        "acts": noted.acts,
+        "states": noted.states,
+        "not_closed": noted.left_open,
+    }
+
+
+def _lines(result: Result, noted: Noted | None) -> Iterator[str]:
+    named = "not kept" if noted is None else f"run {noted.run}"
+    yield f"{named}: pool {result.pool} after event {result.sequence}, rules {result.rules[:16]}"
+    for compared in result.compared:
+        yield f"  {_compared(compared)}"
+    yield ""
+    yield from _controls(result.controls)
+    if result.breaks:
+        yield ""
+        yield from _breaks(result, {} if noted is None else noted.states)
+    if result.proposals:
+        count = len(result.proposals)
+        words = "match is proposed" if count == 1 else "matches are proposed"
+        yield f"{count} {words}: clearing reconcile show KEY"
+    yield ""
+    if noted is None:
+        yield f"{len(result.breaks)} found"
+    else:
+        acts = [f"{noted.acts[act]} {act.replace('_', ' ')}" for act in ACTS if act in noted.acts]
+        yield f"{', '.join(acts) or 'no break'}; {noted.left_open} not closed"
+    yield f"result {result.result_hash}"
+
+
+def _compared(one: Compared) -> str:
+    matched = sum(one.matched.values())
+    rules = ", ".join(f"{rule} {count}" for rule, count in one.matched.items() if count)
+    return (
+        f"{one.source}: {one.ours} ours, {one.theirs} theirs, {matched} matched"
+        f"{f' ({rules})' if rules else ''}"
+    )
+
+
+def _controls(controls: Sequence[Control]) -> Iterator[str]:
+    width = max((len(one.name) for one in controls), default=0)
+    for one in controls:
+        verdict = "ok" if one.holds else "BROKEN"
+        yield f"{verdict:<8}{one.name.ljust(width)}  {one.checked:>7}  {one.says}"
+
+
+def _breaks(result: Result, states: Mapping[str, State]) -> Iterator[str]:
+    shown = result.breaks[:_SHOWN_MAX]
+    yield from columns(
+        [
+            {
+                "key": one.key,
+                "severity": one.severity,
+                "type": one.type,
+                "source": one.source,
+                "difference": one.difference,
+                "commodity": one.commodity,
+                "ours": ours,
+                "theirs": theirs,
+                "about": one.subject,
+                "state": said(states[one.key]) if one.key in states else "",
+            }
+            for one, ours, theirs in zip(
+                shown,
+                figures([one.ours for one in shown]),
+                figures([one.theirs for one in shown]),
+                strict=True,
+            )
+        ]
+    )
+    if len(result.breaks) > len(shown):
+        left = len(result.breaks) - len(shown)
+        yield f"and {left} more: clearing reconcile breaks"
+
+
+def controls(
+    rules_file: Annotated[
+        Path | None, typer.Option("--rules", metavar="FILE", help="What the controls are told.")
+    ] = None,
+    pool: Annotated[str, typer.Option("--pool", help="Whose books.")] = "main",
+    at: At = None,
+    kafka: Kafka = None,
+    topic_prefix: TopicPrefix = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the internal controls alone, as often as you like; nothing is kept.
+
+    Exit code 1: one of them does not hold.
+
+    Example: clearing reconcile controls --pool main --kafka localhost:9092
+    """
+    rules = None if rules_file is None else load_rules(rules_file)
+    with database(database_url) as url:
+        checked = check_controls(
+            url,
+            pool,
+            at,
+            rules=None if rules is None else rules.controls,
+            severity=None if rules is None else rules.severity,
+            end_offsets=_ends(kafka, topic_prefix),
+        )
+    if as_json:
+        say_json(
+            {
+                "pool": pool,
+                "sequence": checked.sequence,
+                "controls": [
+                    {"name": c.name, "holds": c.holds, "checked": c.checked, "says": c.says}
+                    for c in checked.controls
+                ],
+                "broken": [one.says for one in checked.breaks],
+            }
+        )
+    else:
+        say(f"pool {pool} after event {checked.sequence}")
+        for line in [*_controls(checked.controls), *(f"  {one.says}" for one in checked.breaks)]:
+            say(line)
+    if checked.breaks:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    reconciling.command()(run)
+    reconciling_breaks.register(reconciling)
+    reconciling.command()(controls)
+    app.add_typer(reconciling, name="reconcile")
