@@ -150,13 +150,14 @@ class _Controls:
         asset = books.settlement_asset()
         for sequence, figures in wrong.items():
             for name, told, posted in figures:
-                words = f"event {sequence}: {name}: records tell {told:f}, postings move {posted:f}"
+                words = f"event {sequence}: {name}: records tell {told:f}, it comes to {posted:f}"
                 subject = f"{names.get(sequence, sequence)} {name}"
                 self._break("shortfall", subject, asset, (posted, told), words)
-        losses = -sum((min(each.amount, Decimal(0)) for each in sums), Decimal(0))
-        fund = -sum((min(each.posted_insurance, Decimal(0)) for each in sums), Decimal(0))
-        taken = sum((each.absorbed for each in sums), Decimal(0))
-        uncovered = -sum((min(each.posted_deficit, Decimal(0)) for each in sums), Decimal(0))
+        zero = Decimal(0)
+        losses = sum((each.lost for each in sums), zero)
+        fund = sum((each.drawn for each in sums), zero)
+        taken = sum((each.absorbed for each in sums), zero)
+        uncovered = sum((each.opened for each in sums), zero)
         self._end(
             "shortfall",
             before,
@@ -239,11 +240,12 @@ class _Controls:
 
 
 def _untold(each: DefaultSums) -> list[tuple[str, Decimal, Decimal]]:
-    """Where records and postings of one event differ: what, as told, as posted."""
+    """Where one event does not add up: what, as records tell it, as postings (or parts) have it."""
     figures = [
         ("insurance", each.insurance, each.posted_insurance),
         ("deficit", each.deficit, each.posted_deficit),
         ("fund", each.amount, each.posted_insurance + each.posted_deficit),
         ("deleveraging", each.deleveraged, each.posted_deleveraged),
+        ("losses", each.lost, each.drawn + each.opened),
     ]
     return [(name, told, posted) for name, told, posted in figures if told != posted]

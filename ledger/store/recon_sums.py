@@ -41,7 +41,13 @@ _TOLD = """
            coalesce(sum(ledger.figure(b.body, 'deficit_after')
                       - ledger.figure(b.body, 'deficit_before')), 0),
            coalesce(sum(ledger.figure(b.body, 'amount')) FILTER (WHERE r.kind = 'deleveraged'), 0),
-           coalesce(sum(ledger.figure(b.body, 'loss_absorbed')), 0)
+           coalesce(sum(ledger.figure(b.body, 'loss_absorbed')), 0),
+           coalesce(-sum(least(ledger.figure(b.body, 'amount'), 0))
+               FILTER (WHERE r.kind = 'fund'), 0),
+           coalesce(sum(greatest(ledger.figure(b.body, 'insurance_before')
+                               - ledger.figure(b.body, 'insurance_after'), 0)), 0),
+           coalesce(sum(greatest(ledger.figure(b.body, 'deficit_before')
+                               - ledger.figure(b.body, 'deficit_after'), 0)), 0)
       FROM ledger.record r
      CROSS JOIN LATERAL (SELECT ledger.figures(r.body) AS body OFFSET 0) b
      WHERE r.shard = %(shard)s AND r.sequence <= %(sequence)s
@@ -117,6 +123,8 @@ class DefaultSums(NamedTuple):
         amount: Told change of the fund as a whole; negative is a loss.
         insurance, deficit, deleveraged: Told by records.
         absorbed: Losses that deleveraged positions took, told.
+        lost, drawn, opened: Told losses of the fund, none set off against gains; what of them the
+            insurance paid, and what opened deficits.
         posted_insurance, posted_deficit, posted_deleveraged: The same by postings.
     """
 
@@ -126,6 +134,9 @@ class DefaultSums(NamedTuple):
     deficit: Decimal
     deleveraged: Decimal
     absorbed: Decimal
+    lost: Decimal
+    drawn: Decimal
+    opened: Decimal
     posted_insurance: Decimal
     posted_deficit: Decimal
     posted_deleveraged: Decimal
@@ -164,12 +175,9 @@ def default_sums(books: OurBooks) -> list[DefaultSums]:
     zero = Decimal(0)
     found = []
     for at in sorted(told.keys() | posted.keys()):
-        _, amount, insurance, deficit, deleveraged, absorbed = told.get(at, (at, *(zero,) * 5))
-        _, posted_insurance, posted_deficit = posted.get(at, (at, zero, zero))
-        figures = (amount, insurance, deficit, deleveraged, absorbed)
-        found.append(
-            DefaultSums(at, *figures, posted_insurance, posted_deficit, taken.get(at, zero))
-        )
+        of_records = told.get(at, (at, *(zero,) * 8))
+        _, insurance, deficit = posted.get(at, (at, zero, zero))
+        found.append(DefaultSums(*of_records, insurance, deficit, taken.get(at, zero)))
     return found
 
 
