@@ -1,6 +1,6 @@
 """Postings for the console: a page of those that a filter takes, newest first, and one event whole.
 
-How a page is found. A filter that leads to a few accounts is answered from the index of each of
+How a page is found. A filter that names an owner, or leads to a few accounts, is answered from the index of each of
 them, the newest postings of all merged. Any other walks the journal backwards, no further than
 `WALKED_MAX` postings; the page then says how far it came, and the next one goes on from there.
 """
@@ -191,11 +191,10 @@ def _few_accounts(
     """Accounts that the filter leads to; None when it leads to many, or to any."""
     if not any(wanted.accounts.values()):
         return None
-    asked = {"shard": shard, "most": _PROBED_MAX + 1, **wanted.accounts}
+    most = None if wanted.owner is not None else _PROBED_MAX + 1
+    asked = {"shard": shard, "most": most, **wanted.accounts}
     found = [number for (number,) in connection.execute(_ACCOUNTS, asked)]
-    if len(found) > _PROBED_MAX and wanted.owner is None:
-        return None
-    return found
+    return None if most is not None and len(found) == most else found
 
 
 def _cut(legs: list[Leg], rows: int, ended: tuple[int, int] | None) -> Page:

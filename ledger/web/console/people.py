@@ -15,7 +15,7 @@ from ledger.web.doorkeeper import COOKIE as TOKEN_COOKIE
 from ledger.web.tokens import ANYBODY, Caller
 
 NAME_COOKIE = "clearing_name"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@ -]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 NOBODY = Caller("nobody", "nobody", frozenset())
 
 __all__ = ["NAME", "NAME_COOKIE", "TOKEN_COOKIE", "acting", "caller_of", "own_path"]

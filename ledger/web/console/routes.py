@@ -13,6 +13,7 @@ from ledger.web.console import (
     participants,
     queue,
     signing_in,
+    workbench,
 )
 from ledger.web.console.pages import failed
 
@@ -30,5 +31,6 @@ for group in (
     explaining,
     auditing,
     signing_in,
+    workbench,
 ):
     router.include_router(group.router)

@@ -65,9 +65,7 @@ def say_name(
     require_token(request, token)
     said = name.strip()
     if not NAME.fullmatch(said):
-        raise ConfigurationError(
-            f"the name {said!r}: letters, digits and . _ : @ - are expected, 64 at most"
-        )
+        raise ConfigurationError(f"the name {said!r}: 1 to 64 of [A-Za-z0-9._:-] are expected")
     answer = see_other(own_path(back))
     set_cookie(request, answer, NAME_COOKIE, said)
     return answer

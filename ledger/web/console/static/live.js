@@ -1,4 +1,7 @@
-// Figures that follow the books: parts marked data-live are fetched anew while the page is looked at.
+// Figures that follow the books: parts marked data-live are fetched anew while the page is looked at,
+// every so many milliseconds; those marked 0 only until nothing in them is still being worked out.
+
+const SOON = 500;
 
 const seen = new Map(); // of each pool: how many events it had, and when that was seen
 
@@ -25,6 +28,11 @@ function isBusy(part) {
   return selects || types;
 }
 
+/** After how many milliseconds a part is looked at again; 0: it stays. */
+function pause(part) {
+  return part.querySelector(".waiting") ? SOON : Number(part.dataset.live);
+}
+
 /** The address of what has the focus, to give it back after the part was replaced. */
 function focused(part) {
   const active = document.activeElement;
@@ -34,9 +42,9 @@ function focused(part) {
 export function startLive({ enliven }) {
   rates(document, performance.now());
   const look = async () => {
-    const parts = [...document.querySelectorAll("[data-live]")];
+    const parts = [...document.querySelectorAll("[data-live]")].filter(pause);
     if (parts.length === 0) return;
-    const wait = Math.min(...parts.map((part) => Number(part.dataset.live)));
+    const wait = Math.min(...parts.map(pause));
     await new Promise((resolve) => setTimeout(resolve, wait));
     if (document.hidden) return;
     try {

@@ -1,0 +1,280 @@
+"""The reconciliation workbench: breaks, both sides and candidates side by side, and their life.
+
+What may be done follows from `ledger.recon.life` alone: a page offers the acts that the state of a
+break allows, and what comes is tried once more. Whoever made a correction cannot approve it.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ledger.core.accounts import HOUSE
+from ledger.errors import ActRefused, ConfigurationError
+from ledger.recon import working
+from ledger.recon.adjusting import CONTRA, line_of, lines_of
+from ledger.recon.life import STATES, TABLE, Act, Standing, State, said, same
+from ledger.store import console_breaks
+from ledger.store.back_office import BreakRow, Filter, LifeRow, listed
+from ledger.web.console.books import reading
+from ledger.web.console.forms import Token, require_token
+from ledger.web.console.overview import At
+from ledger.web.console.pages import HEADERS, Page, render, see_other
+from ledger.web.console.people import acting, require_scope
+from ledger.web.console.place import Unknown, address
+
+router = APIRouter(route_class=Page)
+
+LISTED_MAX = 200
+CONTRAS = tuple(f"{HOUSE} {kind}" for kind in ("suspense", "fees", "custody", "rounding"))
+SEVERITIES = ("critical", "high", "medium", "low")
+OF_PEOPLE: tuple[Act, ...] = (
+    "assigned",
+    "commented",
+    "explained",
+    "proposed",
+    "approved",
+    "refused",
+    "closed",
+)
+
+Word = Annotated[str, Query(max_length=64)]
+Said = Annotated[str, Form(max_length=2_000)]
+Short = Annotated[str, Form(max_length=64)]
+
+
+@router.get("/pools/{pool}/breaks")
+def breaks(
+    request: Request,
+    pool: str,
+    at: At = None,
+    state: Word = "",
+    severity: Word = "",
+    source: Word = "",
+    assignee: Word = "",
+) -> HTMLResponse:
+    """Breaks of a pool, the most severe first."""
+    require_scope(request, "back_office", "auditor")
+    wanted = Filter(
+        pool,
+        source=source or None,
+        severities=[severity] if severity else None,
+        states=[state] if state else None,
+        assignee=assignee or None,
+        closed=state == "closed",
+        limit=LISTED_MAX + 1,
+    )
+    with reading(request, pool, at) as (connection, place):
+        rows = listed(connection, wanted)
+        runs = console_breaks.runs(connection, pool)
+        controls = console_breaks.controls(connection, runs[0]["run"]) if runs else []
+        sources = console_breaks.sources(connection, pool)
+    return render(
+        request,
+        "breaks.html",
+        {
+            "place": place,
+            "rows": rows[:LISTED_MAX],
+            "is_more": len(rows) > LISTED_MAX,
+            "listed_max": LISTED_MAX,
+            "runs": runs,
+            "controls": controls,
+            "sources": sources,
+            "said": {
+                "state": state,
+                "severity": severity,
+                "source": source,
+                "assignee": assignee,
+            },
+            "states": STATES,
+            "severities": SEVERITIES,
+            "in_words": _in_words,
+        },
+    )
+
+
+@router.get("/pools/{pool}/breaks/{key}")
+def one_break(request: Request, pool: str, key: str, at: At = None) -> HTMLResponse:
+    """One break."""
+    require_scope(request, "back_office", "auditor")
+    return _break_page(request, pool, key, at, None)
+
+
+def _break_page(
+    request: Request, pool: str, key: str, at: str | None, refusal: str | None
+) -> HTMLResponse:
+    shown = _shown(request, pool, key)
+    candidates = [
+        {"key": one.match_key, "score": one.score, **json.loads(one.content)}
+        for one in shown.candidates
+    ]
+    with reading(request, pool, at) as (connection, place):
+        events = console_breaks.sequences(
+            connection, place.shard, [*shown.of.our_references, *_named(candidates)]
+        )
+    me = acting(request)
+    waiting = _maker(shown.life)
+    return render(
+        request,
+        "break.html",
+        {
+            "place": place,
+            "one": shown.of,
+            "life": [(event, _lines(event)) for event in shown.life],
+            "candidates": candidates,
+            "adjustment": shown.adjustment,
+            "events": events,
+            "me": me,
+            "can": _acts(shown.of, waiting, me),
+            "maker": waiting,
+            "is_own": waiting is not None and same(waiting, me),
+            "contras": CONTRAS,
+            "contra": CONTRA,
+            "refusal": refusal,
+            "in_words": _in_words,
+        },
+        409 if refusal else 200,
+    )
+
+
+def _shown(request: Request, pool: str, key: str) -> working.Shown:
+    """A break of the pool.
+
+    Raises:
+        Unknown: There is none of this key.
+    """
+    url: str = request.app.state.settings.database_url
+    try:
+        found = working.shown(url, key)
+    except ConfigurationError as fault:
+        raise Unknown(str(fault)) from fault
+    if found.of.pool != pool:
+        raise Unknown(f"break {key} is of pool {found.of.pool}, not of {pool}")
+    return found
+
+
+def _named(candidates: Sequence[dict[str, Any]]) -> list[str]:
+    return [side["reference"] for one in candidates for side in one["ours"]]
+
+
+def _lines(event: LifeRow) -> list[str]:
+    """The postings of an adjustment that was proposed."""
+    if event.event_id is None or event.content is None:
+        return []
+    return [str(line) for line in lines_of(event.content)]
+
+
+def _maker(life: Sequence[LifeRow]) -> str | None:
+    """Who made what waits for a checker; None: nothing does."""
+    if not life or life[-1].state not in {"explanation_waits", "correction_waits"}:
+        return None
+    made = [event.made_by for event in life if event.kind in {"explained", "proposed"}]
+    return made[-1] if made else None
+
+
+def _acts(of: BreakRow, maker: str | None, me: str) -> dict[str, bool]:
+    """Which acts the state of a break allows this person."""
+    state: State = next(state for state in STATES if state == of.state)
+    standing = Standing(state, maker)
+    return {
+        act: (standing.state, act) in TABLE and not (act == "approved" and same(maker, me))
+        for act in OF_PEOPLE
+    }
+
+
+def _in_words(state: str) -> str:
+    return said(next(one for one in STATES if one == state))
+
+
+@router.get("/pools/{pool}/breaks/{key}/adjustment")
+def adjustment(request: Request, pool: str, key: str) -> Response:
+    """The event of an approved correction, one line for `clearing ingest`."""
+    require_scope(request, "back_office", "auditor")
+    found = _shown(request, pool, key)
+    if found.adjustment is None:
+        raise Unknown(f"break {key} has no approved adjustment")
+    named = {"Content-Disposition": f'attachment; filename="{found.of.break_key}.jsonl"'}
+    return Response(
+        found.adjustment + "\n", media_type="application/x-ndjson", headers={**HEADERS, **named}
+    )
+
+
+@router.post("/pools/{pool}/breaks/{key}/assign")
+def assign(
+    request: Request, pool: str, key: str, token: Token, to: Short = "", words: Said = ""
+) -> Response:
+    """Say who works on it."""
+    return _done(
+        request,
+        token,
+        (pool, key),
+        lambda url, who: working.assign(url, key, who, to.strip() or None, words),
+    )
+
+
+@router.post("/pools/{pool}/breaks/{key}/propose")
+def propose(
+    request: Request,
+    pool: str,
+    key: str,
+    token: Token,
+    words: Said,
+    lines: Said = "",
+    against: Short = CONTRA,
+    match: Short = "",
+) -> Response:
+    """Propose an adjustment, or a match."""
+
+    def act(url: str, who: str) -> working.Done:
+        wanted = working.Proposed(
+            tuple(line_of(line) for line in lines.splitlines() if line.strip()),
+            against,
+            match=match or None,
+        )
+        return working.propose(url, key, who, words, wanted)
+
+    return _done(request, token, (pool, key), act)
+
+
+_ACTS: dict[str, Act] = {
+    "comment": "commented",
+    "explain": "explained",
+    "approve": "approved",
+    "refuse": "refused",
+    "close": "closed",
+}
+
+
+@router.post("/pools/{pool}/breaks/{key}/{act}")
+def other(
+    request: Request, pool: str, key: str, act: str, token: Token, words: Said = ""
+) -> Response:
+    """Comment, explain, approve, refuse or close."""
+    if act not in _ACTS:
+        raise Unknown(f"nothing called {act!r} can be done to a break")
+    return _done(
+        request,
+        token,
+        (pool, key),
+        lambda url, who: working.do(url, key, _ACTS[act], who, words),
+    )
+
+
+def _done(request: Request, token: str, of: tuple[str, str], act: Any) -> Response:  # noqa: ANN401 - a function of url and name
+    """Do it as whoever is here; a refusal is shown above the break."""
+    require_token(request, token)
+    require_scope(request, "back_office")
+    pool, key = of
+    who = acting(request)
+    if not who:
+        raise ConfigurationError("say your name first: every act on a break is kept with a name")
+    _shown(request, pool, key)
+    url: str = request.app.state.settings.database_url
+    try:
+        act(url, who)
+    except (ActRefused, ConfigurationError) as fault:
+        return _break_page(request, pool, key, None, str(fault))
+    answer: RedirectResponse = see_other(address("pools", pool, "breaks", key))
+    return answer
