@@ -1,0 +1,210 @@
+"""What a run means for breaks that are kept: found, seen again, gone, reopened, corrected."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from ledger.recon import working
+from ledger.recon.adjusting import line_of
+from ledger.recon.breaks import Break
+from ledger.recon.keeping import Noted, agreed, keep
+from ledger.recon.result import Result
+from ledger.store import back_office as stored
+from tests.integration.back_office.found import (
+    HOUR,
+    NOON,
+    broken_control,
+    candidate,
+    difference,
+    result,
+    rules,
+)
+from tests.integration.test_detaching import live
+from tests.unit.desk import BEGINNING, said
+
+ONE, TWO = difference("B-1"), difference("B-2", theirs=7)
+
+
+def run(url: str, found: Result, by: str = "rosa", told: tuple[str, ...] = ()) -> Noted:
+    return keep(url, found, rules(), by, told)
+
+
+def state(url: str, of: Break) -> str:
+    return working.shown(url, of.key).of.state
+
+
+def kinds(url: str, of: Break) -> list[str]:
+    return [event.kind for event in working.shown(url, of.key).life]
+
+
+def explained(url: str, of: Break) -> None:
+    working.do(url, of.key, "explained", "maria", "value date")
+    working.do(url, of.key, "approved", "noor", "")
+
+
+def test_a_break_is_found_once_and_seen_again(database_url: str) -> None:
+    first = run(database_url, result(ONE, TWO))
+    assert (first.run, first.acts, first.left_open) == (1, {"found": 2}, 2)
+    assert first.states == {ONE.key: "open", TWO.key: "open"}
+    again = run(database_url, result(ONE, TWO))
+    assert (again.run, again.acts, again.left_open) == (2, {"seen_again": 2}, 2)
+    assert kinds(database_url, ONE) == ["found", "seen_again"]
+
+
+def test_a_run_keeps_what_it_was_given_and_what_it_came_to(database_url: str) -> None:
+    found = result(ONE, proposals=[candidate()])
+    run(database_url, found)
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT pool, sequence, matched, breaks, made_by, rules_version, rules_hash,"
+            " result_hash, inputs FROM back_office.runs"
+        ).fetchone()
+        controls = connection.execute("SELECT name, holds, checked FROM back_office.control")
+        assert controls.fetchall() == [("zero_sum", True, 1)]
+    assert row is not None
+    assert row[:6] == ("main", 9, 2, 1, "rosa", "1")
+    assert row[6:8] == (rules().digest, found.result_hash)
+    (given,) = row[8]
+    assert (given["source"], given["name"], given["lines"]) == ("bank", "bank.csv", 3)
+    assert given["content_hash"] == found.inputs[0].digest
+
+
+def test_only_what_has_changed_is_kept_once_more(database_url: str) -> None:
+    run(database_url, result(ONE))
+    run(database_url, result(ONE))
+    more = difference("B-1", theirs=6)
+    assert more.key == ONE.key
+    run(database_url, result(more))
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT run, theirs FROM back_office.sighting ORDER BY run")
+        assert rows.fetchall() == [(1, 5), (3, 6)]
+    of = working.shown(database_url, ONE.key).of
+    assert (of.theirs, of.first_run, of.changed_run) == (Decimal(6), 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("kept", "later", "looked"),
+    [
+        (difference(), result(), True),
+        (difference(at=NOON + HOUR), result(), True),
+        (difference(at=NOON + HOUR + timedelta(microseconds=1)), result(), False),
+        (difference(at=NOON - 2 * HOUR), result(), False),
+        (difference(at=None), result(), True),
+        (difference(), result(sources=("vault",)), False),
+        (difference(source="whole", at=NOON - 90 * HOUR), result(sources=("whole",)), True),
+        (difference(source="vault", at=NOON - 90 * HOUR), result(sources=("vault",)), True),
+        (broken_control(), result(), True),
+        (broken_control("kafka trades/0"), result(), False),
+    ],
+    ids=[
+        *("within", "at the end", "just after", "before", "timeless"),
+        *("other source", "whole source", "holdings", "control", "control that did not run"),
+    ],
+)
+def test_a_break_is_gone_where_a_run_looked_and_stays_where_it_did_not(
+    database_url: str, kept: Break, later: Result, *, looked: bool
+) -> None:
+    run(database_url, result(kept))
+    noted = run(database_url, later)
+    assert noted.acts == ({"gone": 1} if looked else {})
+    assert state(database_url, kept) == ("gone" if looked else "open")
+    assert noted.left_open == 1, "gone is not closed"
+
+
+def test_a_break_of_another_pool_is_none_of_a_runs_business(database_url: str) -> None:
+    elsewhere = difference(pool="other")
+    keep(database_url, _of_pool("other", elsewhere), rules(), "rosa")
+    run(database_url, result())
+    assert state(database_url, elsewhere) == "open"
+
+
+def _of_pool(pool: str, *breaks: Break) -> Result:
+    found = result(*breaks)
+    return Result(
+        pool, found.sequence, found.rules, found.inputs, found.compared, breaks, (), found.controls
+    )
+
+
+def test_what_was_closed_is_opened_again_by_a_run_that_finds_it(database_url: str) -> None:
+    run(database_url, result(ONE))
+    run(database_url, result())
+    working.do(database_url, ONE.key, "closed", "noor", "paid")
+    assert run(database_url, result()).left_open == 0
+    noted = run(database_url, result(ONE))
+    assert (noted.acts, noted.left_open) == ({"reopened": 1}, 1)
+    assert kinds(database_url, ONE) == ["found", "gone", "closed", "reopened"]
+
+
+def test_an_explanation_stands_until_the_amounts_change(database_url: str) -> None:
+    run(database_url, result(ONE))
+    explained(database_url, ONE)
+    assert run(database_url, result(ONE)).acts == {"seen_again": 1}
+    assert state(database_url, ONE) == "explained"
+    assert run(database_url, result(difference("B-1", theirs=6))).acts == {"reopened": 1}
+    (*_, last) = working.shown(database_url, ONE.key).life
+    assert last.words.startswith("was ours nothing, theirs 5; is ours nothing, theirs 6:")
+
+
+def test_a_correction_counts_once_the_books_have_its_event(database_url: str) -> None:
+    live(database_url, [*BEGINNING, said("deposit", "d1", amount="50")])
+    run(database_url, result(ONE))
+    lines = ["anna wallet USD 5", "@house suspense USD -5"]
+    written = tuple(line_of(line) for line in lines)
+    working.propose(database_url, ONE.key, "maria", "missed", working.Proposed(written))
+    done = working.do(database_url, ONE.key, "approved", "noor", "")
+    assert run(database_url, result(ONE)).acts == {"seen_again": 1}, "it is not booked yet"
+    assert done.adjustment is not None
+    live(database_url, [done.adjustment.encode()], len(BEGINNING) + 1)
+    behind = run(database_url, result(ONE))
+    assert behind.acts == {"corrected": 1, "reopened": 1}, "it was booked, and is still there"
+
+
+def test_a_run_that_is_behind_the_correction_does_not_see_it(database_url: str) -> None:
+    live(database_url, [*BEGINNING, *(said("deposit", f"d{n}") for n in range(9))])
+    run(database_url, result(ONE))
+    done = _corrected(database_url)
+    live(database_url, [done.encode()], len(BEGINNING) + 9)
+    assert run(database_url, result(ONE)).acts == {"seen_again": 1}, "the run is of event 9"
+
+
+def _corrected(url: str) -> str:
+    working.propose(url, ONE.key, "maria", "missed", working.Proposed())
+    done = working.do(url, ONE.key, "approved", "noor", "")
+    assert done.adjustment is not None
+    return done.adjustment
+
+
+def test_a_match_that_people_agree_to_is_told_to_later_runs_until_it_is_refused(
+    database_url: str,
+) -> None:
+    run(database_url, result(ONE, proposals=[candidate()]))
+    key = candidate().key
+    assert agreed(database_url, "main") == []
+    proposed = working.Proposed(match=key[:5])
+    working.propose(database_url, ONE.key, "maria", "the same", proposed)
+    assert agreed(database_url, "main") == [], "nobody has checked it"
+    done = working.do(database_url, ONE.key, "approved", "noor", "")
+    assert done.adjustment is None
+    assert agreed(database_url, "main") == [key]
+    assert agreed(database_url, "other") == []
+    assert run(database_url, result(), told=(key,)).acts == {"corrected": 1}
+    assert agreed(database_url, "main") == [key]
+    working.do(database_url, ONE.key, "closed", "noor", "agreed")
+    assert agreed(database_url, "main") == [key]
+    run(database_url, result(ONE), told=(key,))
+    assert state(database_url, ONE) == "open"
+    assert agreed(database_url, "main") == [], "it did not hold"
+
+
+def test_a_run_that_fails_leaves_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.store.back_office_runs._EVENTS", "COPY nowhere FROM STDIN")
+    with pytest.raises(Exception, match="nowhere"):
+        run(database_url, result(ONE))
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM back_office.run").fetchone() == (0,)
+    with stored.opened(database_url, "test") as connection:
+        assert stored.listed(connection, stored.Filter()) == []
