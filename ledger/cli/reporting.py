@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from ledger.assembly import database
-from ledger.cli.options import AsJson, DatabaseUrl, Quiet, progress, say, say_json
+from ledger.cli.options import AsJson, DatabaseUrl, Quiet, notes, progress, say, say_json
 from ledger.errors import ConfigurationError
 from ledger.reports.close import close as daily_close
 from ledger.reports.files import FORMATS, LIST, listed, write_files
 from ledger.reports.model import Report
+from ledger.reports.statement import statement as account_statement
 
 Pool = Annotated[
     str | None, typer.Option("--pool", help="Whose books; needed where there are several.")
@@ -68,6 +69,44 @@ def close(
         _hand_out(report, out, chosen, rows, told, as_json=as_json)
 
 
+def statement(
+    account: Annotated[str, typer.Argument(help="A participant.")],
+    out: Out,
+    pool: Pool = None,
+    begins: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="DAY|TIME|SEQ", help="Default: the first of the month of the end."
+        ),
+    ] = None,
+    ends: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="DAY|TIME|SEQ",
+            help="The last day or sequence that counts, or the moment before which. Default: now.",
+        ),
+    ] = None,
+    formats: Formats = ALL_FORMATS,
+    rows: RowsShown = ROWS_SHOWN,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """State a participant's account over a period: balances, movements, trades, result, margin.
+
+    Days and times are of pool time, UTC. Its sums are held against each other; a statement whose
+    parts do not tie is refused, with exit code 1. `clearing statement` shows the same account on
+    the terminal. Needs the extra `reports`.
+
+    Example: clearing report statement alice --from 2026-01-01 --to 2026-01-31 --out alice-january
+    """
+    chosen = _formats(formats)
+    with database(database_url) as url, _told(quiet=quiet) as told:
+        report = account_statement(url, pool, account, begins, ends, told)
+        _hand_out(report, out, chosen, rows, told, as_json=as_json)
+
+
 def _hand_out(
     report: Report,
     out: Path,
@@ -77,6 +116,8 @@ def _hand_out(
     *,
     as_json: bool,
 ) -> None:
+    for remark in report.remarks:
+        notes.print(f"note: {remark}")
     written = write_files(report, out, formats, rows, told)
     if as_json:
         say_json(listed(report, written))
@@ -139,4 +180,5 @@ def register(app: typer.Typer) -> None:
         help="Reports to hand on. Example: clearing report close --pool main --out close",
     )
     report.command()(close)
+    report.command()(statement)
     app.add_typer(report, name="report")

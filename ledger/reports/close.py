@@ -11,7 +11,7 @@ from decimal import Decimal
 from ledger.reports import close_breaks, close_defaults, close_profits
 from ledger.reports.close_balances import Balances
 from ledger.reports.model import Column, Report, Section, Table, Tie, table, tied
-from ledger.reports.taken import period_words
+from ledger.reports.taken import period_words, remarks
 from ledger.store import report_close as books_of
 from ledger.store import report_positions as positions
 from ledger.store.report_books import Period, ReportBooks, day_of, report_books
@@ -81,16 +81,22 @@ def _close(
         breaks.section,
         tied(ties),
     )
-    words = period_words(period)
+    words = {"Day": f"{period.begins:%Y-%m-%d}, pool time, UTC", **period_words(period)}
     words |= breaks.words
     words["Sums held"] = f"{len(ties)} pairs of figures of different origin, all equal"
     words["Made again by"] = (
         f"clearing report close --pool {period.pool} --day {period.begins:%Y-%m-%d}"
         f" --at {period.closing}{breaks.option} --out DIR"
     )
-    subtitle = f"{period.pool}, {period.begins:%Y-%m-%d}"
     return Report(
-        "close", "Daily close", subtitle, period.closing, period.pool_time, words, sections
+        name="close",
+        title="Daily close",
+        subtitle=f"{period.pool}, {period.begins:%Y-%m-%d}",
+        sequence=period.closing,
+        made_of=period.pool_time,
+        taken_at=words,
+        sections=sections,
+        remarks=remarks(period),
     )
 
 

@@ -115,6 +115,7 @@ class Report:
         made_of: Pool time after it.
         taken_at: Names and words of what it was taken at, enough to make it again.
         sections: In their order; the last shows how the parts tie.
+        remarks: For whoever makes it; in no rendering.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Report:
     made_of: datetime
     taken_at: Mapping[str, str]
     sections: Sequence[Section]
+    remarks: Sequence[str] = ()
 
     def tables(self) -> Iterator[Table]:
         """All tables, the one on what it was taken at first; names are unique."""

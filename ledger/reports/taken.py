@@ -11,8 +11,6 @@ def period_words(period: Period) -> dict[str, str]:
     words = {
         "Pool": period.pool,
         "Settlement asset": period.settlement,
-        "Period": f"{moment(period.begins)} up to {moment(period.ends)}, pool time"
-        + ("" if period.is_over else "; not over yet: later events may still fall into it"),
         "First event": events,
         "Sequence": f"{period.closing}",
         "Pool time": moment(period.pool_time),
@@ -30,3 +28,11 @@ def period_words(period: Period) -> dict[str, str]:
 def moment(at: datetime) -> str:
     """As RFC 3339, in UTC, with a fraction only where there is one."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def remarks(period: Period) -> tuple[str, ...]:
+    """What is to be said now, and is no part of the report."""
+    if period.is_over:
+        return ()
+    words = "the period is not over, and later events may still fall into it"
+    return (f"pool time is {moment(period.pool_time)}: {words}",)

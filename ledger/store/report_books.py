@@ -64,11 +64,13 @@ class Period(NamedTuple):
         pool, settlement: Whose books, and the asset of their margin.
         opening, closing: Balances are opened after this event and closed after that one; events
             in between are the period's. 0 is before the first.
-        begins, ends: The period in pool time, the end excluded.
+        begins, ends: The period in pool time: of a close its day, the end excluded; of a statement
+            the moments of its first and its last event.
         pool_time: After the last event of the period.
         chain: The hash chain there, in hex.
         covering: None where there is no checkpoint yet.
-        is_over: Pool time has come to the period's end, so that no event can be added to it.
+        is_over: Pool time has come to the period's end by now, so that no event can be added to it;
+            the one thing here that changes later, and no part of a report.
     """
 
     pool: str
@@ -137,8 +139,19 @@ class ReportBooks:
             raise ConfigurationError(f"pool {self.pool} had accepted no event at {sequence}")
         return row[0], bytes(row[1]).hex()
 
-    def period(self, opening: int, closing: int, begins: datetime, ends: datetime) -> Period:
+    def period(
+        self,
+        opening: int,
+        closing: int,
+        until: datetime,
+        shown: tuple[datetime, datetime] | None = None,
+    ) -> Period:
         """Take all that follows as of these events.
+
+        Args:
+            opening, closing: As in `Period`.
+            until: An event of this moment of pool time, or later, cannot be of the period.
+            shown: Its beginning and end; None for the moments of its first and last event.
 
         Raises:
             ConfigurationError: There is no such event, or they are in the other order.
@@ -155,11 +168,16 @@ class ReportBooks:
         row = self.connection.execute(_SETTLEMENT, self.named).fetchone()
         if row is None:
             raise ConfigurationError(f"pool {self.pool} was never declared")
-        is_over = head_time >= ends
+        begins, ends = shown or (self._first_time(opening, closing, pool_time), pool_time)
         return Period(
             *(self.pool, row[0], opening, closing, begins, ends, pool_time, chain),
-            *(self._covering(), is_over),
+            *(self._covering(), head_time >= until),
         )
+
+    def _first_time(self, opening: int, closing: int, otherwise: datetime) -> datetime:
+        named = {**self.named, "sequence": min(opening + 1, closing)}
+        row = self.connection.execute(_EVENT, named).fetchone()
+        return row[0] if row is not None and row[0] is not None else otherwise
 
     def _covering(self) -> Covering | None:
         row = self.connection.execute(_CHECKPOINT, self.named).fetchone()
@@ -211,7 +229,62 @@ def day_of(books: ReportBooks, day: date | None, at: int | None) -> Period:
         raise ConfigurationError(
             f"event {last} of pool {books.pool} is after the end of {begins:%Y-%m-%d}"
         )
-    return books.period(books.before(begins), closing, begins, ends)
+    return books.period(books.before(begins), closing, ends, (begins, ends))
+
+
+def span_of(books: ReportBooks, begins: str | None, ends: str | None) -> Period:
+    """Any period of a pool.
+
+    Args:
+        books: Of the pool.
+        begins: A day, of which the first event counts; a moment, from which on; or a sequence.
+            None for the first day of the month in which it ends.
+        ends: A day, of which the last event counts; a moment, before which; or a sequence. None
+            for the last event.
+
+    Raises:
+        ConfigurationError: One of them is no such thing, or there is no event by the end.
+    """
+    closing, until = _end(books, ends)
+    if closing == 0:
+        raise ConfigurationError(f"pool {books.pool} had no event yet before {until.isoformat()}")
+    if begins is None:
+        last = until - timedelta(microseconds=1)
+        start = midnight(last.date().replace(day=1))
+        return books.period(books.before(start), closing, until)
+    if begins.isascii() and begins.isdigit():
+        return books.period(max(int(begins), 1) - 1, closing, until)
+    start = _moment_of(begins)
+    if start > until:
+        raise ConfigurationError(f"--from {begins} is after the end, {until.isoformat()}")
+    return books.period(books.before(start), closing, until)
+
+
+def _end(books: ReportBooks, ends: str | None) -> tuple[int, datetime]:
+    """The last event, and the moment before which the period's events are."""
+    if ends is None or (ends.isascii() and ends.isdigit()):
+        closing = books.head if ends is None else int(ends)
+        pool_time, _ = books.pool_time(closing)
+        return closing, pool_time.astimezone(UTC) + timedelta(microseconds=1)
+    until = _moment_of(ends)
+    if "T" not in ends:
+        until += timedelta(days=1)
+    return books.before(until), until
+
+
+def _moment_of(words: str) -> datetime:
+    try:
+        if "T" not in words:
+            return midnight(date.fromisoformat(words))
+        found = datetime.fromisoformat(words)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ConfigurationError(
+            f"expected a day like 2026-01-31, a time like 2026-01-31T12:00:00Z or a sequence,"
+            f" found {words!r}"
+        )
+    return found.astimezone(UTC)
 
 
 @contextmanager

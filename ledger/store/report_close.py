@@ -50,7 +50,7 @@ _MOVEMENTS = """
                           WHERE r.shard = %(shard)s AND r.account = p.account OFFSET 0) a
      GROUP BY 1, 2, 3, 4, 5
      ORDER BY 2, 1, 3, 4, 5"""
-_PROFITS = """
+_PROFITS_OF = """
     SELECT account, instrument, realized_pnl, settled, funding, fees, covered,
            trim_scale(realized_pnl + settled + funding - fees + covered) AS net
       FROM (SELECT account, instrument,
@@ -69,6 +69,7 @@ _PROFITS = """
                               FROM ledger.posting o
                              WHERE o.shard = %(shard)s AND o.sequence > %(opening)s
                                AND o.sequence <= %(closing)s AND o.purpose IN (4, 7)
+                               {accounts}
                              GROUP BY o.account, o.purpose) p
                      CROSS JOIN LATERAL (SELECT r.* FROM ledger.account r
                                           WHERE r.shard = %(shard)s AND r.account = p.account
@@ -96,6 +97,7 @@ _PROFITS = """
                               FROM ledger.posting o
                              WHERE o.shard = %(shard)s AND o.sequence > %(opening)s
                                AND o.sequence <= %(closing)s AND o.purpose IN (5, 6, 14, 16)
+                               {accounts}
                              GROUP BY 1, 2, 4) p
                      CROSS JOIN LATERAL (SELECT r.* FROM ledger.account r
                                           WHERE r.shard = %(shard)s AND r.account = p.account
@@ -106,6 +108,10 @@ _PROFITS = """
              GROUP BY account, instrument, scale) whole
      ORDER BY abs(realized_pnl + settled + funding - fees + covered) DESC, account COLLATE "C",
               instrument COLLATE "C" NULLS FIRST"""
+_PROFITS = _PROFITS_OF.replace("{accounts}", "")
+PROFITS_OF_ACCOUNTS = _PROFITS_OF.replace("{accounts}", "AND o.account = ANY(%(accounts)s)")
+"""The same columns, of the accounts of one owner; the list of them is bound to it."""
+
 _VOLUME = """
     SELECT instrument, count(*),
            ledger.natural_units(sum(contracts), min(scale))

@@ -21,12 +21,12 @@ _BALANCES = """
       FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint, %(account)s)
      WHERE asset IS NOT NULL AND kind <> 'variation'
      ORDER BY kind DESC, asset"""
-_POSITIONS = """
+POSITIONS = """
     SELECT instrument, margin_mode, quantity, entry_price, cost, mark_price, notional,
            unrealized_pnl, maintenance_margin, liquidation_price
       FROM reporting.positions_at(%(pool)s, %(sequence)s::bigint, %(account)s)
      ORDER BY instrument"""
-_MARGIN = """
+MARGIN = """
     SELECT instrument, margin_mode, collateral, unrealized_pnl, equity, initial_margin,
            maintenance_margin, free_collateral
       FROM reporting.margin_at(%(pool)s, %(sequence)s::bigint, %(account)s)
@@ -117,7 +117,7 @@ def statement(
             raise ConfigurationError(f"account {account} has no posting in pool {pool}")
         found = [
             cursor.execute(query, named).fetchall()
-            for query in (_BALANCES, _MARGIN, _POSITIONS, _MOVEMENTS)
+            for query in (_BALANCES, MARGIN, POSITIONS, _MOVEMENTS)
         ]
         return Statement(pool, account, int(str(named["sequence"])), *found)
 

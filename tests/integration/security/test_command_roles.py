@@ -44,6 +44,7 @@ USES = (
     Use("statement ben", (AUDITOR,)),
     Use("explain 17.1", (AUDITOR,)),
     Use("report close --at 16 --out {folder}/close --format csv", (AUDITOR,)),
+    Use("report statement ben --from 12 --out {folder}/ben --format csv", (AUDITOR,)),
     Use("export --out {folder}/export", (AUDITOR,)),
     Use("verify --quiet", (AUDITOR,)),
     Use("prove event d1 --out {folder}/event.json", (AUDITOR,)),
