@@ -86,6 +86,8 @@ class _Reading:
         except expat.ExpatError as error:
             reason = expat.ErrorString(error.code)
             raise failure(self._path, error.lineno, f"is not XML ({reason})") from error
+        except (LookupError, ValueError) as error:  # of the encoding that the first line names
+            raise failure(self._path, 1, f"is not XML that can be read ({error})") from error
 
     def take(self) -> list[tuple[int, str, Any]]:
         """What ended since the last call."""

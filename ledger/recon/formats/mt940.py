@@ -142,7 +142,7 @@ class _Reader:
         except RuntimeError as error:
             value = str(error.args[-1])
             line = self._block.line_of(value)
-            message = f"{value.splitlines()[0][:60]!r} does not read as MT940 has this tag"
+            message = f"{value[:60]!r} does not read as MT940 has this tag"
             raise failure(self._path, line, message) from error
         except (ArithmeticError, LookupError, ValueError) as error:
             message = f"the statement does not read as MT940 ({error})"

@@ -144,6 +144,7 @@ def test_an_external_entity_is_refused(tmp_path: Path) -> None:
         ("053.001.08", "053.001.01", "line 2: is of the version '01' of camt.053.001"),
         ("camt.053", "camt.054", "line 1: has no Document of camt.053.001"),
         ("</Stmt>", "", "is not XML (mismatched tag)"),
+        ('encoding="UTF-8"', 'encoding="UTF-99"', "line 1: is not XML that can be read"),
     ],
 )
 def test_what_the_message_does_not_allow_is_refused(
