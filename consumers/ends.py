@@ -1,8 +1,9 @@
 """Where topics end, asked of the broker: for the control that holds them against the books."""
 
+import time
 from collections.abc import Mapping, Sequence
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
 from consumers import clients
 from consumers.admin import describe
@@ -11,17 +12,23 @@ from consumers.settings import RunSettings
 from ledger.recon.controls import EndOffsets
 from ledger.store.recon_sums import Taken
 
+_LOOK_S = 2
+_POLL_MS = 200
+
 
 def end_offsets(settings: RunSettings) -> EndOffsets:
     """Asks for the offset of the next message of each partition that the books have read.
 
-    A topic that is gone, or was made again under the same name, is left out.
+    A topic that is gone, or was made again under the same name, is left out. Where nothing seems
+    to lie beyond what the books have read, a fetch has the last word: the embedded broker lists the
+    first offset of its last batch as the end, and its fetches know better.
 
     Raises:
         BrokerError: When asked: the broker did not answer.
     """
 
     def asked(taken: Sequence[Taken]) -> Mapping[tuple[str, int], int]:
+        read = {(each.topic, each.partition): each for each in taken}
         found = describe(settings, sorted({each.topic for each in taken})) if taken else None
         places = [
             TopicPartition(each.topic, each.partition)
@@ -36,9 +43,30 @@ def end_offsets(settings: RunSettings) -> EndOffsets:
         reader = clients.consumer(settings._replace(group=None))
         try:
             with translated("asking for the ends of the topics"):
-                ends = reader.end_offsets(places)
+                ends = dict(reader.end_offsets(places))
+                short = [
+                    place
+                    for place in places
+                    if ends[place] <= read[place.topic, place.partition].next_offset
+                ]
+                ends |= _by_fetch(reader, {place: ends[place] for place in short})
         finally:
             reader.close(timeout_ms=1_000)
-        return {(place.topic, place.partition): ends[place] for place in places}
+        return {(place.topic, place.partition): end for place, end in ends.items()}
 
     return asked
+
+
+def _by_fetch(
+    reader: KafkaConsumer, listed: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The ends as fetches tell them; as listed, where none answers in time."""
+    reader.assign(list(listed))
+    for place, end in listed.items():
+        reader.seek(place, end)
+    until = time.monotonic() + _LOOK_S
+    while listed and time.monotonic() < until:
+        reader.poll(_POLL_MS)
+        if all(reader.highwater(place) is not None for place in listed):
+            break
+    return {place: max(end, reader.highwater(place) or 0) for place, end in listed.items()}
