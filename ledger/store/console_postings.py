@@ -1,8 +1,9 @@
 """Postings for the console: a page of those that a filter takes, newest first, and one event whole.
 
-How a page is found. A filter that names an owner, or leads to a few accounts, is answered from the index of each of
-them, the newest postings of all merged. Any other walks the journal backwards, no further than
-`WALKED_MAX` postings; the page then says how far it came, and the next one goes on from there.
+How a page is found. A filter that names an owner, or leads to a few accounts, is answered from the
+index of each of them, the newest postings of all merged. Any other walks the journal backwards, no
+further than `WALKED_MAX` postings; the page then says how far it came, and the next one goes on
+from there.
 """
 
 import json
