@@ -9,7 +9,7 @@ COMPILED := build/compiled
 SOURCES := ledger consumers migrations tests tools docs/figures $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test compiled test-compiled crash-test check fuzz simulate bench bench-quick audit lock clean
+.PHONY: help setup demo test compiled test-compiled crash-test check fuzz browser simulate bench bench-quick audit lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,13 @@ fuzz: $(READY) ## fuzz codec, rules and importers, led by coverage, FUZZ_SECONDS
 			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
 			-artifact_prefix=build/fuzz/$$claim- || exit 1; \
 	done
+
+# Playwright speaks to Debian's own Chromium; it downloads no browser of its own.
+browser: $(READY) ## open every page of the console in a real browser, Chromium (installed where it is missing, as root)
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get install --yes --quiet chromium; } || \
+		{ echo "Chromium is missing: as root, apt-get install chromium"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/browser/requirements.txt
+	$(BIN)/pytest tests/browser
 
 simulate: $(READY) ## play seeded worlds full of faults: fixed seeds a minute, fresh ones a minute
 	$(BIN)/clearing simulate 1 --for 60
