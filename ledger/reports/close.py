@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ledger.reports import close_breaks, close_defaults, close_profits
 from ledger.reports.close_balances import Balances
-from ledger.reports.model import Column, Report, Section, Table, Tie, table, tied
+from ledger.reports.model import Column, Report, Section, Table, Tie, plus, table, tied
 from ledger.reports.taken import period_words, remarks
 from ledger.store import report_close as books_of
 from ledger.store import report_positions as positions
@@ -212,6 +212,6 @@ def _every_event(messages: Table, period: Period) -> Tie:
     return Tie(
         "Messages accepted and refused against sequences of the day",
         "messages",
-        messages.total("accepted") + messages.total("refused"),
+        plus(messages.total("accepted"), messages.total("refused")),
         Decimal(period.closing - period.opening),
     )

@@ -118,7 +118,7 @@ def _causes(fund: Table, unit: str) -> Table:
             Column("deficit", "Change of deficits", "amount", summed=True),
         ),
         (
-            (cause, int(count), received, -paid, deficit)
+            (cause, int(count), received, minus(ZERO, paid), deficit)
             for cause, (count, received, paid, deficit) in sorted(sums.items())
         ),
     )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ledger.core.outcome import Purpose
 from ledger.reports.close_balances import Balances
-from ledger.reports.model import ZERO, Column, Section, Table, Tie, plus, table
+from ledger.reports.model import ZERO, Column, Section, Table, Tie, minus, plus, table
 from ledger.store import report_close as books_of
 from ledger.store.report_books import Period, ReportBooks
 
@@ -98,7 +98,10 @@ def _ties(held: Table, unit: str, balances: Balances) -> Iterator[Tie]:
             )
         )
         yield Tie(
-            f"{says} of all holders against what left variation", unit, held.total(column), -left
+            f"{says} of all holders against what left variation",
+            unit,
+            held.total(column),
+            minus(ZERO, left),
         )
     earned = balances.net(lambda each: each.purpose == Purpose.FEE and each.kind == "fees")
     yield Tie("Fees of all sides against the fees of the house", unit, held.total("fees"), earned)

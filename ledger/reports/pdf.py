@@ -7,7 +7,7 @@ taken at, so that the same report gives the same bytes.
 import json
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 
 from ledger.errors import ConfigurationError
@@ -68,7 +68,7 @@ def _compiled(report: Report, rows_max: int, form: str, ppi: int | None = None) 
         format="png" if form == "png" else "pdf",
         ppi=ppi,
         pdf_standards=[] if form == "png" else ["a-2a"],
-        timestamp=report.made_of,
+        timestamp=_second(report.made_of),
     )
     assert made is not None
     return made if isinstance(made, list) else [made]
@@ -80,7 +80,7 @@ def _laid_out(report: Report, rows_max: int) -> dict[str, object]:
         "subtitle": report.subtitle,
         "taken_at": [[item, _wrapped(words)] for item, words in report.taken_at.items()],
         "foot": f"{report.subtitle}, sequence {report.sequence}",
-        "date": _date(report.made_of),
+        "date": list(_second(report.made_of).timetuple()[:6]),
         "sections": [
             {
                 "title": section.title,
@@ -91,8 +91,9 @@ def _laid_out(report: Report, rows_max: int) -> dict[str, object]:
     }
 
 
-def _date(at: datetime) -> list[int]:
-    return [at.year, at.month, at.day, at.hour, at.minute, at.second]
+def _second(at: datetime) -> datetime:
+    """The whole second: a document knows no smaller part."""
+    return at.astimezone(UTC).replace(microsecond=0)
 
 
 def _table(table: ShownTable) -> dict[str, object]:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ledger.reports.model import Column, Table
-from ledger.reports.rows import Cell, Row
+from ledger.reports.rows import Cell, Kind, Row
 from ledger.reports.taken import moment
 
 LEAST_DECIMALS = 2
@@ -37,8 +37,13 @@ class ShownColumn(NamedTuple):
     """The head of a column; `width` is that of its widest cell, in characters, pad included."""
 
     title: str
-    is_figure: bool
+    kind: Kind
     width: int
+
+    @property
+    def is_figure(self) -> bool:
+        """Aligned on the right, never wrapped."""
+        return self.kind in {"amount", "count"}
 
 
 class ShownTable(NamedTuple):
@@ -73,7 +78,7 @@ def shown(table: Table, rows_max: int) -> ShownTable:
     heads = [
         ShownColumn(
             column.title,
-            column.kind in {"amount", "count"},
+            column.kind,
             max((len(row[place].text + row[place].pad) for row in [*body, *totals]), default=0),
         )
         for place, column in enumerate(table.columns)

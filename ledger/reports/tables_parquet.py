@@ -66,7 +66,7 @@ def _type(arrow: Any, table: Table, place: int) -> Any:  # noqa: ANN401 - pyarro
 
 
 def _is_large(cell: Cell) -> bool:
-    return isinstance(cell, Decimal) and abs(cell) >= FITS
+    return isinstance(cell, Decimal) and not -FITS < cell < FITS
 
 
 def _arrow() -> tuple[Any, Any]:
