@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Literal
 
 BreakType = Literal[
@@ -21,6 +21,10 @@ BreakType = Literal[
 """`control`: an internal control of ours does not hold; the others come from comparing."""
 
 Severity = Literal["low", "medium", "high", "critical"]
+
+_EXACT = Context(
+    prec=400
+)  # the default one keeps 28 digits, fewer than amounts of 18 decimals have
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Break:
 
     @property
     def difference(self) -> Decimal:
-        """Ours less theirs; a side that is missing counts as zero."""
-        return (self.ours or Decimal(0)) - (self.theirs or Decimal(0))
+        """Ours less theirs, exactly; a side that is missing counts as zero."""
+        return _EXACT.subtract(self.ours or Decimal(0), self.theirs or Decimal(0))
 
     @property
     def key(self) -> str:

@@ -22,18 +22,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.importers.reading import failure
-from ledger.recon.arithmetic import exact_sum
-from ledger.recon.formats.days import SMALLEST, begin_of, end_of, zoned
+from ledger.recon.formats.camt053_entries import Entry, EntryReader, signed
+from ledger.recon.formats.days import SMALLEST, zoned
 from ledger.recon.formats.documents import elements
 from ledger.recon.formats.mapping import SourceMapping
 from ledger.recon.lines import Movement, Statement
 
 MESSAGE = "camt.053.001"
-BOOKED = "BOOK"
 OPENINGS, CLOSINGS, INTERIM = ("OPBD", "PRCD"), ("CLBD",), "ITBD"
 BOOKED_BALANCES = (*OPENINGS, *CLOSINGS, INTERIM)
-NOT_PROVIDED = "NOTPROVIDED"
-"""What stands in a reference that a bank must fill and nobody gave."""
 
 
 class _Balance(NamedTuple):
@@ -50,10 +47,11 @@ def camt053(path: Path, mapping: SourceMapping) -> Iterator[Statement]:
         ConfigurationError: A library is not installed.
         ImportFailed: While iterating; names file and line.
     """
-    entries: list[tuple[int, Any]] = []
+    reader = EntryReader(path, mapping.zone)
+    entries: list[Entry] = []
     for line, name, element in elements(path, MESSAGE, ("Ntry", "Stmt")):
         if name == "Ntry":
-            entries.append((line, element))
+            entries.append(reader.entry(line, element))
         else:
             yield _Reader(path, mapping, line, element).statement(entries)
             entries = []
@@ -67,16 +65,20 @@ class _Reader:
         self._mapping = mapping
         self._line = line
         self._statement = statement
+        self._entries = EntryReader(path, mapping.zone)
         identification = statement.acct.id
-        account = identification.iban or identification.othr.id
+        other = identification.othr
+        account = identification.iban or (other and other.id)
+        if not account:
+            raise failure(path, line, "the statement's account has no id")
         self._account = mapping.accounts.get(account, account)
         balances = [_balance(each) for each in statement.bal]
         self._balances = [each for each in balances if each.code in BOOKED_BALANCES]
         self._currency = self._only_currency()
         self._commodity = mapping.commodities.get(self._currency, self._currency)
 
-    def statement(self, entries: list[tuple[int, Any]]) -> Statement:
-        """The statement with these entries, each with the line it begins on."""
+    def statement(self, entries: list[Entry]) -> Statement:
+        """The statement with these entries."""
         opening, closing = self._opening(), self._closing()
         begins, ends = self._span(opening, closing)
         return Statement(
@@ -88,8 +90,15 @@ class _Reader:
             ends=ends,
             opening=None if opening is None else opening.amount,
             closing=None if closing is None else closing.amount,
-            movements=[each for line, entry in entries for each in self._movements(line, entry)],
+            movements=[each for entry in entries for each in self._movements(entry)],
         )
+
+    def _movements(self, entry: Entry) -> Iterator[Movement]:
+        if entry.currency != self._currency:
+            message = f"entry in {entry.currency}, expected {self._currency} as the balances"
+            raise failure(self._path, entry.line, message)
+        for each in entry.movements:
+            yield each._replace(account=self._account, commodity=self._commodity)
 
     def _number(self) -> str:
         """The electronic number, else the legal one, with the page; else the id."""
@@ -135,11 +144,13 @@ class _Reader:
         told = self._statement.fr_to_dt
         zone = self._mapping.zone
         if opening is not None and opening.code == "PRCD":
-            begins = self._at(opening.at, is_end=True)
+            begins = self._entries.moment(self._line, opening.at, is_end=True)
             begins = begins and begins + SMALLEST
         else:
-            begins = None if opening is None else self._at(opening.at)
-        ends = None if closing is None else self._at(closing.at, is_end=True)
+            begins = None if opening is None else self._entries.moment(self._line, opening.at)
+        ends = (
+            None if closing is None else self._entries.moment(self._line, closing.at, is_end=True)
+        )
         if told is not None:
             since = getattr(told, "fr_dt_tm", None)
             until = getattr(told, "to_dt_tm", None)
@@ -147,94 +158,8 @@ class _Reader:
             ends = zoned(until.to_datetime(), zone) if until else ends
         return begins, ends
 
-    def _at(self, choice: Any, *, is_end: bool = False) -> datetime | None:  # noqa: ANN401 - as above
-        """A time, or the beginning of a day, or its end."""
-        if choice is None:
-            return None
-        if choice.dt_tm is not None:
-            return zoned(choice.dt_tm.to_datetime(), self._mapping.zone)
-        if choice.dt is None:
-            return None
-        day = choice.dt.to_date()
-        return end_of(day, self._mapping.zone) if is_end else begin_of(day, self._mapping.zone)
-
-    def _movements(self, line: int, entry: Any) -> Iterator[Movement]:  # noqa: ANN401 - as above
-        status = getattr(entry.sts, "cd", entry.sts)
-        status = getattr(status, "value", status)
-        if status != BOOKED:
-            message = (
-                f"entry of status {status}, expected {BOOKED}: balances hold booked entries only"
-            )
-            raise failure(self._path, line, message)
-        if entry.amt.ccy != self._currency:
-            message = f"entry in {entry.amt.ccy}, expected {self._currency} as the balances"
-            raise failure(self._path, line, message)
-        amount = _signed(entry.amt.value, entry.cdt_dbt_ind)
-        at = self._at(entry.bookg_dt) or self._at(entry.val_dt)
-        details = [each for part in entry.ntry_dtls for each in part.tx_dtls]
-        for amounts, detail, suffix in self._parts(entry, amount, details):
-            own = None if detail is None else detail.refs
-            reference = entry.acct_svcr_ref or entry.ntry_ref or ""
-            if suffix or not reference:
-                reference = (own and own.acct_svcr_ref) or (reference and reference + suffix)
-            yield Movement(
-                line=line,
-                reference=reference,
-                ours=_ours(own),
-                at=at,
-                account=self._account,
-                commodity=self._commodity,
-                amount=amounts,
-                text=_text(entry, detail),
-            )
-
-    def _parts(
-        self,
-        entry: Any,  # noqa: ANN401 - as above
-        amount: Decimal,
-        details: list[Any],
-    ) -> Iterator[tuple[Decimal, Any, str]]:
-        """Amount, details and suffix of the reference of each transaction of an entry."""
-        amounts = [self._own_amount(entry, each) for each in details]
-        told = [each for each in amounts if each is not None]
-        if len(details) > 1 and len(told) == len(details) and exact_sum(told) == amount:
-            for number, (part, detail) in enumerate(zip(told, details, strict=True), start=1):
-                yield part, detail, f"/{number}"
-        else:
-            yield amount, details[0] if len(details) == 1 else None, ""
-
-    def _own_amount(self, entry: Any, detail: Any) -> Decimal | None:  # noqa: ANN401 - as above
-        """What one transaction of an entry says of itself; None where not in this currency."""
-        amount = getattr(detail, "amt", None)
-        if amount is None and detail.amt_dtls is not None and detail.amt_dtls.tx_amt is not None:
-            amount = detail.amt_dtls.tx_amt.amt
-        if amount is None or amount.ccy != self._currency:
-            return None
-        return _signed(amount.value, getattr(detail, "cdt_dbt_ind", None) or entry.cdt_dbt_ind)
-
 
 def _balance(element: Any) -> _Balance:  # noqa: ANN401 - as above
     code = element.tp.cd_or_prtry.cd
-    amount = _signed(element.amt.value, element.cdt_dbt_ind)
+    amount = signed(element.amt.value, element.cdt_dbt_ind)
     return _Balance(getattr(code, "value", code) or "", amount, element.amt.ccy, element.dt)
-
-
-def _signed(amount: Decimal, indicator: Any) -> Decimal:  # noqa: ANN401 - as above
-    return amount if indicator.value == "CRDT" else amount.copy_negate()
-
-
-def _ours(references: Any) -> str:  # noqa: ANN401 - as above
-    if references is None:
-        return ""
-    for told in (references.end_to_end_id, references.instr_id):
-        if told and told != NOT_PROVIDED:
-            return str(told)
-    return ""
-
-
-def _text(entry: Any, detail: Any) -> str:  # noqa: ANN401 - as above
-    told = [entry.addtl_ntry_inf]
-    if detail is not None:
-        remittance = detail.rmt_inf.ustrd if detail.rmt_inf is not None else []
-        told = [*remittance, detail.addtl_tx_inf, *told]
-    return " ".join(each.strip() for each in told if each)

@@ -9,6 +9,7 @@ Rules of this file:
   nothing is fetched.
 * An element that the version does not have, one that is missing, and a word that is none of its
   code list are faults of their line.
+* An amount is digits, not below zero: xsdata alone would take NaN and exponents as well.
 * What stands around the document, as an envelope and a business header do, says nothing here.
 """
 
@@ -21,9 +22,13 @@ from xml.parsers import expat
 
 from ledger.errors import ConfigurationError
 from ledger.importers.reading import failure, unpacked
+from ledger.recon.formats.fields import TEXT_MAX
 
 VERSIONS = tuple(f"{version:02d}" for version in range(2, 13))
 """Of a message, as its namespace ends; 01 was never in use, 12 is the newest that is known here."""
+
+AMOUNT = "Amt"
+_NUMBER = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
 CHUNK_BYTES = 64 * 1024
 
@@ -118,6 +123,9 @@ class _Reading:
         text = "".join(self._text)
         self._text.clear()
         line = self._lines.pop()
+        if local == AMOUNT and text.strip() and _NUMBER.fullmatch(text.strip()) is None:
+            message = f"{local}: {text.strip()[:TEXT_MAX]!r}, expected a number not below zero"
+            raise failure(self._path, line, message)
         self._library.end(self._queue, self._objects, f"{{{namespace}}}{local}", text, line)
         if local in self._wanted:
             self._found.append((line, local, self._objects.pop()[1]))

@@ -167,3 +167,9 @@ def test_two_statements_without_number_and_day_are_a_chain_as_given() -> None:
     )
     assert breaks([first, second]) == []
     assert [each.type for each in breaks([second, first])] == ["opening"]
+
+
+def test_a_difference_keeps_the_last_of_forty_digits() -> None:
+    (only,) = chain([[Decimal("1e-18")]], Decimal(10**21))
+    (found,) = breaks([only._replace(closing=Decimal(10**21))])
+    assert found.difference == Decimal("1e-18")
