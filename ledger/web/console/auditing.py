@@ -17,7 +17,7 @@ from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
-from ledger.web.console.people import acting
+from ledger.web.console.people import acting, require_scope
 from ledger.web.console.place import address
 from ledger.web.console.verifying import Verifier
 
@@ -88,8 +88,9 @@ def proof(
 ) -> JSONResponse:
     """That an event stands in the books of a checkpoint, as `clearing prove event` proves it.
 
-    Reads the hash of every event up to the checkpoint: about a second a million.
+    Reads the hash of every event up to the checkpoint: seconds on large books.
     """
+    require_scope(request, "auditor")
     url: str = request.app.state.settings.database_url
     with evidence(url, pool) as books:
         found = prove_event(books, sequence, checkpoint_at, lambda _: None)
@@ -107,6 +108,7 @@ def start(
 ) -> RedirectResponse:
     """Begin a verification of a pool, or of all."""
     require_token(request, token)
+    require_scope(request, "auditor")
     with auditors(request).lent():
         pass  # the books are there
     url: str = request.app.state.settings.database_url
@@ -118,6 +120,7 @@ def start(
 def stop(request: Request, pool: str, token: Token) -> RedirectResponse:
     """End the verification that runs."""
     require_token(request, token)
+    require_scope(request, "auditor")
     run = verifier_of(request).latest
     if run is not None and run.is_running:
         run.stop()
@@ -143,6 +146,7 @@ def progress(request: Request) -> JSONResponse:
 @router.get("/verification/report")
 def verdict(request: Request) -> JSONResponse:
     """The report of the last verification, as `clearing verify --report` writes it."""
+    require_scope(request, "auditor")
     run = verifier_of(request).latest
     if run is None or run.report is None:
         raise ConfigurationError("no verification has ended yet: begin one on the page Audit")

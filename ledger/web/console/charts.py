@@ -19,13 +19,13 @@ class Line(NamedTuple):
     Attributes:
         label: In words, with its unit.
         values: None where there is nothing to draw.
-        shape: How it is drawn; `step` holds a value until the next one.
+        shape: How it is drawn; `step` holds a value until the next one, `level` is a limit.
         tone: Which of the palette's colours.
     """
 
     label: str
     values: Sequence[Decimal | int | None]
-    shape: Literal["line", "step", "bars"] = "line"
+    shape: Literal["line", "step", "bars", "level"] = "line"
     tone: Literal["first", "second", "third", "loss"] = "first"
 
 

@@ -12,6 +12,7 @@ from ledger.store.lookups import Lookups
 from ledger.web.console.books import reading
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render
+from ledger.web.console.people import require_scope
 from ledger.web.console.place import Unknown
 
 router = APIRouter(route_class=Page)
@@ -25,6 +26,7 @@ def explain(
     request: Request, pool: str, id_: str, at: At = None, account: str | None = None
 ) -> HTMLResponse:
     """How a figure came to be."""
+    require_scope(request, "auditor")
     with reading(request, pool, at) as (connection, place):
         found = _explained(Lookups(connection, pool, place.shard), id_, account)
     steps = found.sheet.steps
@@ -48,6 +50,7 @@ def explanation_file(
     request: Request, pool: str, id_: str, account: str | None = None
 ) -> JSONResponse:
     """The same as `clearing explain --out` writes: `tools/check_explanation.py` works it again."""
+    require_scope(request, "auditor")
     with reading(request, pool, None) as (connection, place):
         found = _explained(Lookups(connection, pool, place.shard), id_, account)
     named = {"Content-Disposition": f'attachment; filename="{pool}-{id_}-explanation.json"'}

@@ -158,4 +158,4 @@ def price(request: Request, pool: str, number: str, instrument: str, at: At = No
 
 
 def _level(label: str, value: Decimal, marks: Sequence[Any], tone: Any) -> Line:  # noqa: ANN401 - of the palette
-    return Line(label, [value for _ in marks], "line", tone)
+    return Line(label, [value for _ in marks], "level", tone)

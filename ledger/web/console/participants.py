@@ -108,15 +108,15 @@ def _movements(connection: Connection, place: Place, account: str) -> list[conso
 
 @router.get("/pools/{pool}/participants/{account}/history.json")
 def history(request: Request, pool: str, account: str, at: At = None) -> JSONResponse:
-    """Equity and requirements of a participant, from its first event to the newest."""
+    """Equity and requirements of a participant at even distances, from its first event on."""
     with reading(request, pool, at) as (connection, place):
         first = console_participants.first_event(connection, place.shard, account)
         sequences = console_records.evenly(first, place.head, POINTS)
         rows = console_participants.history(connection, pool, place.shard, account, sequences)
     lines = [
-        Line(f"equity, {place.asset}", [row["equity"] for row in rows], "step"),
-        Line("initial margin", [row["initial_margin"] for row in rows], "step", "third"),
-        Line("maintenance margin", [row["maintenance_margin"] for row in rows], "step", "loss"),
+        Line(f"equity, {place.asset}", [row["equity"] for row in rows]),
+        Line("initial margin", [row["initial_margin"] for row in rows], "line", "third"),
+        Line("maintenance margin", [row["maintenance_margin"] for row in rows], "line", "loss"),
     ]
     links = [place.to("participants", account, at=row["at"]) for row in rows]
     return chart("sequence", [row["at"] for row in rows], lines, links)

@@ -53,7 +53,7 @@ function options(told, width) {
         stroke: tone(one.tone),
         fill: one.shape === "bars" ? tone(one.tone) : undefined,
         width: one.shape === "bars" ? 0 : 1.6,
-        dash: one.shape === "line" ? [5, 4] : undefined,
+        dash: one.shape === "level" ? [5, 4] : undefined,
         paths: paths(one.shape),
         points: { show: told.x.length === 1 },
         value: (_u, _raw, _series, at) => (at === null ? "" : one.exact[at] ?? "–"),
