@@ -20,6 +20,7 @@ from ledger.audit.sealing import Sealer
 from ledger.audit.signing import Signer, signer
 from ledger.cli.demo_page import Day, as_json_page, is_good, tell
 from ledger.cli.options import AsJson, DatabaseUrl, Kafka, Quiet, notes, progress, say_json
+from ledger.cli.serving import serve
 from ledger.demo.days import Days, Played, require_same
 from ledger.demo.exchange import Exchange
 from ledger.demo.leftover import forget_dead, is_running
@@ -58,6 +59,9 @@ def demo(
     ] = False,
     database_url: DatabaseUrl = None,
     kafka: Kafka = None,
+    console: Annotated[
+        bool, typer.Option("--console", help="Then serve the console on its books.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -88,12 +92,14 @@ def demo(
         day = _play(broker, url, played, key, quiet=quiet)
         days.keep(url, played.end())
         found = summary(url, "usdt")
-    if as_json:
-        say_json(as_json_page(day, found))
-    else:
-        tell(day, found, database_url)
-    if not is_good(day, found):
-        raise typer.Exit(1)
+        if as_json:
+            say_json(as_json_page(day, found))
+        else:
+            tell(day, found, database_url)
+        if not is_good(day, found):
+            raise typer.Exit(1)
+        if console:
+            serve(database_url=url, quiet=True)
 
 
 @contextmanager

@@ -117,6 +117,7 @@ def _next_steps(day: Day, found: Summary, database_url: str | None) -> None:
                 say(f"  {command}   {words}")
     say(f"  {home}clearing statement {account} --pool usdt{also}")
     say(f"  {home}clearing redrive --code unknown_account --dry-run{also}")
+    say(f"  {home}clearing serve{also}   the same in a browser, at http://127.0.0.1:8080/")
     say("  clearing demo              the next day     clearing demo --fresh   start over")
     say(f"  the books: {url} (schema reporting)")
 
