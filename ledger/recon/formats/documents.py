@@ -25,10 +25,11 @@ from ledger.importers.reading import failure, unpacked
 from ledger.recon.formats.fields import TEXT_MAX
 
 VERSIONS = tuple(f"{version:02d}" for version in range(2, 13))
-"""Of a message, as its namespace ends; 01 was never in use, 12 is the newest that is known here."""
+"""Of a message, as its namespace ends: those that pyiso20022 has, but for the first draft, 01."""
 
 AMOUNT = "Amt"
 _NUMBER = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
+_LACKING = re.compile(r"missing \d+ required keyword-only arguments?: (.*)")
 
 CHUNK_BYTES = 64 * 1024
 
@@ -201,5 +202,9 @@ class _Library:
 
 
 def _plain(message: str) -> str:
-    """On one line and without namespaces, which say the same in each message."""
-    return " ".join(re.sub(r"\{[^}]*\}", "", message).split())
+    """In the words of the file: no namespaces, names of elements instead of those of classes."""
+    told = " ".join(re.sub(r"\{[^}]*\}", "", message).split())
+    if found := _LACKING.search(told):
+        names = [name.title().replace("_", "") for name in re.findall(r"'(\w+)'", found.group(1))]
+        return f"lacks {', '.join(names)}"
+    return told
