@@ -2,9 +2,9 @@
 
 Rules of this file:
 
-* A view is never asked for the whole log, but for a window of sequences: first a narrow one, then
-  each as wide as the time that is left allows. The plan of a window reads the rows in it by index
-  and no others, so that a page costs what its windows hold.
+* A view is never asked for the whole log, but for a window of sequences, as wide as earlier windows
+  say that the time allows (`ledger.store.web_pace`). The plan of a window reads the rows in it by
+  index and few others, so that a page costs what its windows hold.
 * A page ends when it is full, when the range is at its end, or when the time is up: then it is
   short, and begins the next one where it stopped. So no filter, however rare its rows, makes a
   request long.
@@ -21,13 +21,8 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from ledger.store.web_pace import Pace
 from ledger.store.web_rows import Column, Rows, fetched, filtering
-
-WINDOW_EVENTS = 64
-"""Of the first window at least."""
-
-WINDOW_GROWS = 8
-"""Each window is at most so many times as wide as the one before."""
 
 _ROWS = sql.SQL("""
     SELECT * FROM reporting.{view}
@@ -99,24 +94,32 @@ class Page(NamedTuple):
     next: Place | None
 
 
-def page(connection: psycopg.Connection, journal: Journal, wanted: Wanted) -> Page:
+def page(connection: psycopg.Connection, journal: Journal, wanted: Wanted, pace: Pace) -> Page:
     """One page.
 
     Raises:
         StoreUnavailable: A statement took longer than the session allows.
     """
     walk = _Walk(connection, journal, wanted)
-    width = max(WINDOW_EVENTS, wanted.rows)
+    kind = (wanted.pool, journal.view, wanted.newest_first, *sorted(wanted.filters))
     ends = time.perf_counter() + wanted.budget_s
     while walk.goes_on():
         began = time.perf_counter()
-        walked = walk.add(width)
+        seen = walk.add(pace.width(kind, walk.missing(), ends - began))
         now = time.perf_counter()
+        if seen.events:
+            pace.learn(kind, seen.events, now - began, seen.rows, seen.among)
         if now >= ends:
             break
-        affordable = int(walked * (ends - now) / max(now - began, 1e-6))
-        width = max(1, min(width * WINDOW_GROWS, affordable))
     return walk.page()
+
+
+class _Seen(NamedTuple):
+    """What a window brought: of so many events, rows, found among the first so many of them."""
+
+    events: int
+    rows: int
+    among: int
 
 
 class _Walk:
@@ -149,11 +152,15 @@ class _Walk:
     def _is_left(self) -> bool:
         return (self._far - self._near) * self._step >= 0
 
-    def add(self, width: int) -> int:
-        """Look through the next events, at most `width`; how many it were."""
+    def missing(self) -> int:
+        """Rows until the page is full, and one more."""
+        return self._wanted.rows + 1 - len(self._found.rows)
+
+    def add(self, width: int) -> _Seen:
+        """Look through the next events, at most `width`."""
         if not self._is_left():
             self._keep(self._rows(1, 0, None))
-            return 0
+            return _Seen(0, 0, 0)
         other = self._near + self._step * (width - 1)
         if (self._far - other) * self._step < 0:
             other = self._far
@@ -162,11 +169,18 @@ class _Walk:
             only = self._led_to(min(self._near, other), max(self._near, other))
             if len(only) > self._wanted.rows:
                 other = only[-1]
-        self._keep(self._rows(min(self._near, other), max(self._near, other), only))
-        walked = abs(other - self._near) + 1
+        missing, near = self.missing(), self._near
+        found = self._rows(min(near, other), max(near, other), only)
+        self._keep(found)
         self._near = other + self._step
         self._given = 0
-        return walked
+        last = other
+        if len(found.rows) == missing:
+            last = found.rows[-1][self._place_of_sequence()]
+        return _Seen(abs(other - near) + 1, len(found.rows), abs(last - near) + 1)
+
+    def _place_of_sequence(self) -> int:
+        return [column.name for column in self._found.columns].index(self._journal.sequence)
 
     def _keep(self, found: Rows) -> None:
         self._found = Rows(found.columns, self._found.rows + found.rows)
@@ -207,7 +221,7 @@ class _Walk:
             "low_": low,
             "high_": high,
             "only_": only,
-            "rows_": wanted.rows + 1 - len(self._found.rows),
+            "rows_": self.missing(),
             "given_": self._given,
         }
         return fetched(self._connection, query, values)
@@ -220,7 +234,7 @@ class _Walk:
         columns, rows = self._found
         if len(rows) <= self._wanted.rows:
             return Page(columns, rows, Place(self._near, 0) if self._is_left() else None)
-        at = [column.name for column in columns].index(self._journal.sequence)
+        at = self._place_of_sequence()
         sequence = rows[self._wanted.rows][at]
         rows = rows[: self._wanted.rows]
         given = sum(row[at] == sequence for row in rows)

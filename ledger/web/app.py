@@ -30,10 +30,11 @@ from starlette.templating import Jinja2Templates
 
 from ledger.errors import LedgerError
 from ledger.store.web_connections import Readers, Role
+from ledger.store.web_pace import Pace
 from ledger.web.api import asking, routes
 from ledger.web.api.openapi import specification
 from ledger.web.api.streams import Following
-from ledger.web.api.sums import KeptSums
+from ledger.web.api.sums import MAKERS, KeptSums
 from ledger.web.doorkeeper import API, Doorkeeper
 from ledger.web.limits import Limits
 from ledger.web.problems import Problem, answer, problem_of
@@ -54,8 +55,9 @@ def create_app(settings: WebSettings) -> FastAPI:
     auditors = _readers(settings, "clearing_auditor")
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.sums.close()
         readers.close()
         auditors.close()
 
@@ -71,7 +73,17 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.readers = readers
     app.state.auditors = auditors
     app.state.tokens = Tokens(auditors, settings.tokens_kept_s)
-    app.state.sums = KeptSums(readers)
+    app.state.pace = Pace()
+    app.state.sums = KeptSums(
+        Readers(
+            settings.database_url,
+            "clearing_reader",
+            size=MAKERS,
+            wait_s=settings.sum_wait_s,
+            statement_s=settings.sum_statement_s,
+        ),
+        settings.sum_wait_s,
+    )
     app.state.following = Following(auditors, settings)
     app.state.is_stopping = lambda: False
     app.include_router(routes.router, prefix="/api/v1")

@@ -51,6 +51,7 @@ TYPES: Mapping[str, Kind] = {
     "too_many_streams": Kind(429, "Too many streams are open", "Come again after `Retry-After`."),
     "internal": Kind(500, "A fault of ours", "Tell the operator the `request_id`."),
     "busy": Kind(503, "All connections are busy", "Come again after `Retry-After`."),
+    "being_made": Kind(503, "It takes a while", "Come again after `Retry-After`: it goes on."),
     "unavailable": Kind(503, "The books cannot be read now", "Come again after `Retry-After`."),
 }
 

@@ -14,6 +14,8 @@ class WebSettings:
         connections_max: Held to the database by each of the two roles that read.
         connection_wait_s: A request waits so long for one of them, then is told to come again.
         statement_s: A statement of one request is given up after so long.
+        sum_statement_s: As `statement_s`, of a sum over a whole pool.
+        sum_wait_s: A request waits so long for such a sum, and is then told to come again.
         page_budget_ms: A page of rows ends after about so long, short, with a link to the rest.
         page_rows_max: The most rows of one page.
         tokens_kept_s: Live tokens are believed so long; one that was taken back opens no longer.
@@ -31,6 +33,8 @@ class WebSettings:
     connections_max: int = 8
     connection_wait_s: float = 2.0
     statement_s: int = 10
+    sum_statement_s: int = 300
+    sum_wait_s: float = 20.0
     page_budget_ms: int = 120
     page_rows_max: int = 1_000
     tokens_kept_s: float = 3.0

@@ -42,9 +42,9 @@ SELECT s.shard, s.name AS pool, p.sequence, p.purpose, '@liquidation' AS account
   FROM ledger.shard s
   JOIN ledger.account a ON a.shard = s.shard AND a.owner = '@house'
    AND a.kind IN ('insurance', 'deficit')
- CROSS JOIN LATERAL (SELECT o.sequence, o.purpose, o.amount, o.commodity FROM ledger.posting o
-                      WHERE o.shard = a.shard AND o.account = a.account
-                        AND coalesce(o.purpose IN (5, 6), false) OFFSET 0) p
+  JOIN ledger.posting p ON p.shard = a.shard AND p.account = a.account
+   AND p.account BETWEEN a.account AND a.account -- as in `account_at`
+   AND coalesce(p.purpose IN (5, 6), false)
  CROSS JOIN LATERAL (SELECT k.asset, k.scale FROM ledger.commodity k
                       WHERE k.shard = a.shard AND k.commodity = p.commodity OFFSET 0) c
  GROUP BY s.shard, s.name, p.sequence, p.purpose, c.asset, c.scale;

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ledger.store import web_journals, web_states
 from ledger.store.web_journals import Journal, Place
+from ledger.store.web_pace import Pace
 from ledger.store.web_pools import head, sequence_at
 from ledger.store.web_rows import NotThere, Rows
 from ledger.store.web_states import State
@@ -176,13 +177,14 @@ def _read(request: Request, listing: Listing, asked: Asked) -> Found:
         budget_s = settings.page_budget_ms / 1000
         if isinstance(listing.source, State):
             return _of_state(connection, listing.source, asked, at, newest, budget_s)
+        pace: Pace = request.app.state.pace
         first = 1
         if isinstance(asked.first, datetime):
             first = _first_after(connection, asked, newest)
         elif asked.first is not None:
             first = max(1, asked.first)
         bounds = (first, newest if at is None else at)
-        return _of_journal(connection, listing.source, asked, bounds, budget_s)
+        return _of_journal(connection, listing.source, asked, bounds, budget_s, pace)
 
 
 def _first_after(connection: Any, asked: Asked, newest: int) -> int:  # noqa: ANN401 - of the store
@@ -215,6 +217,7 @@ def _of_journal(
     asked: Asked,
     bounds: tuple[int, int],
     budget_s: float,
+    pace: Pace,
 ) -> Found:
     start = None
     if asked.after is not None:
@@ -229,7 +232,7 @@ def _of_journal(
         asked.limit,
         budget_s,
     )
-    page = web_journals.page(connection, source, wanted)
+    page = web_journals.page(connection, source, wanted, pace)
     rows = Rows(page.columns, page.rows)
     if asked.at is not None:
         rows = _as_known_at(rows, bounds[1])
