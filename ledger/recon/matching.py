@@ -70,7 +70,8 @@ def canonical(number: str | Decimal) -> str:
     text = number if isinstance(number, str) else f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    if text[0] in "0-+." and text != "0":
+    digits = text[1:] if text[0] == "-" else text
+    if digits[0] in "0+." and digits[1:2] != "." and text != "0":
         return _rewritten(text)
     return text
 

@@ -68,6 +68,5 @@ class Spool:
             file = self._files[number]
             if file is None:
                 file = self._files[number] = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-            json.dump(held, file, separators=(",", ":"))
-            file.write("\n")
+            file.write(json.dumps(held, separators=(",", ":")) + "\n")
         self._held = [[] for _ in range(DIVISIONS)]
