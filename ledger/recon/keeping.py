@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
+from ledger.errors import ConfigurationError
 from ledger.recon.breaks import Break
 from ledger.recon.controls import INTERNAL
 from ledger.recon.life import Act, Amounts, Kept, Refusal, Standing, State, after, of_run
@@ -77,8 +78,19 @@ def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[
         rules: That it was run by.
         made_by: Who ran it.
         told: Keys of agreed matches that the run was told.
+
+    Raises:
+        ConfigurationError: A run that is kept took the books further.
+        StoreUnavailable: The database cannot be reached.
     """
     with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
+        further, sequence = rows.furthest(connection, result.pool)
+        if result.sequence < sequence:
+            raise ConfigurationError(
+                f"this run is of event {result.sequence}, and run {further} was of event"
+                f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
+                " breaks, so it is not kept; --dry-run shows it"
+            )
         kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
         remedies = [row.event_id for row in kept.values() if row.event_id is not None]
         booked = rows.booked(url, result.pool, remedies, result.sequence) | set(told)

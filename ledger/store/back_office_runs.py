@@ -36,6 +36,9 @@ _AGREED = """
                         WHERE e.break_key = b.break_key AND e.number > c.number
                           AND e.kind IN ('refused', 'reopened'))
      ORDER BY 1"""
+_FURTHEST = """
+    SELECT run, sequence FROM back_office.run WHERE pool = %s
+     ORDER BY sequence DESC, run DESC LIMIT 1"""
 _BOOKED = """
     SELECT i.event_id FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
@@ -178,6 +181,15 @@ def kept(connection: psycopg.Connection, pool: str) -> list[KeptRow]:
     """Every break of a pool, closed ones too."""
     with connection.cursor(row_factory=class_row(KeptRow)) as cursor:
         return cursor.execute(_KEPT, [pool]).fetchall()
+
+
+def furthest(connection: psycopg.Connection, pool: str) -> tuple[int, int]:
+    """The run of a pool that took its books furthest, and the last event that it took; 0, 0: none.
+
+    Cost: a walk over the pool's runs.
+    """
+    row = connection.execute(_FURTHEST, [pool]).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
 
 def agreed(connection: psycopg.Connection, pool: str) -> list[str]:

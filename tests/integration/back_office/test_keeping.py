@@ -1,11 +1,13 @@
 """What a run means for breaks that are kept: found, seen again, gone, reopened, corrected."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
 
+from ledger.errors import ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import line_of
 from ledger.recon.breaks import Break
@@ -113,6 +115,14 @@ def test_a_break_is_gone_where_a_run_looked_and_stays_where_it_did_not(
     assert noted.left_open == 1, "gone is not closed"
 
 
+def test_a_run_of_the_past_is_not_kept(database_url: str) -> None:
+    run(database_url, result(ONE))
+    with pytest.raises(ConfigurationError, match="of event 8, and run 1 was of event 9"):
+        run(database_url, replace(result(ONE, TWO), sequence=8))
+    assert kinds(database_url, ONE) == ["found"]
+    assert run(database_url, replace(result(ONE), sequence=9)).acts == {"seen_again": 1}
+
+
 def test_a_break_of_another_pool_is_none_of_a_runs_business(database_url: str) -> None:
     elsewhere = difference(pool="other")
     keep(database_url, _of_pool("other", elsewhere), rules(), "rosa")
@@ -121,10 +131,7 @@ def test_a_break_of_another_pool_is_none_of_a_runs_business(database_url: str) -
 
 
 def _of_pool(pool: str, *breaks: Break) -> Result:
-    found = result(*breaks)
-    return Result(
-        pool, found.sequence, found.rules, found.inputs, found.compared, breaks, (), found.controls
-    )
+    return replace(result(*breaks), pool=pool)
 
 
 def test_what_was_closed_is_opened_again_by_a_run_that_finds_it(database_url: str) -> None:
