@@ -15,6 +15,7 @@ from psycopg.rows import DictRow, dict_row
 
 PAGE_ROWS = 50
 MARKS_MAX = 600
+SAMPLED = 200
 
 _SEQUENCE_OF = """
     SELECT sequence FROM ledger.record
@@ -154,7 +155,7 @@ def marks(
     span = {"first": first, "last": last, "most": MARKS_MAX + 1}
     found = connection.execute(_MARKS, {**asked, **span}).fetchall()
     if len(found) > MARKS_MAX:
-        asked["sequences"] = evenly(first, last, MARKS_MAX // 2)
+        asked["sequences"] = evenly(first, last, SAMPLED)
         found = connection.execute(_SAMPLED, asked).fetchall()
     return found
 

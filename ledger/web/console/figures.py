@@ -28,16 +28,15 @@ def figure(value: Decimal | int | str | None, scale: int | None = None) -> Marku
     whole, _, decimals = text.lstrip("-").partition(".")
     decimals = decimals.ljust(scale or 0, "0")
     kept = decimals.rstrip("0")
-    parts = [Markup('<span class="g">{}</span>').format(group) for group in _groups(whole)]
-    inside = Markup().join(parts)
+    inside = "".join([f'<span class="g">{group}</span>' for group in _groups(whole)])
     if decimals:
         pale = decimals[len(kept) :]
-        point = "." if kept else Markup('<span class="z">.</span>')
-        inside += Markup("{}{}").format(point, kept)
-        inside += Markup('<span class="z">{}</span>').format(pale) if pale else Markup()
+        inside += f".{kept}" if kept else ""
+        inside += f'<span class="z">{"" if kept else "."}{pale}</span>' if pale else ""
     kind = "n neg" if number < 0 else "n zero" if number == 0 else "n"
     sign = "-" if number < 0 else ""
-    return Markup('<span class="{}">{}{}</span>').format(kind, sign, inside)
+    made = f'<span class="{kind}">{sign}{inside}</span>'
+    return Markup(made)  # noqa: S704 - digits in our own words; hundreds of them stand on a page
 
 
 def signed(value: Decimal | None, scale: int | None = None) -> Markup:

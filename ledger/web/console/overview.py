@@ -14,6 +14,7 @@ from ledger.store.console_pools import Connection, PoolHead
 from ledger.web.console.books import auditors, reading, summed
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.pages import Page, patience_of, render
+from ledger.web.console.patience import Ready
 from ledger.web.console.place import Place, moment_of, placed, sequence_of
 from ledger.web.console.totals import totals
 
@@ -84,7 +85,8 @@ def pool_page(request: Request, pool: str, at: At = None) -> HTMLResponse:
             for row in console_records.instruments(connection, place.shard, place.at)
         }
         head = next(one for one in console_pools.heads(connection) if one.name == pool)
-    nearest = _nearest(request, place)
+    _nearest(request, place, 0)  # begun beside the sums
+    totalled = _summed(request, place)
     return render(
         request,
         "pool.html",
@@ -94,8 +96,8 @@ def pool_page(request: Request, pool: str, at: At = None) -> HTMLResponse:
             "now_ms": int(time.time() * 1000),
             "latest": latest,
             "instruments": instruments,
-            "nearest": nearest,
-            **_summed(request, place),
+            "nearest": _nearest(request, place, 0),
+            **totalled,
         },
     )
 
@@ -107,7 +109,7 @@ def _latest(connection: Connection, place: Place) -> list[dict[str, Any]]:
     return console_records.numbered(connection, place.shard, console_records.LIQUIDATIONS, numbers)
 
 
-def _nearest(request: Request, place: Place) -> object:
+def _nearest(request: Request, place: Place, wait_s: float) -> Ready | None:
     """Margin accounts whose maintenance margin takes the largest part of their equity."""
     readers = auditors(request)
 
@@ -119,7 +121,7 @@ def _nearest(request: Request, place: Place) -> object:
         return risky[:NEAREST]
 
     name = ("nearest", place.shard)
-    return patience_of(request).ask(name, place.at, work, follows=place.is_now)
+    return patience_of(request).ask(name, place.at, work, follows=place.is_now, wait_s=wait_s)
 
 
 @router.get("/pools/{pool}/pace.json")

@@ -53,7 +53,13 @@ class Patience:
         self._workers = ThreadPoolExecutor(_WORKERS, "console")
 
     def ask(
-        self, name: Hashable, at: int, work: Callable[[], object], *, follows: bool
+        self,
+        name: Hashable,
+        at: int,
+        work: Callable[[], object],
+        *,
+        follows: bool,
+        wait_s: float = WAIT_S,
     ) -> Ready | None:
         """Figures for an event, or of a little earlier where `follows`; None: not yet.
 
@@ -62,6 +68,7 @@ class Patience:
             at: For which event.
             work: Finds it; run at most once at a time for a name.
             follows: The newest figures that there are will do.
+            wait_s: How long the page waits for them.
         """
         key = (name, None if follows else at)
         with self._lock:
@@ -75,7 +82,7 @@ class Patience:
             if topic.running is None:
                 topic.running = self._workers.submit(self._run, topic, at, work)
             running = topic.running
-        wait([running], WAIT_S)
+        wait([running], wait_s)
         return running.result() if running.done() else topic.latest
 
     @staticmethod
