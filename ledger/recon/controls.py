@@ -181,7 +181,11 @@ class _Controls:
                 continue
             figures = (Decimal(each.next_offset), Decimal(end))
             self._break("kafka", where, "", figures, words)
-        self._end("kafka", before, len(known), "the topics end where our books have read to")
+        unknown = len(taken) - len(known)
+        words = "the topics end where our books have read to"
+        if unknown:
+            words += f"; {unknown} partitions that they have read are there no more"
+        self._end("kafka", before, len(known), words)
 
     def trade_ids(self, books: OurBooks, counter: Counter) -> None:
         """Gaps in the venue's own count; an id that stands twice is no gap."""

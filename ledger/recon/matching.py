@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from typing import NamedTuple
 
 from ledger.recon.breaks import Break, BreakType
-from ledger.recon.result import Compared, MatchRule, Proposal, order_of
+from ledger.recon.result import LINE, Compared, MatchRule, Proposal, order_of
 from ledger.recon.rules import SourceRules
 
 EXACT = Context(prec=200)
@@ -84,6 +84,12 @@ def _rewritten(text: str) -> str:
     if whole == "0" and not fraction:
         return "0"
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def line_number(place: str) -> int:
+    """The number in `line 7` or `line 7 of NAME`; 0 where it is none."""
+    number = place.removeprefix(LINE).partition(" ")[0]
+    return int(number) if place.startswith(LINE) and number.isdecimal() else 0
 
 
 def unique_pairs(

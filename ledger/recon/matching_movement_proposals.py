@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from itertools import combinations
 
-from ledger.recon.matching import Comparison
+from ledger.recon.matching import Comparison, line_number
 from ledger.recon.matching_movements import Mine, Other, content_of
 from ledger.recon.matching_proposals import (
     ASKED_MAX,
@@ -110,4 +110,4 @@ def _our_side(mine: Mine) -> Side:
 
 def _their_side(other: Other) -> Side:
     figures = (other.account, other.commodity, other.amount)
-    return Side(other.subject, int(other.place.split()[1]), other.at, *figures, other.text)
+    return Side(other.subject, line_number(other.place), other.at, *figures, other.text)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Hashable
 from datetime import timedelta
 from decimal import Decimal
 
-from ledger.recon.matching import Comparison
+from ledger.recon.matching import Comparison, line_number
 from ledger.recon.matching_proposals import (
     ASKED_MAX,
     Candidates,
@@ -30,7 +30,7 @@ from ledger.recon.matching_trades import (
     says,
     subject_of,
 )
-from ledger.recon.result import LINE, Proposal, Side
+from ledger.recon.result import Proposal, Side
 
 _FIGURES: tuple[Callable[[TradeRow], Hashable], ...] = (
     lambda row: row[INSTRUMENT:BUYER],
@@ -66,15 +66,15 @@ def why(mine: TradeRow, other: TradeRow, window: timedelta) -> Why:
 
 def _proposal(found: Comparison, mine: TradeRow, other: TradeRow) -> Proposal:
     reasons = why(mine, other, found.source.window)
-    return proposal(found, [_side(mine)], [_side(other)], reasons)
+    ours = _side(mine, mine[PLACE], 0)
+    theirs = _side(other, subject_of(other), line_number(other[PLACE]))
+    return proposal(found, [ours], [theirs], reasons)
 
 
-def _side(row: TradeRow) -> Side:
-    place = str(row[PLACE])
-    is_theirs = place.startswith(LINE)
+def _side(row: TradeRow, reference: str, line: int) -> Side:
     return Side(
-        subject_of(row) if is_theirs else place,
-        int(place.split()[1]) if is_theirs else 0,
+        reference,
+        line,
         moment(row),
         "",
         row[INSTRUMENT],

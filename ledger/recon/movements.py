@@ -12,6 +12,7 @@ Only accounts that a statement is of are held against it, within its period. Hel
 movements of those accounts and that time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -119,6 +120,7 @@ def _ours(books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period
         lasts = [last for _, last in bounds if last is not None]
         begins = min(firsts) - reach if len(firsts) == len(bounds) and firsts else None
         ends = max(lasts) + reach if len(lasts) == len(bounds) and lasts else None
+    books.require_held(None if begins is None else begins + reach)
     moved = books.movements(accounts, begins, ends, every_purpose=source.every_purpose)
     left_out = tuple(source.left_out)
     return sorted(
@@ -163,11 +165,11 @@ class _Matching:
         self._match_tolerance()
         self.theirs.extend(copies)
         self._match_amounts()
-        again = {other.place for other in copies}
-        for other in [each for each in self.theirs if each.place in again]:
-            self.theirs.remove(other)
+        again = {id(other) for other in copies}
+        for other in [each for each in self.theirs if id(each) in again]:
             words = f"{other} stands at {self._found.source.name} more than once"
             self._found.found("duplicate", other.about(), words)
+        self.theirs[:] = [each for each in self.theirs if id(each) not in again]
 
     def _set_copies_aside(self) -> list[Other]:
         """Lines of theirs that say the same under the same reference as one before."""
@@ -178,8 +180,8 @@ class _Matching:
             if other.reference and content in seen:
                 copies.append(other)
             seen.add(content)
-        gone = {other.place for other in copies}
-        self.theirs[:] = [other for other in self.theirs if other.place not in gone]
+        gone = {id(other) for other in copies}
+        self.theirs[:] = [other for other in self.theirs if id(other) not in gone]
         return copies
 
     def _match_amounts(self) -> None:
@@ -227,12 +229,12 @@ class _Matching:
                 and abs(mine.amount - other.amount) <= tolerance
                 and self._is_near(mine, other)
             ]
-            mine_places = [mine.event_id for mine, _ in near]
-            their_places = [other.place for _, other in near]
+            of_ours = Counter(id(mine) for mine, _ in near)
+            of_theirs = Counter(id(other) for _, other in near)
             pairs += [
                 (mine, [other])
                 for mine, other in near
-                if mine_places.count(mine.event_id) == their_places.count(other.place) == 1
+                if of_ours[id(mine)] == of_theirs[id(other)] == 1
             ]
         self._matched("tolerance", pairs)
 
@@ -267,7 +269,7 @@ def _closings(
     """The last closing balance of each account against ours, but for what its breaks explain."""
     source = found.source
     for owned, ends, closing in _last_closings(source, read):
-        ours = books.balances(books.sequence_at(ends)).get(owned, Decimal(0))
+        ours = books.balances(books.sequence_at(ends), owned[0]).get(owned, Decimal(0))
         apart = ours - closing
         differences = (
             each.difference for each in found.breaks if (each.account, each.commodity) == owned

@@ -25,7 +25,7 @@ from ledger.recon.matching_trades import (
     unknown,
 )
 from ledger.recon.rules import SourceRules
-from ledger.store.recon_books import OurBooks, microseconds
+from ledger.store.recon_books import OurBooks, microseconds, moment_of
 
 REACH = timedelta(days=1)
 """How far outside the times of the source its trades are looked for at our side."""
@@ -50,6 +50,9 @@ def compare_trades(
     with Spool() as theirs, Spool() as ours:
         first, last = _take_theirs(found, theirs, lines, tell)
         begins, ends = _span(source, first, last)
+        if theirs.rows:
+            needed = None if source.covers == "all" or first is None else moment_of(first)
+            books.require_held(needed)
         _take_ours(found, ours, books, begins, ends, tell)
         comparing = _Comparing(found, books.busted(), (first, last), theirs.rows > 0)
         for number in range(DIVISIONS):
@@ -92,12 +95,8 @@ def _span(
     """Between which times our trades are read."""
     if source.covers == "all" or first is None or last is None:
         return None, None
-    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     reach = max(REACH, source.window)
-    return (
-        epoch + timedelta(microseconds=first) - reach,
-        epoch + timedelta(microseconds=last) + reach,
-    )
+    return moment_of(first) - reach, moment_of(last) + reach
 
 
 def _take_ours(
@@ -210,8 +209,8 @@ class _Comparing:
         for rows, by_content in ((candidates, ours), (self._unkeyed, theirs)):
             for row in rows:
                 by_content.setdefault(row[2:5], []).append(row)
-        matched_ours: set[str] = set()
-        matched_theirs: set[str] = set()
+        matched_ours: set[int] = set()
+        matched_theirs: set[int] = set()
         for content, there in theirs.items():
             here = ours.get(content, [])
             for sides in sorted({(row[5], row[6]) for row in there}, key=str):
@@ -223,17 +222,17 @@ class _Comparing:
                     self._window,
                 )
                 for our_index, their_index in pairs:
-                    if alike[our_index][9] in matched_ours:
+                    if id(alike[our_index]) in matched_ours:
                         continue
-                    matched_ours.add(alike[our_index][9])
-                    matched_theirs.add(told[their_index][9])
+                    matched_ours.add(id(alike[our_index]))
+                    matched_theirs.add(id(told[their_index]))
                     pair = Group([alike[our_index]], [told[their_index]], "exact_amount")
                     resolve(self._found, pair)
-        outside = [row for row in self._outside if row[9] in matched_ours]
-        left = [row for row in self.missing_there if row[9] not in matched_ours]
+        outside = [row for row in self._outside if id(row) in matched_ours]
+        left = [row for row in self.missing_there if id(row) not in matched_ours]
         self._found.ours += len(outside) + len(self.missing_there) - len(left)
         self.missing_there = left
-        self.missing_here += [row for row in self._unkeyed if row[9] not in matched_theirs]
+        self.missing_here += [row for row in self._unkeyed if id(row) not in matched_theirs]
 
     def _alone(self, row: TradeRow) -> None:
         """One of ours that the source has no id of."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from ledger.core.accounts import HOUSE
+from ledger.core.accounts import HOUSE, LIQUIDATION
 from ledger.core.outcome import Purpose
 from ledger.errors import ConfigurationError
 from ledger.store.connecting import connected
@@ -61,7 +61,12 @@ _ACCOUNTS = """
      WHERE shard = %(shard)s AND kind = ANY (%(kinds)s)"""
 _BALANCES = """
     SELECT account, kind, coalesce(asset, instrument), balance
-      FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint)"""
+      FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint, %(owner)s)"""
+_DETACHED = """
+    SELECT l.last, l.pool_time FROM ledger.carried_leaf l
+     WHERE l.shard = %(shard)s AND NOT EXISTS (SELECT FROM ledger.event e
+                                                WHERE e.shard = l.shard AND e.sequence = l.last)
+     ORDER BY l.first DESC LIMIT 1"""
 _SETTLEMENT = "SELECT asset FROM ledger.settlement_of(%(shard)s)"
 _SEQUENCE_AT = "SELECT ledger.sequence_at(%(shard)s, %(moment)s)"
 
@@ -168,19 +173,24 @@ class OurBooks:
             for row in cursor.stream(_MOVEMENTS, named, size=STREAMED_ROWS):
                 yield OurMovement._make(row)
 
-    def balances(self, sequence: int | None = None) -> dict[tuple[str, str], Decimal]:
+    def balances(
+        self, sequence: int | None = None, name: str | None = None
+    ) -> dict[tuple[str, str], Decimal]:
         """What each owner has, by name (as `OurMovement.account`) and commodity; zeros left out.
 
         Args:
             sequence: After which event; None: after that of these books.
+            name: Of one account; what else its owner has may be there as well. None: of all.
         """
-        named = {"pool": self.pool, "sequence": self.sequence if sequence is None else sequence}
+        at = self.sequence if sequence is None else sequence
+        is_house = name is not None and name.startswith("@") and name != LIQUIDATION
+        named = {"pool": self.pool, "sequence": at, "owner": HOUSE if is_house else name}
         found: dict[tuple[str, str], Decimal] = {}
         with self.connection.cursor() as cursor:
             rows = cursor.stream(_BALANCES, named, size=STREAMED_ROWS)
             for owner, kind, commodity, balance in rows:
-                for name, sign in named_account(owner, kind) if balance else ():
-                    key = (name, commodity)
+                for known, sign in named_account(owner, kind) if balance else ():
+                    key = (known, commodity)
                     found[key] = found.get(key, Decimal(0)) + sign * balance
         return {key: amount for key, amount in found.items() if amount}
 
@@ -188,6 +198,25 @@ class OurBooks:
         """Of the pool; empty before it was declared."""
         row = self.connection.execute(_SETTLEMENT, {"shard": self.shard}).fetchone()
         return "" if row is None else str(row[0])
+
+    def require_held(self, since: datetime | None) -> None:
+        """What happened from this moment on must be in the database still; None: everything.
+
+        Raises:
+            ConfigurationError: Partitions were detached that may have had some of it.
+        """
+        gone = self._detached()
+        if gone is not None and (since is None or since <= gone[1]):
+            raise ConfigurationError(
+                f"events up to {gone[0]} of pool {self.pool}, {gone[1]:%Y-%m-%dT%H:%M:%SZ}, were"
+                f" detached: asked for is what happened {f'since {since}' if since else 'ever'};"
+                " take files of later times, with covers = span in the rules"
+            )
+
+    def _detached(self) -> tuple[int, datetime] | None:
+        """The last event that retention took away, and its pool time."""
+        row = self.connection.execute(_DETACHED, {"shard": self.shard}).fetchone()
+        return None if row is None else (int(row[0]), row[1])
 
     def sequence_at(self, moment: datetime) -> int:
         """The last event up to this moment of pool time, but none after these books; 0: none."""
@@ -212,7 +241,11 @@ class OurBooks:
     def _named(self, begins: datetime | None, ends: datetime | None) -> dict[str, object]:
         # What occurred at a moment is applied at a pool time that is not before it.
         before = None if begins is None else begins - timedelta(microseconds=1)
-        first = 1 if before is None else self.sequence_at(before) + 1
+        gone = self._detached()
+        if gone is not None and (before is None or before <= gone[1]):
+            first = gone[0] + 1
+        else:
+            first = 1 if before is None else self.sequence_at(before) + 1
         return {
             "shard": self.shard,
             "first": first,

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from ledger.errors import ConfigurationError
 from ledger.ports import Message, Source
-from ledger.recon.lines import Movement, Statement
+from ledger.recon.lines import Movement, Statement, Trade
 from ledger.recon.rules import Rules, parse_rules
 from ledger.recon.run import reconcile, reconcile_lines
 from ledger.store.log import PostgresLog
 from ledger.store.recon_books import our_books
 from ledger.writer import Writer
+from tests.integration.test_tampering import altered
 from tests.market.reconciled import add
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -223,6 +225,30 @@ def test_files_are_read_by_their_format_and_named_in_the_result(
     told = json.loads(json.dumps(result.as_json()))
     assert told["result_hash"] == reconcile(books, rules, files, "main").result_hash
     assert told["breaks"][0]["difference"] == "0.05"
+
+
+def test_times_that_retention_took_away_are_refused_and_not_called_missing(
+    books: str, rules: Rules
+) -> None:
+    altered(
+        books,
+        "INSERT INTO ledger.carried_leaf SELECT shard, 1, sequence, pool_time, leaf, leaf"
+        " FROM ledger.event WHERE event_id = 'in-1'",
+        "DELETE FROM ledger.event WHERE sequence <= (SELECT last FROM ledger.carried_leaf)",
+    )
+    early = [("line 2", trade(START + timedelta(hours=4))), ("line 3", trade(None))]
+    with pytest.raises(ConfigurationError, match=r"events up to 5 of pool main.* detached"):
+        reconcile_lines(books, rules, {"engine": early}, "main")
+    with pytest.raises(ConfigurationError, match="what happened since 2026-01-01"):
+        reconcile_lines(books, rules, {"bank": [bank(*WHOLE)]}, "main")
+    late = [("line 2", trade(START + timedelta(hours=8)))]
+    assert reconcile_lines(books, rules, {"engine": late}, "main").breaks == ()
+
+
+def trade(at: datetime | None) -> Trade:
+    """The trade of the books, at this time."""
+    figures = (Decimal(1000), Decimal("0.5"), "ada", "ben", Decimal("0.3"), Decimal("-0.1"))
+    return Trade(2, "1", at, "BTC-PERP", *figures)
 
 
 def test_the_same_sequence_gives_the_same_hash_while_the_writer_goes_on(

@@ -67,9 +67,14 @@ class FakeBooks(OurBooks):
             ):
                 yield each
 
-    def balances(self, sequence: int | None = None) -> dict[tuple[str, str], Decimal]:
-        del sequence
+    def balances(
+        self, sequence: int | None = None, name: str | None = None
+    ) -> dict[tuple[str, str], Decimal]:
+        del sequence, name
         return self._balances
+
+    def require_held(self, since: datetime | None) -> None:
+        del since
 
     def sequence_at(self, moment: datetime) -> int:
         del moment
