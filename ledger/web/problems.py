@@ -45,7 +45,7 @@ TYPES: Mapping[str, Kind] = {
     "not_found": Kind(404, "Nothing has this address or id", "See the specification."),
     "method_not_allowed": Kind(405, "Only reading is possible", "Use GET."),
     "not_acceptable": Kind(406, "None of the formats asked for", "Ask for JSON, CSV or Arrow."),
-    "too_large": Kind(422, "Too large for an answer", "Use `clearing proof`."),
+    "too_large": Kind(422, "Too large for an answer", "Use `clearing prove event`."),
     "detached": Kind(410, "Not in the database any more", "Ask the archive."),
     "too_many_requests": Kind(429, "Too many requests", "Come again after `Retry-After`."),
     "too_many_streams": Kind(429, "Too many streams are open", "Come again after `Retry-After`."),

@@ -17,7 +17,6 @@ class WebSettings:
         sum_statement_s: As `statement_s`, of a sum over a whole pool.
         sum_wait_s: A request waits so long for such a sum, and is then told to come again.
         page_budget_ms: A page of rows ends after about so long, short, with a link to the rest.
-        page_rows_max: The most rows of one page.
         tokens_kept_s: Live tokens are believed so long; one that was taken back opens no longer.
         requests_per_minute: Of one token; of everybody together where it is open.
         requests_burst: Requests that may come at once before that rate holds.
@@ -36,7 +35,6 @@ class WebSettings:
     sum_statement_s: int = 300
     sum_wait_s: float = 20.0
     page_budget_ms: int = 120
-    page_rows_max: int = 1_000
     tokens_kept_s: float = 3.0
     requests_per_minute: int = 1_200
     requests_burst: int = 200

@@ -11,6 +11,9 @@ from starlette.requests import Request
 from ledger.web.api.formats import Format
 from ledger.web.problems import Problem
 
+LIMIT_MAX = 1_000
+"""Rows of a page at most."""
+
 SEQUENCE_MAX = 2**63 - 1
 ID = r"^[@A-Za-z0-9._:~-]{1,80}$"
 _RFC_3339 = re.compile(
@@ -25,18 +28,39 @@ PoolName = Annotated[
     str,
     Path(pattern=ID, description="A pool; `~` stands for the slash in `@unrouted/0`."),
 ]
-At = Annotated[str | None, Query(description=f"As of {_AT}. Default: now.", max_length=40)]
+_AT_PATTERN = (
+    r"^([0-9]{1,19}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2}))$"
+)
+"""For the specification; what is wrong is told in words of ours."""
+
+At = Annotated[
+    str | None,
+    Query(
+        description=f"As of {_AT}. Default: now.",
+        max_length=40,
+        json_schema_extra={"pattern": _AT_PATTERN},
+    ),
+]
 From = Annotated[
     str | None,
     Query(
         alias="from",
         description="Only events from this sequence on, or after this moment of pool time.",
         max_length=40,
+        json_schema_extra={"pattern": _AT_PATTERN},
     ),
 ]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Rows at most; a page may be shorter.")]
+Limit = Annotated[
+    int, Query(ge=1, le=LIMIT_MAX, description="Rows at most; a page may be shorter.")
+]
 After = Annotated[
-    str | None, Query(description="A cursor, from `next` of the page before.", max_length=1000)
+    str | None,
+    Query(
+        description="A cursor, from `next` of the page before.",
+        max_length=1000,
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    ),
 ]
 NewestFirst = Annotated[bool, Query(description="From the newest event down.")]
 AskedFormat = Annotated[Format | None, Query(alias="format", description="Instead of `Accept`.")]

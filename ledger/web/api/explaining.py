@@ -1,7 +1,7 @@
 """Explanations, checkpoints and proofs over HTTP, for auditors.
 
 A proof reads the leaves of all events up to its checkpoint, 48 bytes each; of more than
-`PROOF_EVENTS_MAX` it is left to `clearing proof`, which nobody waits for.
+`PROOF_EVENTS_MAX` it is left to `clearing prove event`, which nobody waits for.
 """
 
 import json

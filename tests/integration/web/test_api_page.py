@@ -1,0 +1,90 @@
+"""The page on the API: its examples print what it says, its tables are those of the code."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ledger.cli import app
+from ledger.store.web_journals import Journal
+from ledger.store.web_states import State
+from ledger.web.api.asking import LIMIT_MAX
+from ledger.web.api.catalogue import LISTINGS, Source, has_past
+from ledger.web.api.listing import LIMIT
+from ledger.web.problems import TYPES
+from ledger.web.settings import WebSettings
+from tests.integration.pages import Shell, difference, steps
+from tests.integration.web.servers import patient, serving
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:8080"
+
+
+@pytest.fixture
+def example(database_url: str) -> Iterator[str]:
+    """The address of a server over the books that the page names."""
+    file = str(ROOT / "docs" / "examples" / "explained.jsonl")
+    done = CliRunner().invoke(app, ["ingest", file, "--database-url", database_url])
+    assert done.exit_code == 0
+    with serving(patient(database_url)) as address:
+        yield address
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_the_examples_print_what_the_page_says(example: str, tmp_path: Path) -> None:
+    shown = steps(PAGE)
+    assert len(shown) >= 5
+    with Shell(tmp_path, {"PATH": "/usr/bin:/bin:/usr/local/bin"}) as shell:
+        for step in shown:
+            printed = shell.run(step.command.replace(ADDRESS, example))
+            told = difference(step.output, printed)
+            assert told is None, f"{step.command}\n{told}"
+
+
+def test_every_listing_is_described() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (yes|now) \| (.*) \|$", PAGE, re.MULTILINE)
+    assert rows == [
+        (name, _kind(one.source), "yes" if has_past(one.source) else "now", _filters(one.source))
+        for name, one in LISTINGS.items()
+    ]
+
+
+def _kind(source: Source) -> str:
+    match source:
+        case Journal():
+            return "journal"
+        case State():
+            return "state"
+        case _:
+            return "sum"
+
+
+def _filters(source: Source) -> str:
+    own = ["account"] if isinstance(source, State) else []
+    return ", ".join(f"`{name}`" for name in [*own, *source.filters]) or "—"
+
+
+def test_every_problem_is_described() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\d+) \| (.*?) \| (.*) \|$", PAGE, re.MULTILINE)
+    assert rows == [
+        (name, str(kind.status), kind.title, kind.remedy) for name, kind in TYPES.items()
+    ]
+
+
+def test_the_bounds_are_those_that_the_page_says() -> None:
+    asked = WebSettings("postgresql://")
+    for said in (
+        f"({asked.page_budget_ms} ms)",
+        f"within {asked.tokens_kept_s:g} seconds",
+        f"{asked.requests_per_minute:,} times a minute",
+        f"{asked.requests_burst} times at once",
+        f"longer than {asked.sum_wait_s:g} seconds",
+        f"every {asked.heartbeat_s:g} seconds",
+        f"There may be {asked.streams_max}.",
+        f"({LIMIT}; {LIMIT_MAX:,} at most)",
+    ):
+        assert said in PAGE, said
