@@ -30,9 +30,14 @@ def who(given: str | None) -> str:
     """The person that a command acts for.
 
     Raises:
-        ConfigurationError: The name is none that the books could carry.
+        ConfigurationError: The name is none that the books could carry, or the login has none.
     """
-    return require_name(getpass.getuser() if given is None else given)
+    if given is None:
+        try:
+            given = getpass.getuser()
+        except (KeyError, OSError) as fault:
+            raise ConfigurationError("your login has no name: say who you are, --by") from fault
+    return require_name(given)
 
 
 def duration(text: str) -> timedelta:

@@ -117,6 +117,20 @@ def test_what_is_called_wrongly_is_told(kept: str, words: tuple[str, ...], why: 
     assert why in str(done.exception)
 
 
+def test_who_does_not_say_who_acts_under_the_name_of_the_login(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "maria")
+    printed(kept, "comment", ONE.key, "asked the bank")
+    assert working.shown(kept, ONE.key).life[-1].made_by == "maria"
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54_321)
+    done = called(kept, "comment", ONE.key, "asked again")
+    assert isinstance(done.exception, ConfigurationError)
+    assert "say who you are, --by" in str(done.exception)
+
+
 def test_a_refused_act_leaves_no_trace(kept: str) -> None:
     working.do(kept, ONE.key, "explained", "maria", "value date")
     before = working.shown(kept, ONE.key).life
