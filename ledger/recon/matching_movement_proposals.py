@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, islice
 
 from ledger.recon.matching import Comparison, line_number
 from ledger.recon.matching_movements import Mine, Other, content_of
@@ -24,6 +24,8 @@ SUMMED_MAX = 3
 """A sum is looked for among so many at most."""
 SUMMED_OF_MAX = 20
 """Of those near in time, so many are tried; more than that would add up by chance."""
+SUMMED_FOR_MAX = 500
+"""So many things of each side are looked at as a sum, the first in their order."""
 
 
 def propose_movements(
@@ -39,13 +41,18 @@ def propose_movements(
         lambda each: (0 if each.at is None else microseconds(each.at), str(each)),
     )
     pairs: list[Pair] = []
-    for other in sorted(theirs, key=content_of)[:ASKED_MAX]:
+    for number, other in enumerate(sorted(theirs, key=content_of)[:ASKED_MAX]):
         at = None if other.at is None else microseconds(other.at)
         mine = [each for each in candidates.of(other, at) if isinstance(each, Mine)]
-        alike = [Pair(_proposal(found, [each], [other]), [each], [other]) for each in mine]
-        pairs += best([*alike, *_sums_of_ours(found, mine, other)])
-    for each in ours[:ASKED_MAX]:
-        pairs += best(_sums_of_theirs(found, each, theirs))
+        one = [Pair(_proposal(found, [each], [other]), [each], [other]) for each in mine]
+        sums = _sums_of_ours(found, mine, other) if number < SUMMED_FOR_MAX else ()
+        pairs += best([*one, *sums])
+    of_account: dict[tuple[str, str], list[Other]] = {}
+    for other in sorted(theirs, key=content_of):
+        of_account.setdefault((other.account, other.commodity), []).append(other)
+    for each in ours[:SUMMED_FOR_MAX]:
+        alike = of_account.get((each.account, each.commodity), [])[:ASKED_MAX]
+        pairs += best(_sums_of_theirs(found, each, alike))
     keep(found, pairs, ours, theirs, approved)
 
 
@@ -81,7 +88,7 @@ def _sums_of_ours(found: Comparison, ours: Sequence[Mine], other: Other) -> Iter
 
 
 def _sums_of_theirs(found: Comparison, mine: Mine, theirs: Sequence[Other]) -> Iterator[Pair]:
-    near = [other for other in theirs if _is_near(found, mine, other)][:SUMMED_OF_MAX]
+    near = list(islice((each for each in theirs if _is_near(found, mine, each)), SUMMED_OF_MAX))
     for count in range(2, SUMMED_MAX + 1):
         for some in combinations(near, count):
             if sum((other.amount for other in some), Decimal(0)) == mine.amount:

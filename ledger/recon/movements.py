@@ -12,6 +12,7 @@ Only accounts that a statement is of are held against it, within its period. Hel
 movements of those accounts and that time.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -201,33 +202,35 @@ class _Matching:
             if other.reference:
                 batch_of = (other.account, other.commodity, other.reference)
                 batches.setdefault(batch_of, []).append(other)
-        pairs: list[tuple[Mine, list[Other]]] = []
-        for key in sorted(batches):
-            batch = batches[key]
+        amounts: dict[tuple[str, str, Decimal], list[Mine]] = {}
+        for mine in self.ours:
+            amounts.setdefault((mine.account, mine.commodity, mine.amount), []).append(mine)
+        pairs: list[tuple[Mine, Sequence[Other]]] = []
+        taken: set[int] = set()
+        for (account, commodity, _), batch in sorted(batches.items()):
             total = sum((other.amount for other in batch), Decimal(0))
             near = [
                 mine
-                for mine in self.ours
-                if (mine.account, mine.commodity) == key[:2]
-                and mine.amount == total
-                and all(self._is_near(mine, other) for other in batch)
+                for mine in amounts.get((account, commodity, total), ())
+                if all(self._is_near(mine, other) for other in batch)
             ]
-            if len(batch) > 1 and len(near) == 1 and near[0] not in [mine for mine, _ in pairs]:
+            if len(batch) > 1 and len(near) == 1 and id(near[0]) not in taken:
+                taken.add(id(near[0]))
                 pairs.append((near[0], batch))
         self._matched("one_to_many", pairs)
 
     def _match_tolerance(self) -> None:
         """The only ones of their account within the window that are not farther apart."""
-        pairs = []
+        pairs: list[tuple[Mine, Sequence[Other]]] = []
         for ours, theirs in _grouped(self.ours, self.theirs, lambda _each: ""):
             tolerance = self._found.source.tolerated(theirs[0].commodity)
+            if not tolerance:
+                continue
             near = [
                 (mine, other)
-                for mine in ours
                 for other in theirs
-                if tolerance
-                and abs(mine.amount - other.amount) <= tolerance
-                and self._is_near(mine, other)
+                for mine in self._of_window(ours, other)
+                if abs(mine.amount - other.amount) <= tolerance
             ]
             of_ours = Counter(id(mine) for mine, _ in near)
             of_theirs = Counter(id(other) for _, other in near)
@@ -237,6 +240,14 @@ class _Matching:
                 if of_ours[id(mine)] == of_theirs[id(other)] == 1
             ]
         self._matched("tolerance", pairs)
+
+    def _of_window(self, ours: Sequence[Mine], other: Other) -> Sequence[Mine]:
+        """Those near a line of theirs; `ours` are in the order of their times."""
+        if other.at is None:
+            return ours
+        window = self._found.source.window
+        first = bisect_left(ours, other.at - window, key=lambda mine: mine.at)
+        return ours[first : bisect_right(ours, other.at + window, key=lambda mine: mine.at)]
 
     def _matched(self, rule: MatchRule, pairs: Sequence[tuple[Mine, Sequence[Other]]]) -> None:
         self._found.matched[rule] += len(pairs)
