@@ -53,6 +53,7 @@ USES = (
     Use("reconcile run {folder}/rules.toml --by maria", (AUDITOR, BACK_OFFICE)),
     Use("reconcile controls", (AUDITOR,)),
     Use("reconcile breaks", (BACK_OFFICE,)),
+    Use("token create desk --scope reporting", (BACK_OFFICE,)),
     Use("archive detach --pool main --first 1 --archive {folder}/kept", (AUDITOR, RETENTION)),
 )
 ELSEWHERE = {
@@ -62,6 +63,7 @@ ELSEWHERE = {
     "doctor": "looks with the rights that the login has, and says which are missing",
     "quarantine": "as `run`",
     "run": "speaks to the database as `PostgresLog`, below",
+    "serve": "reads as the roles of its tokens' scopes: tests/integration/web",
     "publish": "speaks to the database as `PostgresFeed`, below",
 }
 WITHOUT_DATABASE = {"import", "produce", "simulate", "topics", "schemas"}
