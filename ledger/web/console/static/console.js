@@ -55,4 +55,4 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", red
 
 enliven(document);
 startAsOf({ enliven, tell });
-startLive({ enliven });
+startLive({ enliven, tell });

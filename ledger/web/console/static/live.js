@@ -39,7 +39,7 @@ function focused(part) {
   return part.contains(active) ? active.getAttribute("href") : null;
 }
 
-export function startLive({ enliven }) {
+export function startLive({ enliven, tell }) {
   rates(document, performance.now());
   const look = async () => {
     const parts = [...document.querySelectorAll("[data-live]")].filter(pause);
@@ -55,12 +55,14 @@ export function startLive({ enliven }) {
         const fresh = page.getElementById(part.id);
         if (!fresh || !part.isConnected || isBusy(part)) continue;
         const focus = focused(part);
+        const waited = part.querySelector(".waiting") !== null;
         const scrolls = [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
         part.replaceWith(document.adoptNode(fresh));
         fresh.querySelectorAll(".scroll").forEach((one, place) => { one.scrollLeft = scrolls[place] ?? 0; });
         if (focus) fresh.querySelector(`[href="${CSS.escape(focus)}"]`)?.focus();
         rates(fresh, performance.now());
         enliven(fresh);
+        if (waited && !fresh.querySelector(".waiting")) tell("The figures have been worked out.");
       }
     } catch {
       // The server is away for a moment: the next look may find it.
