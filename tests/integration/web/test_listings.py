@@ -277,3 +277,29 @@ def test_breaks_and_reconciliations_are_listed_though_there_are_none(client: htt
     for name, listing in LISTINGS.items():
         if isinstance(listing.source, Sum) and listing.source.schema == "back_office":
             assert client.get(f"/api/v1/pools/main/{name}").json()["rows"] == []
+
+
+@pytest.mark.parametrize("name", ["trades", "funding_payments", "fees", "realized_pnl"])
+def test_a_window_of_a_journal_is_found_by_index(books_url: str, name: str) -> None:
+    with psycopg.connect(books_url) as connection:
+        connection.execute("SET enable_seqscan = off")  # so few rows would else be read whole
+        connection.execute("SET enable_bitmapscan = off")
+        (plan,) = connection.execute(
+            f"EXPLAIN (FORMAT JSON) SELECT * FROM reporting.{name} WHERE pool = 'main'"
+            " AND sequence BETWEEN 100 AND 200 ORDER BY sequence LIMIT 10".encode()
+        ).fetchall()[0]
+    read = [
+        scan["Index Cond"]
+        for scan in _scans(plan[0]["Plan"])
+        if scan["Relation Name"].startswith(("posting_", "event_"))
+    ]
+    assert read
+    assert all("sequence" in condition for condition in read)
+
+
+def _scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every scan of a table in a plan."""
+    if "Relation Name" in plan:
+        yield plan
+    for part in plan.get("Plans", ()):
+        yield from _scans(part)

@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import psycopg
+import pytest
+
+from ledger.errors import StoreError
+from ledger.store import web_tokens
 
 CLEARING = (sys.executable, "-c", "from ledger.cli import main; main()")
 
@@ -43,3 +48,18 @@ def test_a_server_without_tokens_refuses_to_listen_to_others(database_url: str) 
     )
     assert done.returncode == 2
     assert "--host 0.0.0.0 can be reached from other machines" in done.stderr
+
+
+def test_a_server_needs_to_act_as_reader_and_auditor_and_as_nobody_else(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE web_login LOGIN NOINHERIT")
+        connection.execute("GRANT clearing_reader TO web_login WITH INHERIT FALSE, SET TRUE")
+        try:
+            as_login = database_url.replace("postgres:@", "web_login:@")
+            with pytest.raises(StoreError, match="permission denied to set role"):
+                web_tokens.are_there(as_login)
+            connection.execute("GRANT clearing_auditor TO web_login WITH INHERIT FALSE, SET TRUE")
+            with served("--database-url", as_login) as (_, address):
+                assert httpx.get(f"{address}api/v1/pools").json()["rows"] == []
+        finally:
+            connection.execute("DROP ROLE web_login")
