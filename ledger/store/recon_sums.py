@@ -177,7 +177,8 @@ def default_sums(books: OurBooks) -> list[DefaultSums]:
     for at in sorted(told.keys() | posted.keys()):
         of_records = told.get(at, (at, *(zero,) * 8))
         _, insurance, deficit = posted.get(at, (at, zero, zero))
-        found.append(DefaultSums(*of_records, insurance, deficit, taken.get(at, zero)))
+        posts = (insurance, deficit, taken.get(at, zero))
+        found.append(DefaultSums._make((*of_records, *posts)))
     return found
 
 
