@@ -14,13 +14,13 @@ from typing import Any
 
 from ledger.errors import ConfigurationError
 from ledger.reports.model import Table
-from ledger.reports.rows import Cell
+from ledger.reports.rows import Kind
 
 DECIMALS = 18
 """Those of every amount: assets have 18 at the most, and so have prices and rates."""
 
 FITS = Decimal(10) ** 20
-GROUP_ROWS = 50_000
+GROUP_ROWS = 10_000
 METADATA = "clearing.report"
 
 
@@ -37,8 +37,12 @@ def write_parquet(table: Table, taken_at: Mapping[str, str], path: Path) -> None
     """Write a table's rows; totals are not among them."""
     arrow, parquet = _arrow()
     words = json.dumps({"title": table.title, **taken_at}, ensure_ascii=False)
+    large = _large(table)
     schema = arrow.schema(
-        [(column.name, _type(arrow, table, place)) for place, column in enumerate(table.columns)],
+        [
+            (column.name, _type(arrow, column.kind, is_large=place in large))
+            for place, column in enumerate(table.columns)
+        ],
         metadata={METADATA: words},
     )
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -52,21 +56,29 @@ def write_parquet(table: Table, taken_at: Mapping[str, str], path: Path) -> None
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
 
 
-def _type(arrow: Any, table: Table, place: int) -> Any:  # noqa: ANN401 - pyarrow ships no types
-    kind = table.columns[place].kind
-    if kind != "amount":
-        return {
-            "text": arrow.string(),
-            "count": arrow.int64(),
-            "moment": arrow.timestamp("us", tz="UTC"),
-        }[kind]
-    if any(_is_large(row[place]) for row in table.rows):
-        return arrow.decimal256(76, DECIMALS)
-    return arrow.decimal128(38, DECIMALS)
+def _type(arrow: Any, kind: Kind, *, is_large: bool) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    match kind:
+        case "text":
+            return arrow.string()
+        case "count":
+            return arrow.int64()
+        case "moment":
+            return arrow.timestamp("us", tz="UTC")
+        case "amount":
+            return arrow.decimal256(76, DECIMALS) if is_large else arrow.decimal128(38, DECIMALS)
 
 
-def _is_large(cell: Cell) -> bool:
-    return isinstance(cell, Decimal) and not -FITS < cell < FITS
+def _large(table: Table) -> set[int]:
+    """Places of columns with an amount that 128 bits do not hold; one walk over the rows."""
+    amounts = [place for place, column in enumerate(table.columns) if column.kind == "amount"]
+    found: set[int] = set()
+    if amounts:
+        for row in table.rows:
+            for place in amounts:
+                cell = row[place]
+                if isinstance(cell, Decimal) and not -FITS < cell < FITS:
+                    found.add(place)
+    return found
 
 
 def _arrow() -> tuple[Any, Any]:
