@@ -58,8 +58,8 @@ def close(
     """Close a day of a pool: balances, profits, fees, funding, the fund, defaults, breaks.
 
     Its sums are held against each other and the trial balance; a report whose parts do not tie is
-    refused, with exit code 1. It names the sequence and the checkpoint that it was taken at, and the command that
-    makes the same again. Needs the extra `reports`.
+    refused, with exit code 1. It names the sequence and the checkpoint that it was taken at, and
+    the command that makes the same again. Needs the extra `reports`.
 
     Example: clearing report close --pool main --day 2026-01-31 --out close-2026-01-31
     """
