@@ -183,8 +183,8 @@ class _Kept(Writer):
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
 
-    def write(self, data: Chunk) -> None:
-        self.chunks.append(data)
+    def write(self, chunk: Chunk) -> None:
+        self.chunks.append(chunk)
 
     def finish(self, exc: BaseException | None = None) -> None:
         """Nothing: the end of a COPY is data as well."""
