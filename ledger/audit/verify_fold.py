@@ -13,6 +13,7 @@ Memory: one balance an account.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from ledger.arrivals import FILE_CLUSTER, UNROUTED
 from ledger.audit.findings import Findings
@@ -33,8 +34,8 @@ from ledger.core.outcome import Posting
 from ledger.ports import Shard, Source
 from ledger.store.auditing import Entry
 
-_OWED = frozenset({WALLET, ISOLATED, HOLD})
-_NEVER = {INSURANCE: -1, DEFICIT: 1}
+_OWED: Final = frozenset({WALLET, ISOLATED, HOLD})
+_NEVER: Final = {INSURANCE: -1, DEFICIT: 1}
 """The sign that a balance must not have."""
 
 

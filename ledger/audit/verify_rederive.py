@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from operator import attrgetter
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, Final, NamedTuple, Self, cast
 
 from ledger.audit.findings import Findings
 from ledger.audit.replay_decisions import Deciding, arrival_of, look_up
@@ -29,12 +29,20 @@ from ledger.ports import Identity, Log, Message, Shard, StoredEvent
 from ledger.store.auditing import Entry
 from ledger.store.bodies import storable_words
 
-BATCH_EVENTS = 200
-BATCH_ROWS = 100_000
+BATCH_EVENTS: Final = 200
+BATCH_ROWS: Final = 100_000
 
-_DECIDED = ("kind", "event_id", "occurred_at", "pool_time", "content_hash", "rejection", "detail")
-_decided = attrgetter(*_DECIDED)
-_SAID = "the event decided again leads to this"
+_DECIDED: Final = (
+    "kind",
+    "event_id",
+    "occurred_at",
+    "pool_time",
+    "content_hash",
+    "rejection",
+    "detail",
+)
+_decided: Final = attrgetter(*_DECIDED)
+_SAID: Final = "the event decided again leads to this"
 
 
 class Asked(NamedTuple):

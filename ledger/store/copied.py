@@ -2,15 +2,15 @@
 
 A row is a count of columns, then of each its length and its bytes. Whole columns stand at fixed
 places; a row whose lengths do not add up exactly (a column is missing) is refused, never guessed
-at. A numeric is digits to the base 10,000, the highest first, with the exponent of the first one.
-
-Cost, compiled: about 0.6 us a posting, from the socket to a tuple; 2 us as rows of the driver.
+at. Amounts come as an int64 where they fit into one, as nearly all do, else as a zero byte and the
+numeric: digits to the base 10,000, the highest first, with the exponent of the first one. The cast
+costs the server 0.1 us a posting (0.37 us became 0.49), and spares the reader more than that.
 """
 
 import struct
 from collections.abc import Iterator, Mapping
 from struct import Struct
-from typing import Any, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
 import psycopg
 from psycopg import generators
@@ -22,7 +22,7 @@ from psycopg.waiting import Wait
 from ledger.errors import StoreError
 from ledger.ports import Source, StoredEvent
 
-CHUNK_ROWS = 500
+CHUNK_ROWS: Final = 500
 
 Row = tuple[int, Any]
 """Sequence, and a line: a tuple that begins with the line's number."""
@@ -33,10 +33,15 @@ EVENTS = """
                  redrive_sequence, rejection, detail, leaf, chain
             FROM ledger.event WHERE shard = %d AND sequence BETWEEN %d AND %d
            ORDER BY sequence) TO STDOUT (FORMAT BINARY)"""
-POSTINGS = """
-    COPY (SELECT sequence, line, account, account_sequence, commodity, purpose, amount, balance
+WHOLE: Final = """
+    CASE WHEN {0} BETWEEN -9223372036854775808 AND 9223372036854775807 THEN int8send({0}::int8)
+         ELSE '\\x00'::bytea || numeric_send({0}) END"""
+"""A column of whole numbers as `posting` reads it."""
+_MOVED = f"{WHOLE.format('amount')}, {WHOLE.format('balance')}"
+POSTINGS = f"""
+    COPY (SELECT sequence, line, account, account_sequence, commodity, purpose, {_MOVED}
             FROM ledger.posting WHERE shard = %d AND sequence BETWEEN %d AND %d
-           ORDER BY sequence, line) TO STDOUT (FORMAT BINARY)"""
+           ORDER BY sequence, line) TO STDOUT (FORMAT BINARY)"""  # noqa: S608 - constants
 RECORDS = """
     COPY (SELECT sequence, line, kind, subject, body
             FROM ledger.record WHERE shard = %d AND sequence BETWEEN %d AND %d
@@ -44,25 +49,28 @@ RECORDS = """
 
 _SOURCES = "SELECT source, cluster, topic_id, topic FROM ledger.source"
 
-_HEADER = 19
+_HEADER: Final = 19
 """Bytes before the first row: signature, flags, length of an extension that is empty."""
-_TRAILER = b"\xff\xff"
+_TRAILER: Final = b"\xff\xff"
 
-_event = Struct(">6xq4xh4xi4xi4xq4xq").unpack_from
-_EVENT_LENGTH = 60
-_EVENT_REST = 13
-_i64 = Struct(">q").unpack
-_EPOCH = 946_684_800_000_000
+_event: Final = Struct(">6xq4xh4xi4xi4xq4xq").unpack_from
+_EVENT_LENGTH: Final = 60
+_EVENT_REST: Final = 13
+_i64: Final = Struct(">q").unpack
+_EPOCH: Final = 946_684_800_000_000
 """2000-01-01T00:00:00Z in microseconds since 1970: what moments are counted from."""
-_posting = Struct(">6xq4xi4xi4xq4xi4xhi").unpack_from
-_POSTING_LENGTH = 60
-_record = Struct(">6xq4xii").unpack_from
-_RECORD_LENGTH = 26
-_length = Struct(">i").unpack_from
-_LENGTH = 4
-_numeric = {8 + 2 * digits: Struct(f">hhHH{digits}H").unpack_from for digits in range(14)}
-_NEGATIVE = 0x4000
-_POWERS = tuple(10_000**exponent for exponent in range(14))
+_posting: Final = Struct(">6xq4xi4xi4xq4xi4xhi").unpack_from
+_POSTING_LENGTH: Final = 60
+_usual_posting: Final = Struct(">6xq4xi4xi4xq4xi4xhiqiq").unpack_from
+_USUAL_POSTING_LENGTH: Final = 80
+_WORD_LENGTH: Final = 8
+_record: Final = Struct(">6xq4xii").unpack_from
+_RECORD_LENGTH: Final = 26
+_length: Final = Struct(">i").unpack_from
+_LENGTH: Final = 4
+_numeric: Final = {8 + 2 * digits: Struct(f">hhHH{digits}H").unpack_from for digits in range(14)}
+_NEGATIVE: Final = 0x4000
+_POWERS: Final = tuple(10_000**exponent for exponent in range(14))
 
 
 class Stray(NamedTuple):
@@ -196,6 +204,11 @@ def event(row: bytes, sources: Mapping[int, Source]) -> StoredEvent | None:
 
 def posting(row: bytes) -> Row:
     """What a row of `POSTINGS` says."""
+    if len(row) == _USUAL_POSTING_LENGTH:
+        usual = _usual_posting(row)
+        sequence, line, account, count, commodity, purpose, size, amount, other, balance = usual
+        if size == other == _WORD_LENGTH:
+            return sequence, (line, (account, count, commodity, purpose, amount, balance))
     try:
         sequence, line, account, count, commodity, purpose, size = _posting(row)
         second = _POSTING_LENGTH + size
@@ -238,9 +251,12 @@ def _moment(moment: bytes | None) -> int | None:
 
 
 def _number(row: bytes, at: int, length: int) -> int:
-    found = _numeric[length](row, at)
+    if length == _WORD_LENGTH:
+        (word,) = _i64(row[at : at + length])
+        return int(word)
+    found = _numeric[length - 1](row, at + 1)
     count, weight, sign, scale = found[0], found[1], found[2], found[3]
-    if length != 8 + 2 * count or scale or sign not in (0, _NEGATIVE):
+    if row[at] or length != 9 + 2 * count or scale or sign not in (0, _NEGATIVE):
         raise StoreError(f"an amount that is no whole number: {row[at : at + length].hex()}")
     if not count:
         return 0
