@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -80,10 +81,13 @@ class NotedLog(PostgresLog):
         log.commits = commits
         return log
 
-    def append(self, batch: Sequence[ShardBatch]) -> None:
-        """Write the batch, and look at the clock."""
+    def prepared(self, batch: Sequence[ShardBatch]) -> Callable[[], None]:
+        """The append of a batch, with a look at the clock."""
+        return partial(self._timed, super().prepared(batch), batch)
+
+    def _timed(self, append: Callable[[], None], batch: Sequence[ShardBatch]) -> None:
         began = time.monotonic()
-        super().append(batch)
+        append()
         ended = time.monotonic()
         offsets = [one.offset for part in batch for one in part.events if one.kind == "trade"]
         if offsets:

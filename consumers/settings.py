@@ -43,7 +43,7 @@ class RunSettings(NamedTuple):
     group: str | None = None
     session_timeout_ms: int = 6_000
     heartbeat_ms: int = 1_000
-    batch_events_max: int = 1000
+    batch_events_max: int = 4000
     batch_age_max_ms: int = 20
     merge_wait_ms: int = 500
     buffer_messages_max: int = 20_000

@@ -6,6 +6,7 @@ Faults leave as those of `ledger.store.faults`: what may work later is `StoreUna
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Protocol, TypeVar
 
 from consumers.simulation.storm import Seam
@@ -99,6 +100,10 @@ class SimulatedLog:
             self._witness.appended(self._writer, batch)
 
         self._call("append", act, answer="lost-answer")
+
+    def prepared(self, batch: Sequence[ShardBatch]) -> Callable[[], None]:
+        """The append of a batch; there is nothing to make ready."""
+        return partial(self.append, batch)
 
     def settle(self) -> None:
         """Nothing: a batch that was appended is written."""
@@ -205,11 +210,9 @@ class LaterOrNow:
         """Choose by the seed."""
         self._seam = seam
 
-    def submit(
-        self, act: Callable[[Sequence[ShardBatch]], None], batch: Sequence[ShardBatch], /
-    ) -> "_Ending":
-        """Write the batch, now or later."""
-        ending = _Ending(act, batch)
+    def submit(self, act: Callable[[], None], /) -> "_Ending":
+        """Write a batch, now or later."""
+        ending = _Ending(act)
         if self._seam.world.chance.random() < _WRITTEN_AT_ONCE:
             ending.come()
         return ending
@@ -221,11 +224,8 @@ class LaterOrNow:
 class _Ending:
     """How a batch ends."""
 
-    def __init__(
-        self, act: Callable[[Sequence[ShardBatch]], None], batch: Sequence[ShardBatch]
-    ) -> None:
+    def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
-        self._batch = batch
         self._came = False
         self._fault: LedgerError | None = None
 
@@ -233,7 +233,7 @@ class _Ending:
         """Write; whoever is killed meanwhile dies at once."""
         self._came = True
         try:
-            self._act(self._batch)
+            self._act()
         except LedgerError as fault:
             self._fault = fault
 

@@ -16,7 +16,8 @@ from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.errors import ConfigurationError
 from ledger.ports import Shard, SignedCheckpoint, SigningKey, Source, StoredEvent
 from ledger.store.archive import Heads
-from ledger.store.auditing import Entry, Stray
+from ledger.store.auditing import Entry
+from ledger.store.copied import Stray
 
 
 class Archive:

@@ -128,9 +128,9 @@ class TreeCheck:
         self.size = 0
         self._broken = False
         self.chain = bytes(merkle.HASH_LENGTH)
-        self._signed: dict[int, list[Signed]] = {}
+        self._met: dict[int, list[Signed]] = {}
         for one in signed:
-            self._signed.setdefault(one.checkpoint.sequence, []).append(one)
+            self._met.setdefault(one.checkpoint.sequence, []).append(one)
 
     @property
     def root(self) -> bytes | None:
@@ -146,9 +146,9 @@ class TreeCheck:
         merkle.grow(self.frontier, self.size, leaf)
         self.size += 1
         self.chain = chain
-        if self.size in self._signed:
+        if self.size in self._met:
             root = merkle.root(self.frontier)
-            for checkpoint, origin in self._signed[self.size]:
+            for checkpoint, origin in self._met[self.size]:
                 said = f"{origin} says so of the books up to here: something before was rewritten"
                 for name, found in (("root", root), ("chain", chain)):
                     expected = getattr(checkpoint, name)

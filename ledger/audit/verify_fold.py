@@ -13,6 +13,7 @@ Memory: one balance an account.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from ledger.arrivals import FILE_CLUSTER, UNROUTED
 from ledger.audit.findings import Findings
@@ -33,8 +34,8 @@ from ledger.core.outcome import Posting
 from ledger.ports import Shard, Source
 from ledger.store.auditing import Entry
 
-_OWED = frozenset({WALLET, ISOLATED, HOLD})
-_NEVER = {INSURANCE: -1, DEFICIT: 1}
+_OWED: Final = frozenset({WALLET, ISOLATED, HOLD})
+_NEVER: Final = {INSURANCE: -1, DEFICIT: 1}
 """The sign that a balance must not have."""
 
 
@@ -66,9 +67,9 @@ class FoldCheck:
         self._sources: set[Source] = set()
         self._counts = {account: count for account, (count, _) in (base or {}).items()}
         self._balances = {account: balance for account, (_, balance) in (base or {}).items()}
-        self._signed: dict[int, list[Signed]] = {}
+        self._met: dict[int, list[Signed]] = {}
         for one in signed:
-            self._signed.setdefault(one.checkpoint.sequence, []).append(one)
+            self._met.setdefault(one.checkpoint.sequence, []).append(one)
         self._numbers = {one[1:]: one.account for one in registries.accounts.values()}
         self._check_registries()
 
@@ -105,7 +106,7 @@ class FoldCheck:
             self._is_whole = False
             if event.rejection is None:
                 self._settle(event.source, event.partition)
-        for one in self._signed.get(at, ()) if not self._believes else ():
+        for one in self._met.get(at, ()) if not self._believes else ():
             self._compare_sums(one)
 
     def _settle(self, source: Source, partition: int) -> None:
@@ -220,7 +221,7 @@ class FoldCheck:
         balances[account] = balance
 
     def _misplaced(self, at: int, line: int, posting: Posting, held: int | None) -> None:
-        account, commodity = posting.account, posting.commodity
+        account, commodity = posting[0], posting[2]
         if account not in self._registries.accounts:
             said = "no such account is in the registry"
             self.found.add(at, "posting", f"line {line} account", "an account", account, said)

@@ -168,9 +168,10 @@ class _Pass:
             connection = self._books.connection
             found = newest_balances(connection, number, task.accounts, task.last)
             self._fold.compare_newest(task.last, found)
-            self._identities()
         if self._rederive is not None:
             self._rederive.end(at_head=task.at_head)
+        if self._fold is not None or self._rederive is not None:
+            self._identities()
 
     def _identities(self) -> None:
         task = self._task

@@ -64,7 +64,7 @@ def run(
     session_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds after which its group takes it for dead.")
     ] = 6,
-    batch_events: Annotated[int, typer.Option(min=1, help="Most messages a transaction.")] = 1000,
+    batch_events: Annotated[int, typer.Option(min=1, help="Most messages a transaction.")] = 4000,
     batch_age: Annotated[int, typer.Option(min=0, help="Most milliseconds a batch waits.")] = 20,
     merge_wait: Annotated[
         int, typer.Option(min=0, help="Most milliseconds to wait for a lagging topic.")

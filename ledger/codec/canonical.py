@@ -15,24 +15,24 @@ Cost: about 5 us for a trade of nine postings. Source: docs/spec/canonical-bytes
 import hashlib
 from collections.abc import Sequence
 from struct import Struct
-from typing import Protocol
+from typing import Final, Protocol
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 
 VERSION = 1
 
-GENESIS = bytes(32)
+GENESIS: Final = bytes(32)
 """The chain before the first event."""
 
-AMOUNT_LENGTH = 16
+AMOUNT_LENGTH: Final = 16
 
-_sha256 = hashlib.sha256
-_u32 = Struct(">I").pack
-_delivered = Struct(">iqq").pack
-_posting = Struct(">IQIHqQqQ").pack
-_LOW = (1 << 64) - 1
-_i64 = Struct(">q").pack
-_u64 = Struct(">Q").pack
+_sha256: Final = hashlib.sha256
+_u32: Final = Struct(">I").pack
+_delivered: Final = Struct(">iqq").pack
+_posting: Final = Struct(">IQIHqQqQ").pack
+_LOW: Final = (1 << 64) - 1
+_i64: Final = Struct(">q").pack
+_u64: Final = Struct(">Q").pack
 
 EncodedRecord = tuple[str, str, bytes]
 """Kind, subject, and the body as it is stored."""

@@ -5,19 +5,21 @@ Rules of this file:
 * Connections act as `clearing_auditor` and read only; a standby or a restored copy serves as well.
 * Events, postings and records come over three connections in step, so that memory holds one event
   with its outcome and a page of events, however long the range is.
+* A check that breaks off closes them: a stream that nobody reads to its end would be waited for.
 * Nothing is believed: what does not belong to an event of the range is handed out as a stray.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, NamedTuple, Self
 
 import psycopg
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.ports import Identity, Shard, SignedCheckpoint, SigningKey, StoredEvent
-from ledger.store import checkpoints, reading
+from ledger.store import checkpoints, copied, reading
 from ledger.store.connecting import connected
+from ledger.store.copied import Groups, Stray
 from ledger.store.faults import translated
 
 STRAYS_MAX = 100
@@ -41,12 +43,6 @@ _LEAVES = """
            substring(pg_get_expr(child.relpartbound, child.oid) FROM 'TO \\(''?(\\d+)')::bigint
       FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
      WHERE inhparent = to_regclass(%s) ORDER BY first"""
-_POSTINGS = """
-    SELECT sequence, line, account, account_sequence, commodity, purpose, amount, balance
-      FROM ledger.posting WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, line"""
-_RECORDS = """
-    SELECT sequence, line, kind, subject, body
-      FROM ledger.record WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence, line"""
 _HASHES = """
     SELECT sequence, leaf, chain FROM ledger.event
      WHERE shard = %s AND sequence BETWEEN %s AND %s ORDER BY sequence"""
@@ -128,14 +124,6 @@ class Head(NamedTuple):
     shard: Shard
     leaves_end: int
     leaves: list[tuple[int, int]]
-
-
-class Stray(NamedTuple):
-    """A row of no event."""
-
-    table: str
-    sequence: int
-    line: int
 
 
 class Audited:
@@ -274,66 +262,24 @@ class Audited:
 
     def entries(self, shard: int, first: int, last: int) -> Iterator[Entry]:
         """Events with their outcomes, in order. Rows of no event go to `strays`."""
-        with translated(), _connected(self._url) as second, _connected(self._url) as third:
-            postings = _Groups("posting", second, _POSTINGS, (shard, first, last), self.strays)
-            records = _Groups("record", third, _RECORDS, (shard, first, last), self.strays)
-            for event in reading.events(self._connection, shard, first, last):
+        asked = (shard, first, last)
+        with ExitStack() as opened:
+            opened.enter_context(translated())
+            one, other, third = (
+                opened.enter_context(closing(_connected(self._url))) for _ in range(3)
+            )
+            lines = copied.postings(other, *asked)
+            postings = Groups("posting", lines, self.strays, STRAYS_MAX)
+            lines = copied.records(third, *asked)
+            records = Groups("record", lines, self.strays, STRAYS_MAX)
+            for event in copied.events(one, *asked):
                 at = event.sequence
-                yield Entry(
-                    event,
-                    [(row[1], _posting(row)) for row in postings.of(at)],
-                    [row[1:] for row in records.of(at)],
-                )
+                yield Entry(event, postings.of(at), records.of(at))
             postings.end()
             records.end()
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         return self._connection.execute(query.encode(), values, binary=True).fetchall()
-
-
-class _Groups:
-    """Rows in order of sequence, handed out event by event."""
-
-    def __init__(
-        self,
-        table: str,
-        connection: psycopg.Connection,
-        query: str,
-        values: tuple[int, int, int],
-        strays: list[Stray],
-    ) -> None:
-        self._table = table
-        self._strays = strays
-        cursor = connection.cursor(binary=True)
-        self._rows: Iterator[Any] = iter(
-            cursor.stream(query.encode(), values, size=reading.STREAMED_ROWS)
-        )
-        self._next: Any = next(self._rows, None)
-
-    def of(self, sequence: int) -> list[Any]:
-        row, rows = self._next, self._rows
-        found = []
-        while row is not None and row[0] <= sequence:
-            if row[0] == sequence:
-                found.append(row)
-            else:
-                self._stray(row)
-            row = next(rows, None)
-        self._next = row
-        return found
-
-    def end(self) -> None:
-        while self._next is not None and len(self._strays) < STRAYS_MAX:
-            self._stray(self._next)
-            self._next = next(self._rows, None)
-
-    def _stray(self, row: Any) -> None:  # noqa: ANN401 - a row of whatever the table has
-        if len(self._strays) < STRAYS_MAX:
-            self._strays.append(Stray(self._table, row[0], row[1]))
-
-
-def _posting(row: Any) -> Posting:  # noqa: ANN401 - a row of the driver
-    return Posting(row[2], row[3], row[4], row[5], int(row[6]), int(row[7]))
 
 
 def _connected(url: str) -> psycopg.Connection:

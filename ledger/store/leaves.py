@@ -31,6 +31,11 @@ class Leaves:
         """Know none."""
         self._newest: dict[int, Leaf] = {}
 
+    def know(self, shard: int, entries: Sequence[Entry]) -> bool:
+        """Whether `split` can do without the database; entries as there, at least one."""
+        leaf = self._newest.get(shard)
+        return leaf is not None and leaf.first <= entries[0][0] and entries[-1][0] < leaf.past
+
     def split(
         self, connection: psycopg.Connection, shard: int, entries: Sequence[Entry]
     ) -> Iterator[tuple[str, Sequence[Entry]]]:

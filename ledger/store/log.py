@@ -11,9 +11,10 @@ writer acquired the shard, and a later `acquire` makes it worthless. The *adviso
 courtesy: it tells a second writer that a live one holds the shard, and who it is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Self
 
 import psycopg
@@ -32,13 +33,13 @@ from ledger.ports import (
     Source,
     StoredEvent,
 )
-from ledger.store import checkpoints, copying, reading
+from ledger.store import bodies, checkpoints, copying, reading
 from ledger.store.batches import require_whole
-from ledger.store.bodies import packed, unpacked
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 from ledger.store.leaves import Leaves
 from ledger.store.ownership import LOCK_CLASS, Tenure, raise_epoch
+from ledger.store.packing import Packed, packed
 
 LEAF_EVENTS = 1_000_000
 """Sequences of one partition."""
@@ -183,15 +184,38 @@ class PostgresLog:
 
     def append(self, batch: Sequence[ShardBatch]) -> None:
         """Write the batch in one transaction, after opening partitions where they run out."""
+        self.prepared(batch)()
+
+    def prepared(self, batch: Sequence[ShardBatch]) -> Callable[[], None]:
+        """The append of a batch, to be called once; another one may be on its way meanwhile.
+
+        Its rows are made here and now, except where the database has to be asked for a number.
+        """
+        for part in batch:
+            require_whole(part)
+        with translated():
+            rows = self._packed(batch) if self._can_pack(batch) else None
+        return partial(self._append, batch, rows)
+
+    def _append(self, batch: Sequence[ShardBatch], rows: Sequence[Packed] | None) -> None:
         with translated():
             for part in batch:
-                require_whole(part)
                 self._open_ahead(part)
                 if part.shard in self._without_lock:
                     self._lock(part.shard)  # whoever was taken over from may have ended
-            self._register({event.source for part in batch for event in part.events})
-            self._register({source for part in batch for source, _, _ in part.offsets})
-            copying.write(self._connection, batch, self._sources, self._leaves, self._observer)
+            if rows is None:
+                self._register(_sources(batch))
+                rows = self._packed(batch)
+            copying.write(self._connection, batch, rows, self._sources, self._observer)
+
+    def _packed(self, batch: Sequence[ShardBatch]) -> Sequence[Packed]:
+        return packed(self._connection, batch, self._sources, self._leaves)
+
+    def _can_pack(self, batch: Sequence[ShardBatch]) -> bool:
+        """Whether nothing has to be asked: all sources have a number, all postings a leaf."""
+        return self._sources.keys() >= _sources(batch) and all(
+            not part.postings or self._leaves.know(part.shard, part.postings) for part in batch
+        )
 
     def settle(self) -> None:
         """Nothing: `append` returns when the batch is written."""
@@ -230,7 +254,7 @@ class PostgresLog:
             self._connection.execute(
                 "INSERT INTO ledger.snapshot (shard, rules, sequence, body)"
                 " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (shard, snapshot.rules, snapshot.sequence, packed(snapshot.body)),
+                (shard, snapshot.rules, snapshot.sequence, bodies.packed(snapshot.body)),
             )
             self._connection.execute(
                 "SELECT ledger.prune_snapshots(%s, %s)", (shard, SNAPSHOTS_KEPT)
@@ -245,7 +269,7 @@ class PostgresLog:
                 (shard,),
                 binary=True,
             ).fetchone()
-        return None if row is None else Snapshot(row[0], row[1], unpacked(row[2]))
+        return None if row is None else Snapshot(row[0], row[1], bodies.unpacked(row[2]))
 
     def latest_checkpoint(self, shard: int) -> SignedCheckpoint | None:
         """The newest checkpoint, or None."""
@@ -353,3 +377,10 @@ class PostgresLog:
             ).fetchone()
             assert row is not None
             self._sources[source] = row[0]
+
+
+def _sources(batch: Sequence[ShardBatch]) -> set[Source]:
+    """All that a batch names."""
+    found = {event.source for part in batch for event in part.events}
+    found.update(source for part in batch for source, _, _ in part.offsets)
+    return found

@@ -4,8 +4,9 @@ Nothing here outlives the process. `MemoryLog` handles made by `reopen` share th
 connections to one database do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Record
 from ledger.core.rejections import Code
@@ -119,6 +120,10 @@ class MemoryLog:
             _check(part, self._books.identities[part.shard])
         for part in batch:
             self._write(part)
+
+    def prepared(self, batch: Sequence[ShardBatch]) -> Callable[[], None]:
+        """The append of a batch; there is nothing to make ready."""
+        return partial(self.append, batch)
 
     def settle(self) -> None:
         """Nothing: `append` returns when the batch is written."""

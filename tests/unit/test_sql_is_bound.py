@@ -20,7 +20,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("ledger", "consumers", "migrations")
-TAKE_STATEMENTS = {"execute": 0, "executemany": 0, "exec_driver_sql": 0, "stream": 0, "copy": 0}
+TAKE_STATEMENTS = dict.fromkeys(
+    ("execute", "executemany", "exec_driver_sql", "stream", "copy", "send_query"), 0
+)
 """What takes a statement, and as which argument."""
 
 CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
@@ -33,9 +35,10 @@ PASSED_ON = {
     "ledger/store/carried.py _streamed": ("_streamed", 1),
     "ledger/store/condition.py Condition._rows": ("_rows", 0),
     "ledger/store/connecting.py connected": ("connected", 2),
+    "ledger/store/copied.py _begun": ("_begun", 1),
+    "ledger/store/copied.py _chunks": ("_chunks", 1),
     "ledger/store/lookups.py Lookups._all": ("_all", 0),
     "ledger/store/lookups.py Lookups._one": ("_one", 0),
-    "ledger/store/copying.py _copy": ("_copy", 1),
     "ledger/store/schema.py _run": ("_run", 1),
 }
 """Functions that hand a statement of their caller's on: by which name they are called, and as which
@@ -48,7 +51,10 @@ PUT_TOGETHER = {
     "ledger/store/carried.py newest_terms": "a constant, and another or a literal in it",
     "ledger/store/carried.py is_retold": "a constant in another",
     "ledger/store/condition.py Condition.act_as": "the name of a role, which its callers write out",
-    "ledger/store/copying.py _copy_postings": "the parent, or a leaf's name of two of its numbers",
+    "ledger/store/copied.py events": "a constant with three numbers in it, as `%d`",
+    "ledger/store/copied.py postings": "a constant with three numbers in it, as `%d`",
+    "ledger/store/copied.py records": "a constant with three numbers in it, as `%d`",
+    "ledger/store/copying.py _copy": "what packing names: constants, or a leaf's two numbers",
     "ledger/store/dropped.py _last": "the name of a table, quoted, of two numbers of the catalog",
     "ledger/store/indexes.py _answer": "constants, or names and keys from the server's catalog",
     "ledger/store/liabilities.py owed": "a constant, or that and another",

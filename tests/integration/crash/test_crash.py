@@ -109,7 +109,7 @@ def test_commits_of_two_writers_are_found(second: Written) -> None:
 
 
 def test_every_statement_of_a_batch_is_a_place(request: pytest.FixtureRequest) -> None:
-    source = Path(request.config.rootpath) / "ledger" / "store" / "copying.py"
+    source = Path(request.config.rootpath) / "ledger" / "store" / "packing.py"
     targets = [line.split('"')[1] for line in source.read_text().splitlines() if '"ledger.' in line]
     steps = {step_of(f"COPY {target} FROM STDIN") for target in targets}
     assert len(targets) >= 6

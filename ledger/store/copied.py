@@ -1,0 +1,313 @@
+"""Events, postings and records as COPY hands them out in binary, and what their bytes say.
+
+A row is a count of columns, then of each its length and its bytes. Whole columns stand at fixed
+places; a row whose lengths do not add up exactly (a column is missing) is refused, never guessed
+at. Amounts come as an int64 where they fit into one, as nearly all do, else as a zero byte and the
+numeric: digits to the base 10,000, the highest first, with the exponent of the first one. The cast
+costs the server 0.1 us a posting (0.37 us became 0.49), and spares the reader more than that.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from struct import Struct
+from typing import Any, Final, NamedTuple, final
+
+import psycopg
+from psycopg import generators
+from psycopg.abc import PQGen
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.waiting import Wait
+
+from ledger.errors import StoreError
+from ledger.ports import Source, StoredEvent
+
+CHUNK_ROWS: Final = 500
+
+Row = tuple[int, Any]
+"""Sequence, and a line: a tuple that begins with the line's number."""
+
+EVENTS = """
+    COPY (SELECT sequence, rules, source, partition, "offset", timestamp_ms, kind, event_id,
+                 occurred_at, pool_time, message_key, raw, content_hash, redrive_shard,
+                 redrive_sequence, rejection, detail, leaf, chain
+            FROM ledger.event WHERE shard = %d AND sequence BETWEEN %d AND %d
+           ORDER BY sequence) TO STDOUT (FORMAT BINARY)"""
+WHOLE: Final = """
+    CASE WHEN {0} BETWEEN -9223372036854775808 AND 9223372036854775807 THEN int8send({0}::int8)
+         ELSE '\\x00'::bytea || numeric_send({0}) END"""
+"""A column of whole numbers as `posting` reads it."""
+_MOVED = f"{WHOLE.format('amount')}, {WHOLE.format('balance')}"
+POSTINGS = f"""
+    COPY (SELECT sequence, line, account, account_sequence, commodity, purpose, {_MOVED}
+            FROM ledger.posting WHERE shard = %d AND sequence BETWEEN %d AND %d
+           ORDER BY sequence, line) TO STDOUT (FORMAT BINARY)"""  # noqa: S608 - constants
+RECORDS = """
+    COPY (SELECT sequence, line, kind, subject, body
+            FROM ledger.record WHERE shard = %d AND sequence BETWEEN %d AND %d
+           ORDER BY sequence, line) TO STDOUT (FORMAT BINARY)"""
+
+_SOURCES = "SELECT source, cluster, topic_id, topic FROM ledger.source"
+
+_HEADER: Final = 19
+"""Bytes before the first row: signature, flags, length of an extension that is empty."""
+_TRAILER: Final = b"\xff\xff"
+
+_event: Final = Struct(">6xq4xh4xi4xi4xq4xq").unpack_from
+_EVENT_LENGTH: Final = 60
+_EVENT_REST: Final = 13
+_i64: Final = Struct(">q").unpack
+_EPOCH: Final = 946_684_800_000_000
+"""2000-01-01T00:00:00Z in microseconds since 1970: what moments are counted from."""
+_posting: Final = Struct(">6xq4xi4xi4xq4xi4xhi").unpack_from
+_POSTING_LENGTH: Final = 60
+_usual_posting: Final = Struct(">6xq4xi4xi4xq4xi4xhiqiq").unpack_from
+_USUAL_POSTING_LENGTH: Final = 80
+_WORD_LENGTH: Final = 8
+_record: Final = Struct(">6xq4xii").unpack_from
+_RECORD_LENGTH: Final = 26
+_length: Final = Struct(">i").unpack_from
+_LENGTH: Final = 4
+_numeric: Final = {8 + 2 * digits: Struct(f">hhHH{digits}H").unpack_from for digits in range(14)}
+_NEGATIVE: Final = 0x4000
+_POWERS: Final = tuple(10_000**exponent for exponent in range(14))
+
+
+class Stray(NamedTuple):
+    """A row of no event."""
+
+    table: str
+    sequence: int
+    line: int
+
+
+@final
+class Groups:
+    """Rows in order of sequence, handed out event by event."""
+
+    def __init__(
+        self, table: str, chunks: Iterator[list[Row]], strays: list[Stray], strays_max: int
+    ) -> None:
+        """Begin at the first row.
+
+        Args:
+            table: Whose rows they are.
+            chunks: The rows.
+            strays: Where rows of no event go.
+            strays_max: So many, and no more.
+        """
+        self._table = table
+        self._chunks = chunks
+        self._strays = strays
+        self._strays_max = strays_max
+        self._rows: list[Row] = []
+        self._at = 0
+
+    def of(self, sequence: int) -> list[Any]:
+        """The lines of an event."""
+        found: list[Any] = []
+        while self._at < len(self._rows) or self._refilled():
+            row = self._rows[self._at]
+            if row[0] > sequence:
+                break
+            if row[0] == sequence:
+                found.append(row[1])
+            else:
+                self._stray(row)
+            self._at += 1
+        return found
+
+    def end(self) -> None:
+        """What is left belongs to no event."""
+        while len(self._strays) < self._strays_max and (
+            self._at < len(self._rows) or self._refilled()
+        ):
+            self._stray(self._rows[self._at])
+            self._at += 1
+
+    def _refilled(self) -> bool:
+        """Whether there are more."""
+        for rows in self._chunks:
+            if rows:
+                self._rows = rows
+                self._at = 0
+                return True
+        return False
+
+    def _stray(self, row: Row) -> None:
+        if len(self._strays) < self._strays_max:
+            self._strays.append(Stray(self._table, row[0], row[1][0]))
+
+
+def events(
+    connection: psycopg.Connection, shard: int, first: int, last: int
+) -> Iterator[StoredEvent]:
+    """Events of a range, in order; one of a source that the books do not have is left out."""
+    found = connection.execute(_SOURCES).fetchall()
+    sources = {number: Source(*names) for number, *names in found}
+    for chunk in _chunks(connection, EVENTS % (shard, first, last)):
+        for row in chunk:
+            read = event(row, sources)
+            if read is not None:
+                yield read
+
+
+def postings(
+    connection: psycopg.Connection, shard: int, first: int, last: int
+) -> Iterator[list[Row]]:
+    """Postings of a range of events, as (sequence, (line, posting)) by sequence and line.
+
+    A posting is a bare tuple of its shape, as the journal makes them.
+
+    Raises:
+        StoreError: A row is not what these tables hold.
+    """
+    for chunk in _chunks(connection, POSTINGS % (shard, first, last)):
+        yield [posting(row) for row in chunk]
+
+
+def records(
+    connection: psycopg.Connection, shard: int, first: int, last: int
+) -> Iterator[list[Row]]:
+    """Records of a range of events, as (sequence, (line, kind, subject, body)), likewise."""
+    for chunk in _chunks(connection, RECORDS % (shard, first, last)):
+        yield [record(row) for row in chunk]
+
+
+def event(row: bytes, sources: Mapping[int, Source]) -> StoredEvent | None:
+    """What a row of `EVENTS` says; None where its source is not known."""
+    try:
+        sequence, rules, source, partition, offset, timestamp_ms = _event(row)
+        at = _EVENT_LENGTH
+        rest: list[bytes | None] = []
+        for _ in range(_EVENT_REST):
+            (size,) = _length(row, at)
+            at += _LENGTH
+            rest.append(None if size < 0 else row[at : at + size])
+            at += max(size, 0)
+        kind, name, occurred_at, pool_time, key, raw, content_hash = rest[:7]
+        driven_shard, driven_sequence, rejection, detail, leaf, chain = rest[7:]
+        redrive_of = None
+        if driven_shard is not None and driven_sequence is not None:
+            redrive_of = (driven_shard.decode(), _i64(driven_sequence)[0])
+        came_from = sources.get(source)
+        delivered = (came_from, partition, offset, timestamp_ms, key, raw, content_hash)
+        moments = (_moment(occurred_at), _moment(pool_time), rules)
+        why = (_text(rejection), _text(detail), leaf, chain)
+        columns = (sequence, _text(kind), _text(name), *moments, *delivered, redrive_of, *why)
+    except struct.error as fault:
+        raise StoreError(f"a row of events cannot be read: {row.hex()}") from fault
+    if at != len(row) or raw is None or content_hash is None or leaf is None or chain is None:
+        raise StoreError(f"event {sequence}: a column is missing")
+    return None if came_from is None else tuple.__new__(StoredEvent, columns)
+
+
+def posting(row: bytes) -> Row:
+    """What a row of `POSTINGS` says."""
+    if len(row) == _USUAL_POSTING_LENGTH:
+        usual = _usual_posting(row)
+        sequence, line, account, count, commodity, purpose, size, amount, other, balance = usual
+        if size == other == _WORD_LENGTH:
+            return sequence, (line, (account, count, commodity, purpose, amount, balance))
+    try:
+        sequence, line, account, count, commodity, purpose, size = _posting(row)
+        second = _POSTING_LENGTH + size
+        (size_of_second,) = _length(row, second)
+        if second + _LENGTH + size_of_second != len(row):
+            raise StoreError(f"posting {line} of event {sequence}: a column is missing")
+        amount = _number(row, _POSTING_LENGTH, size)
+        balance = _number(row, second + _LENGTH, size_of_second)
+    except (struct.error, KeyError, IndexError) as fault:
+        raise StoreError(f"a row of postings cannot be read: {row.hex()}") from fault
+    return sequence, (line, (account, count, commodity, purpose, amount, balance))
+
+
+def record(row: bytes) -> Row:
+    """What a row of `RECORDS` says."""
+    try:
+        sequence, line, size = _record(row)
+        kind_end = _RECORD_LENGTH + size
+        (size,) = _length(row, kind_end)
+        subject_end = kind_end + _LENGTH + size
+        (size,) = _length(row, subject_end)
+    except struct.error as fault:
+        raise StoreError(f"a row of records cannot be read: {row.hex()}") from fault
+    if kind_end < _RECORD_LENGTH or subject_end + _LENGTH + size != len(row) or size < 0:
+        raise StoreError(f"record {line} of event {sequence}: a column is missing")
+    kind = row[_RECORD_LENGTH:kind_end].decode()
+    subject = row[kind_end + _LENGTH : subject_end].decode()
+    return sequence, (line, kind, subject, row[subject_end + _LENGTH :])
+
+
+def _text(words: bytes | None) -> str | None:
+    return None if words is None else words.decode()
+
+
+def _moment(moment: bytes | None) -> int | None:
+    if moment is None:
+        return None
+    (since_2000,) = _i64(moment)
+    return int(since_2000) + _EPOCH
+
+
+def _number(row: bytes, at: int, length: int) -> int:
+    if length == _WORD_LENGTH:
+        (word,) = _i64(row[at : at + length])
+        return int(word)
+    found = _numeric[length - 1](row, at + 1)
+    count, weight, sign, scale = found[0], found[1], found[2], found[3]
+    if row[at] or length != 9 + 2 * count or scale or sign not in (0, _NEGATIVE):
+        raise StoreError(f"an amount that is no whole number: {row[at : at + length].hex()}")
+    if not count:
+        return 0
+    value: int = found[4]
+    for place in range(5, 4 + count):
+        digit: int = found[place]
+        value = value * 10_000 + digit
+    lower = weight + 1 - count
+    if lower:
+        if lower < 0:
+            raise StoreError(f"an amount that is no whole number: {row[at : at + length].hex()}")
+        value *= _POWERS[lower]
+    return -value if sign else value
+
+
+def _chunks(connection: psycopg.Connection, query: str) -> Iterator[list[bytes]]:
+    connection.wait(_begun(connection, query.encode()))
+    chunk, is_last = connection.wait(_some(connection))
+    if chunk:
+        chunk[0] = chunk[0][_HEADER:]  # the first row comes behind it, in one message
+    while True:
+        yield [row for row in chunk if row and row != _TRAILER]
+        if is_last:
+            return
+        chunk, is_last = connection.wait(_some(connection))
+
+
+def _begun(connection: psycopg.Connection, query: bytes) -> PQGen[None]:
+    connection.pgconn.send_query(query)
+    result = (yield from generators.execute(connection.pgconn))[-1]
+    if result.status != ExecStatus.COPY_OUT:
+        raise error_from_result(result)
+
+
+def _some(connection: psycopg.Connection) -> PQGen[tuple[list[bytes], bool]]:
+    """What has come, at least a row, and whether it was the end."""
+    pgconn = connection.pgconn
+    rows: list[bytes] = []
+    while len(rows) < CHUNK_ROWS:
+        size, row = pgconn.get_copy_data(1)
+        if size > 0:
+            rows.append(bytes(row))
+        elif size < 0:
+            result = (yield from generators.fetch_many(pgconn))[-1]
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result)
+            return rows, True
+        elif rows:
+            break
+        else:
+            while not (yield Wait.R):
+                pass
+            pgconn.consume_input()
+    return rows, False
