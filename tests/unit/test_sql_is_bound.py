@@ -30,11 +30,11 @@ CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
 PASSED_ON = {
     "ledger/store/archive.py StoredBooks._rows": ("_rows", 0),
     "ledger/store/auditing.py Audited._rows": ("_rows", 0),
-    "ledger/store/auditing.py _Groups.__init__": ("_Groups", 2),
     "ledger/store/back_office_runs.py _copied": ("_copied", 1),
     "ledger/store/carried.py _streamed": ("_streamed", 1),
     "ledger/store/condition.py Condition._rows": ("_rows", 0),
     "ledger/store/connecting.py connected": ("connected", 2),
+    "ledger/store/console_participants.py _rows": ("_rows", 1),
     "ledger/store/copied.py _begun": ("_begun", 1),
     "ledger/store/copied.py _chunks": ("_chunks", 1),
     "ledger/store/lookups.py Lookups._all": ("_all", 0),
@@ -64,6 +64,8 @@ PUT_TOGETHER = {
     "ledger/store/schema.py prepare": "the schema's own file",
     "migrations/released.py run": "the revision's own files, and a hash of them",
     "migrations/env.py _run": "a literal within SQLAlchemy's `text`",
+    "ledger/store/web_connections.py Readers._begun": "one of two roles, and a number of seconds",
+    "ledger/store/web_rows.py fetched": "made by psycopg.sql: names as identifiers, values bound",
 }
 """Statements that are put together, and why no value gets in."""
 
@@ -86,6 +88,8 @@ def is_constant(text: ast.expr) -> bool:
             return True
         case ast.Name(id=name):
             return CONSTANT.fullmatch(name) is not None
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return is_constant(left) and is_constant(right)
         case ast.JoinedStr(values=values):
             return all(is_constant(value) for value in values)
         case ast.FormattedValue(value=value):
