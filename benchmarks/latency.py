@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from kafka import KafkaProducer
 
-from benchmarks import brokers, traffic
+from benchmarks import brokers, traffic, wal
 from consumers import clients
 from consumers.admin import create_topics
 from consumers.produce import Addressed, send
@@ -100,6 +100,8 @@ def measured(
     seconds: float = SECONDS,
     settings: RunSettings | None = None,
     broker: str | None = None,
+    *,
+    run_in: bool = True,
 ) -> Figures:
     """Milliseconds at each rate: median, p99, most; and what the batches were like.
 
@@ -108,6 +110,7 @@ def measured(
         seconds: Of each rate.
         settings: Of the run, its broker left out; None: the defaults.
         broker: As in `brokers.started`.
+        run_in: Have files of WAL ready, as a server has that is not new.
     """
     with (
         tempfile.TemporaryDirectory(prefix="clearing-latency-") as name,
@@ -126,6 +129,8 @@ def measured(
                 for line in traffic.openings()
             ]
             send(asked, openings, "openings", lambda _: None)
+            if run_in:
+                wal.run_in(server.url)
             sent, commits = _played(asked, server.url, folder, rates, seconds)
         finally:
             server.stop()
@@ -303,6 +308,7 @@ def main() -> int:
         "--set", nargs="*", default=[], metavar="NAME=NUMBER", help="settings of the run"
     )
     parser.add_argument("--broker", choices=("apache", "embedded"))
+    parser.add_argument("--new-server", action="store_true", help="that has to make files of WAL")
     parser.add_argument("--role", choices=("run", "produce"), help=argparse.SUPPRESS)
     parser.add_argument("folder", type=Path, nargs="?", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -312,7 +318,9 @@ def main() -> int:
     chosen: dict[str, Any] = {}
     for name, number in (one.split("=") for one in asked.set):
         chosen[name] = int(number)
-    figures = measured(asked.rates, asked.seconds, RunSettings("", **chosen), asked.broker)
+    settings = RunSettings("", **chosen)
+    run_in = not asked.new_server
+    figures = measured(asked.rates, asked.seconds, settings, asked.broker, run_in=run_in)
     sys.stderr.write("\n".join(table(figures)) + "\n")
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     return 0

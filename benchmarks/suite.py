@@ -28,6 +28,7 @@ from benchmarks import (
     ticks,
     traffic,
     verifying,
+    wal,
 )
 from consumers.embedded import EmbeddedBroker
 from ledger.store import embedded
@@ -114,6 +115,7 @@ def _pipeline(sizes: Sizes) -> Parts:
             target = _database(server.url, "raw_copy")
             migrate(server.url)
             migrate(target)
+            wal.run_in(server.url)
             with EmbeddedBroker() as kafka:
                 whole = pipeline.measured(server.url, kafka.bootstrap_servers, sizes.trades, folder)
             raw = raw_copy.measured(server.url, target, traffic.POOL)

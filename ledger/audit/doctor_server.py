@@ -12,6 +12,7 @@ VERSION_MIN = 180_000
 SKEW_WARN_S, SKEW_BAD_S = 1.0, 30.0
 FREE_WARN, FREE_BAD = 0.20, 0.05
 WAL_MIN_MB = 4_096
+WAL_KEPT_MB = 1_024
 BUFFERS_MIN_MB = 1_024
 
 _GIB = 1024**3
@@ -96,6 +97,13 @@ SETTINGS = (
         warn,
         "checkpoints come too often under load",
         "ALTER SYSTEM SET max_wal_size = '8GB'",
+    ),
+    Setting(
+        "min_wal_size",
+        lambda found: _megabytes(found) >= WAL_KEPT_MB,
+        warn,
+        "after quiet hours commits wait for new files of WAL, 100 ms each",
+        "ALTER SYSTEM SET min_wal_size = '2GB'",
     ),
     Setting(
         "shared_buffers",

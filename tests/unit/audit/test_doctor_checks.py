@@ -30,6 +30,8 @@ def test_postgresql_18_is_the_oldest(version: int, verdict: Verdict) -> None:
         ("fsync", "off", Verdict.BAD),
         ("synchronous_commit", "remote_apply", Verdict.OK),
         ("synchronous_commit", "local", Verdict.BAD),
+        ("min_wal_size", "1GB", Verdict.OK),
+        ("min_wal_size", "80MB", Verdict.WARN),
         ("max_wal_size", "4GB", Verdict.OK),
         ("max_wal_size", "4095MB", Verdict.WARN),
         ("max_wal_size", "1TB", Verdict.OK),
