@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 import psycopg
 
+from consumers.settings import RunSettings
+
 TABLES = ("event_identity", "event", "posting", "record")
 REGISTRY = ("source", "commodity", "account")
-BATCH_EVENTS = 1000
+BATCH_EVENTS = RunSettings("").batch_events_max
+"""As many as a run puts into a transaction."""
 EMPTY = 21
 """Bytes of a binary COPY without rows."""
 

@@ -36,6 +36,7 @@ OFFSETS = """
     SELECT * FROM unnest(%s::int4[], %s::int4[], %s::int4[], %s::int8[])
     ON CONFLICT (shard, source, partition) DO UPDATE SET next_offset = excluded.next_offset
      WHERE held.next_offset < excluded.next_offset"""
+BATCH_EVENTS = 1_000
 PARTS = ("fence", *raw_copy.TABLES[:3], "commit")
 LEAF = "posting_1_1"
 BY_ACCOUNT = f"{LEAF}_shard_account_sequence_account_sequence_key"
@@ -58,7 +59,7 @@ class Variant(NamedTuple):
 
     target: str = LEAF
     without: Sequence[str] = ()
-    size: int = raw_copy.BATCH_EVENTS
+    size: int = BATCH_EVENTS
     order: str = "sequence, line"
 
 
@@ -130,8 +131,8 @@ def fill(url: str, trades: int, participants: int) -> None:
     ):
         source = Source("file", name, name)
         messages = [Message(source, 0, at, 0, None, line) for at, line in enumerate(lines)]
-        for start in range(0, len(messages), raw_copy.BATCH_EVENTS):
-            batch = messages[start : start + raw_copy.BATCH_EVENTS]
+        for start in range(0, len(messages), BATCH_EVENTS):
+            batch = messages[start : start + BATCH_EVENTS]
             assert writer.take(batch).rejected == 0
     log.close()
 
