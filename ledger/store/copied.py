@@ -28,9 +28,9 @@ Row = tuple[int, Any]
 """Sequence, and a line: a tuple that begins with the line's number."""
 
 EVENTS = """
-    COPY (SELECT sequence, rules, source, partition, "offset", timestamp_ms, kind, event_id,
-                 occurred_at, pool_time, message_key, raw, content_hash, redrive_shard,
-                 redrive_sequence, rejection, detail, leaf, chain
+    COPY (SELECT sequence, rules, source, partition, "offset", timestamp_ms, content_hash, leaf,
+                 chain, occurred_at, pool_time, kind, event_id, message_key, raw, redrive_shard,
+                 redrive_sequence, rejection, detail
             FROM ledger.event WHERE shard = %d AND sequence BETWEEN %d AND %d
            ORDER BY sequence) TO STDOUT (FORMAT BINARY)"""
 WHOLE: Final = """
@@ -56,6 +56,11 @@ _TRAILER: Final = b"\xff\xff"
 _event: Final = Struct(">6xq4xh4xi4xi4xq4xq").unpack_from
 _EVENT_LENGTH: Final = 60
 _EVENT_REST: Final = 13
+_usual_event: Final = Struct(">6xq4xh4xi4xi4xq4xqi32si32si32siqiqi").unpack_from
+_USUAL_EVENT_LENGTH: Final = 196
+_HASH_LENGTH: Final = 32
+_USUAL_END: Final = b"\xff" * 16
+"""Neither driven again nor refused: four columns without a value."""
 _i64: Final = Struct(">q").unpack
 _EPOCH: Final = 946_684_800_000_000
 """2000-01-01T00:00:00Z in microseconds since 1970: what moments are counted from."""
@@ -176,6 +181,10 @@ def records(
 
 def event(row: bytes, sources: Mapping[int, Source]) -> StoredEvent | None:
     """What a row of `EVENTS` says; None where its source is not known."""
+    if len(row) > _USUAL_EVENT_LENGTH and row.endswith(_USUAL_END):
+        usual = _usual(row, sources)
+        if usual is not None:
+            return usual
     try:
         sequence, rules, source, partition, offset, timestamp_ms = _event(row)
         at = _EVENT_LENGTH
@@ -185,8 +194,8 @@ def event(row: bytes, sources: Mapping[int, Source]) -> StoredEvent | None:
             at += _LENGTH
             rest.append(None if size < 0 else row[at : at + size])
             at += max(size, 0)
-        kind, name, occurred_at, pool_time, key, raw, content_hash = rest[:7]
-        driven_shard, driven_sequence, rejection, detail, leaf, chain = rest[7:]
+        content_hash, leaf, chain, occurred_at, pool_time, kind, name = rest[:7]
+        key, raw, driven_shard, driven_sequence, rejection, detail = rest[7:]
         redrive_of = None
         if driven_shard is not None and driven_sequence is not None:
             redrive_of = (driven_shard.decode(), _i64(driven_sequence)[0])
@@ -200,6 +209,38 @@ def event(row: bytes, sources: Mapping[int, Source]) -> StoredEvent | None:
     if at != len(row) or raw is None or content_hash is None or leaf is None or chain is None:
         raise StoreError(f"event {sequence}: a column is missing")
     return None if came_from is None else tuple.__new__(StoredEvent, columns)
+
+
+def _usual(row: bytes, sources: Mapping[int, Source]) -> StoredEvent | None:
+    """An accepted event with a key, of a known source; None: it is something else."""
+    fixed = _usual_event(row)
+    sequence, rules, source, partition, offset, timestamp_ms = fixed[:6]
+    hash_size, content_hash, leaf_size, leaf, chain_size, chain = fixed[6:12]
+    occurred_size, occurred_at, pool_size, pool_time, kind_size = fixed[12:]
+    came_from = sources.get(source)
+    if came_from is None or not hash_size == leaf_size == chain_size == _HASH_LENGTH:
+        return None
+    if not occurred_size == pool_size == _WORD_LENGTH or kind_size < 0:
+        return None
+    try:
+        kind_end = _USUAL_EVENT_LENGTH + kind_size
+        (name_size,) = _length(row, kind_end)
+        name_end = kind_end + _LENGTH + name_size
+        (key_size,) = _length(row, name_end)
+        key_end = name_end + _LENGTH + key_size
+        (raw_size,) = _length(row, key_end)
+    except struct.error:
+        return None
+    raw_end = key_end + _LENGTH + raw_size
+    if min(name_size, key_size, raw_size) < 0 or raw_end + len(_USUAL_END) != len(row):
+        return None
+    kind = row[_USUAL_EVENT_LENGTH:kind_end].decode()
+    name = row[kind_end + _LENGTH : name_end].decode()
+    moments = (occurred_at + _EPOCH, pool_time + _EPOCH, rules)
+    key, raw = row[name_end + _LENGTH : key_end], row[key_end + _LENGTH : raw_end]
+    delivered = (came_from, partition, offset, timestamp_ms, key, raw, content_hash)
+    columns = (sequence, kind, name, *moments, *delivered, None, None, None, leaf, chain)
+    return tuple.__new__(StoredEvent, columns)
 
 
 def posting(row: bytes) -> Row:
