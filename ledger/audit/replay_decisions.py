@@ -45,15 +45,9 @@ def arrival_of(stored: StoredEvent, delivered: Message | None = None) -> Arrival
     if delivered is not None:
         kept = delivered._replace(value=delivered.value[:RAW_KEPT_MAX])
         return Arrival(kept, decode(delivered.value), stored.redrive_of)
-    message = Message(
-        stored.source,
-        stored.partition,
-        stored.offset,
-        stored.timestamp_ms,
-        stored.key,
-        stored.raw,
-    )
-    return Arrival(message, _decoded(stored), stored.redrive_of)
+    came = (stored.source, stored.partition, stored.offset, stored.timestamp_ms, stored.key)
+    message: Message = tuple.__new__(Message, (*came, stored.raw))  # a third of the price of a call
+    return tuple.__new__(Arrival, (message, _decoded(stored), stored.redrive_of))
 
 
 def look_up(
