@@ -119,10 +119,10 @@ PAST = ("balances_at", "margin_at", "positions_at")
 
 def told(url: str, at: int) -> dict[str, list[tuple[Any, ...]]]:
     """What readers are told of pool main, now and as of an event."""
-    told = {name: asked(url, f"SELECT * FROM reporting.{name} ORDER BY 1, 2, 3, 4") for name in NOW}
+    told = {name: sorted(asked(url, f"SELECT * FROM reporting.{name}"), key=repr) for name in NOW}
     for name in PAST:
-        query = f"SELECT * FROM reporting.{name}('main', %s) ORDER BY 1, 2, 3, 4, 5"
-        told[name] = asked(url, query, at)
+        query = f"SELECT * FROM reporting.{name}('main', %s)"
+        told[name] = sorted(asked(url, query, at), key=repr)
     told["owed"] = held_by_all(url, at)
     return told
 
