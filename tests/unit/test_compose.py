@@ -43,14 +43,18 @@ def is_one_shot(service: Service) -> bool:
 
 def test_it_has_the_database_the_broker_and_the_ledger(services: dict[str, Service]) -> None:
     assert set(services) == {
-        *("postgres", "kafka", "topics", "migrate", "run", "publish", "prometheus", "grafana"),
+        *("postgres", "kafka", "topics", "migrate", "run", "publish", "console"),
+        *("prometheus", "grafana"),
     }
 
 
-def test_only_those_who_watch_start_prometheus_and_grafana(services: dict[str, Service]) -> None:
-    profiles = {name: service.get("profiles", []) for name, service in services.items()}
-    assert {name for name, given in profiles.items() if given} == {"prometheus", "grafana"}
-    assert profiles["prometheus"] == profiles["grafana"] == ["watch"]
+def test_only_those_who_ask_for_them_start_console_prometheus_and_grafana(
+    services: dict[str, Service],
+) -> None:
+    profiles = {
+        name: service["profiles"] for name, service in services.items() if "profiles" in service
+    }
+    assert profiles == {"console": ["console"], "prometheus": ["watch"], "grafana": ["watch"]}
 
 
 def test_what_is_mounted_from_the_tree_is_there_and_read_only(services: dict[str, Service]) -> None:
