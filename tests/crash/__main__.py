@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from tests.crash.stage import Stage
 _EVENTS = 150
 _WRONG_MAX = 3
 """A server that is broken makes every round wrong: no more is learned from going on."""
+
+
+_TRIED_MIN = 3
 
 
 class Result(NamedTuple):
@@ -38,7 +42,7 @@ class Result(NamedTuple):
 
 
 def main() -> int:
-    """Run rounds; the exit code is 1 when one did not end as it must."""
+    """Run rounds; the exit code is 1 when one did not end as it must, or a kind broke nothing."""
     asked = _arguments()
     kinds = _kinds(asked)
     found: list[Result] = []
@@ -55,7 +59,17 @@ def main() -> int:
             if sum(not each.good for each in found) >= _WRONG_MAX:
                 break
     _sum_up(found, time.monotonic() - began, asked)
-    return 0 if all(result.good for result in found) else 1
+    idle = never_reached([(result.kind, result.reached) for result in found])
+    if idle:
+        sys.stdout.write(f"WRONG: {', '.join(idle)} came too late in every round: nothing broke\n")
+    return 0 if all(result.good for result in found) and not idle else 1
+
+
+def never_reached(rounds: Sequence[tuple[str, bool]]) -> list[str]:
+    """Kinds that broke nothing, however often they were tried: their rounds prove nothing."""
+    tried = Counter(kind for kind, _ in rounds)
+    reached = {kind for kind, was_reached in rounds if was_reached}
+    return [kind for kind in sorted(tried) if kind not in reached and tried[kind] >= _TRIED_MIN]
 
 
 def _round(stage: Stage, seed: int, kind: str) -> Result:

@@ -108,17 +108,20 @@ def _wrapped(fate: Fate, step: str, method: Callable[..., Any]) -> Callable[...,
     return wrapper
 
 
-def _noting(plan: Plan, append: Callable[..., Any]) -> Callable[..., Any]:
+def _noting(plan: Plan, prepared: Callable[..., Any]) -> Callable[..., Any]:
     """Rest after each batch, and note what was written by whom: when, shard, epoch, first, next."""
 
-    def wrapper(log: PostgresLog, batch: Sequence[ShardBatch]) -> None:
-        append(log, batch)
+    def noted(write: Callable[[], None], batch: Sequence[ShardBatch]) -> None:
+        write()
         if plan.ranges:
             with open(plan.ranges, "a", encoding="ascii") as file:  # noqa: PTH123 - a plan has text
                 for part in batch:
                     head = (part.shard, part.epoch, part.expected_sequence, part.next_sequence)
                     file.write(f"{os.getpid()} {time.time()} {' '.join(map(str, head))}\n")
         time.sleep(plan.pace_ms / 1000)
+
+    def wrapper(log: PostgresLog, batch: Sequence[ShardBatch]) -> Callable[[], None]:
+        return partial(noted, prepared(log, batch), batch)
 
     return wrapper
 
@@ -129,7 +132,7 @@ def _prepare(plan: Plan) -> None:
     Connection.connect = partial(Connection.connect, cursor_factory=Cursor)  # type: ignore[method-assign]
     connecting.Answering = Connection  # type: ignore[misc]
     DeadLetters.publish = _wrapped(fate, "letters", DeadLetters.publish)  # type: ignore[method-assign]
-    PostgresLog.append = _noting(plan, PostgresLog.append)  # type: ignore[method-assign]
+    PostgresLog.prepared = _noting(plan, PostgresLog.prepared)  # type: ignore[method-assign]
     for place, value in plan.constants.items():
         module, name = place.split(":")
         setattr(importlib.import_module(module), name, value)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.__main__ import never_reached
 from tests.crash.books import Wrong, require_same, write_faultless
 from tests.crash.members import Written, require_one_writer
 from tests.crash.proxy import Proxy
@@ -106,6 +107,11 @@ def test_commits_of_one_writer_after_another_are_allowed() -> None:
 def test_commits_of_two_writers_are_found(second: Written) -> None:
     with pytest.raises(Wrong):
         require_one_writer([_written(), second])
+
+
+def test_a_kind_of_round_that_never_broke_anything_is_found() -> None:
+    rounds = [("kill", True), *[("kill", False)] * 4, *[("group", False)] * 3, ("cut", False)]
+    assert never_reached(rounds) == ["group"]
 
 
 def test_every_statement_of_a_batch_is_a_place(request: pytest.FixtureRequest) -> None:
