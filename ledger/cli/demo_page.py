@@ -109,7 +109,7 @@ def _section(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 
 def _next_steps(day: Day, found: Summary, database_url: str | None) -> None:
     url = database_url or f'"postgresql://postgres@/postgres?host={settings.home()}/demo/postgres"'
-    program = _program()
+    typed = program()
     home = "" if database_url else f"CLEARING_HOME={settings.home()}/demo "
     account = found.realized[0]["account"] if found.realized else "@house"
     also = f" --database-url {database_url}" if database_url else ""
@@ -117,12 +117,12 @@ def _next_steps(day: Day, found: Summary, database_url: str | None) -> None:
     for name, pool in day.chronicle.pools.items():
         for kind, words in _EXAMPLES.items():
             if kind in pool.examples:
-                command = f"{home}{program} explain {pool.examples[kind]} --pool {name}{also}"
+                command = f"{home}{typed} explain {pool.examples[kind]} --pool {name}{also}"
                 say(f"  {command}   {words}")
-    say(f"  {home}{program} statement {account} --pool usdt{also}")
-    say(f"  {home}{program} redrive --code unknown_account --dry-run{also}")
-    say(f"  {home}{program} serve{also}   the same in a browser, at http://127.0.0.1:8080/")
-    say(f"  {program} demo   the next day     {program} demo --fresh   start over")
+    say(f"  {home}{typed} statement {account} --pool usdt{also}")
+    say(f"  {home}{typed} redrive --code unknown_account --dry-run{also}")
+    say(f"  {home}{typed} serve{also}   the same in a browser, at http://127.0.0.1:8080/")
+    say(f"  {typed} demo   the next day     {typed} demo --fresh   start over")
     say(f"  the books: {url} (schema reporting)")
 
 
@@ -134,7 +134,7 @@ _EXAMPLES = {
 }
 
 
-def _program() -> str:
+def program() -> str:
     """What to type for this program: its path, where its name alone would not be found."""
     called = Path(sys.argv[0])
     return str(called) if called.name == _NAME and shutil.which(_NAME) is None else _NAME

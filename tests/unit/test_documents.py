@@ -105,7 +105,7 @@ def test_the_numbers_that_settings_of_a_run_default_to_are_those_of_the_command(
         r"^\| `(--[a-z-]+)` \| (\d+) \|", page("reference/settings.md"), re.MULTILINE
     )
     assert table
-    assert {name: number for name, number in table} == {name: options[name] for name, _ in table}
+    assert dict(table) == {name: options[name] for name, _ in table}
 
 
 @pytest.fixture(scope="module")
