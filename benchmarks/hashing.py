@@ -11,7 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from ledger.audit.signing import Signer
-from ledger.codec.canonical import GENESIS, chain_hash, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.canonical import (
+    GENESIS,
+    chain_hash,
+    event_bytes,
+    leaf_hash,
+    outcome_bytes,
+    posting_bytes,
+)
 from ledger.codec.checkpoints import FIRST, NO_STATE, Checkpoint, encode_checkpoint
 from ledger.codec.decoding import Decoded, decode
 from ledger.codec.merkle import grow, root
@@ -96,7 +103,8 @@ def _hashed_us(events: Sequence[StoredEvent], outcomes: Sequence[Outcome]) -> fl
     gc.collect()
     began = time.process_time()
     for size, (event, outcome) in enumerate(zip(events, outcomes, strict=True)):
-        led_to = outcome_bytes(outcome.commodities, outcome.opened, outcome.postings, ())
+        packed = posting_bytes(outcome.postings)
+        led_to = outcome_bytes(outcome.commodities, outcome.opened, packed, ())
         leaf = leaf_hash(event_bytes("main", event), led_to)
         chain = chain_hash(chain, leaf)
         grow(frontier, size, leaf)

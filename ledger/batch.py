@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger.arrivals import Arrival
-from ledger.codec.canonical import chain_hash, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.canonical import (
+    chain_hash,
+    event_bytes,
+    leaf_hash,
+    outcome_bytes,
+    posting_bytes,
+)
 from ledger.codec.decoding import Undecodable
 from ledger.codec.merkle import grow, packed, unpacked
 from ledger.codec.records import encode_body
@@ -213,7 +219,8 @@ class Draft:
             )
         )
         records = [(kept.kind, kept.subject, encode_body(kept.body)) for kept in outcome.records]
-        led_to = outcome_bytes(outcome.commodities, outcome.opened, outcome.postings, records)
+        packed = posting_bytes(outcome.postings)
+        led_to = outcome_bytes(outcome.commodities, outcome.opened, packed, records)
         leaf = leaf_hash(event_bytes(self.shard.name, event), led_to)
         self._chain = chain_hash(self._chain, leaf)
         grow(self._frontier, self.next_sequence - 1, leaf)

@@ -4,6 +4,7 @@
 checks anything but the layout of the files.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,7 @@ from ledger.audit import archive_files
 from ledger.audit.archive_files import ArchiveDamaged, File
 from ledger.audit.archive_manifest import Archived, Manifest, load, offsets_of
 from ledger.codec.canonical import EncodedRecord
+from ledger.codec.lines import Lines
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.errors import ConfigurationError
 from ledger.ports import Shard, SignedCheckpoint, SigningKey, Source, StoredEvent
@@ -93,11 +95,14 @@ class Archive:
         records = _Groups("record", self.records(shard, first, last), self.strays)
         for event in self.events(shard, first, last):
             at = event.sequence
-            yield Entry(
-                event,
-                [(line, posting) for _, line, posting in postings.of(at)],
-                [(line, *record) for _, line, record in records.of(at)],
-            )
+            posted = [(line, posting) for _, line, posting in postings.of(at)]
+            try:
+                lines = Lines.of(posted)
+            except (struct.error, OverflowError) as fault:
+                raise ArchiveDamaged(
+                    f"{self.directory}: postings of event {at}: {fault}"
+                ) from fault
+            yield Entry(event, lines, [(line, *record) for _, line, record in records.of(at)])
         postings.end()
         records.end()
 

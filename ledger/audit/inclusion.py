@@ -20,9 +20,15 @@ from ledger.audit.tree_paths import (
     frontier_nodes,
     path_nodes,
 )
-from ledger.audit.verify_chain import opened_by
-from ledger.codec.canonical import EncodedRecord, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.canonical import (
+    EncodedRecord,
+    event_bytes,
+    leaf_hash,
+    outcome_bytes,
+    posting_bytes,
+)
 from ledger.codec.checkpoints import Checkpoint, checkpoint_line, decode_checkpoint
+from ledger.codec.lines import opened_by
 from ledger.codec.merkle import root
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.errors import ConfigurationError, LedgerError
@@ -282,7 +288,7 @@ def _made(books: Books, event: StoredEvent) -> _Made:
     accounts = [account for account in registered if account.account in opened]
     known = books.commodities() if opened else []
     commodities = [commodity for commodity, first in known if first in opened]
-    outcome = outcome_bytes(commodities, accounts, postings, records)
+    outcome = outcome_bytes(commodities, accounts, posting_bytes(postings), records)
     leaf = leaf_hash(content, outcome)
     if leaf != event.leaf:
         raise _differs(books, event.sequence, "leaf", leaf, event.leaf)

@@ -77,13 +77,13 @@ class FoldCheck:
         """Fold an event."""
         event = entry.event
         at = event.sequence
-        if event.rejection is not None and (entry.postings or entry.records):
-            found = f"{len(entry.postings)} postings, {len(entry.records)} records"
+        if event.rejection is not None and (entry.postings.count or entry.records):
+            found = f"{entry.postings.count} postings, {len(entry.records)} records"
             self.found.add(at, "posting", "rows", "none", found, "a refused event leads to nothing")
         sums: dict[int, int] = {}
         touched: dict[int, None] = {}
         expected = 1
-        for line, posting in entry.postings:
+        for line, posting in entry.postings.split():
             if line != expected:
                 self._gap(at, "posting", expected, line)
             expected = line + 1

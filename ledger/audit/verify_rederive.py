@@ -22,6 +22,7 @@ from ledger.audit.findings import Findings
 from ledger.audit.replay_decisions import Deciding, arrival_of, look_up
 from ledger.audit.verify_chain import Registries, Signed
 from ledger.batch import Accepted, Draft, Refused
+from ledger.codec.canonical import posting_bytes
 from ledger.codec.checkpoints import NO_STATE
 from ledger.codec.decoding import Decoded
 from ledger.codec.records import encode_body
@@ -114,7 +115,7 @@ class RederiveCheck:
         if self._batch and entry.event.rules != self._batch[0].event.rules:
             self._decide()
         self._batch.append(entry)
-        self._rows += len(entry.postings) + len(entry.records)
+        self._rows += entry.postings.count + len(entry.records)
         at = entry.event.sequence
         if len(self._batch) >= BATCH_EVENTS or self._rows >= BATCH_ROWS or at in self._kept:
             self._decide()
@@ -191,9 +192,9 @@ class RederiveCheck:
         if row != stored:
             for name, expected, found in zip(_DECIDED, row, stored, strict=True):
                 self.found.differ(at, "event", name, expected, found, _SAID)
-        if not _are_lines(outcome.postings, entry.postings):
+        if not entry.postings.are(posting_bytes(outcome.postings)):
             postings = list(enumerate(outcome.postings, start=1))
-            self._lines(at, "posting", Posting._fields, postings, entry.postings)
+            self._lines(at, "posting", Posting._fields, postings, entry.postings.split())
         records = [
             (line, record.kind, record.subject, encode_body(record.body))
             for line, record in enumerate(outcome.records, start=1)
@@ -259,16 +260,6 @@ def _is_to_look_up(stored: StoredEvent, arrival: Arrival) -> bool:
     if stored.rejection is not None or not isinstance(decoded, Decoded):
         return True
     return isinstance(decoded.event.fact, TradeBust)
-
-
-def _are_lines(made: Sequence[Posting], stored: Sequence[tuple[int, Posting]]) -> bool:
-    """Whether they are the same, numbered from 1: without a tuple for each, 1 us a trade."""
-    if len(made) != len(stored):
-        return False
-    for number, (line, posting) in enumerate(stored):
-        if line != number + 1 or posting != made[number]:
-            return False
-    return True
 
 
 class _Outcomes(Draft):

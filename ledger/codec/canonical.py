@@ -13,9 +13,9 @@ Cost: about 5 us for a trade of nine postings. Source: docs/spec/canonical-bytes
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 
@@ -25,11 +25,14 @@ GENESIS: Final = bytes(32)
 """The chain before the first event."""
 
 AMOUNT_LENGTH: Final = 16
+POSTING_LENGTH: Final = 50
 
 _sha256: Final = hashlib.sha256
 _u32: Final = Struct(">I").pack
 _delivered: Final = Struct(">iqq").pack
 _posting: Final = Struct(">IQIHqQqQ").pack
+_columns: Final = Struct(">iqihqQqQ").iter_unpack
+"""The same bytes by the types of their columns, which also have what no posting of ours is."""
 _LOW: Final = (1 << 64) - 1
 _i64: Final = Struct(">q").pack
 _u64: Final = Struct(">Q").pack
@@ -134,17 +137,35 @@ def event_bytes(shard: str, event: Stored) -> bytes:
 def outcome_bytes(
     commodities: Sequence[Commodity],
     opened: Sequence[OpenedAccount],
-    postings: Sequence[Posting],
+    postings: bytes,
     records: Sequence[EncodedRecord],
 ) -> bytes:
-    """What an event led to, each in line order; registries as first used by this event."""
+    """What an event led to, each in line order; registries as first used by this event.
+
+    Args:
+        commodities, opened: By number.
+        postings: As `posting_bytes` packs them.
+        records: With their bodies as they are stored.
+    """
     parts = [_u32(len(commodities))]
     for number, asset, instrument, scale in commodities:
         parts += (_u32(number), _optional(asset), _optional(instrument), bytes((scale,)))
     parts.append(_u32(len(opened)))
     for number, owner, kind, instrument, asset in opened:
         parts += (_u32(number), _text(owner), _text(kind), _optional(instrument), _optional(asset))
-    parts.append(_u32(len(postings)))
+    parts += (_u32(len(postings) // POSTING_LENGTH), postings, _u32(len(records)))
+    for kind, subject, body in records:
+        parts += (_text(kind), _text(subject), _bytes(body))
+    return b"".join(parts)
+
+
+def posting_bytes(postings: Iterable[Posting]) -> bytes:
+    """Postings, one behind the other: `POSTING_LENGTH` bytes each.
+
+    Raises:
+        struct.error: A number is larger than its column.
+    """
+    parts: list[bytes] = []
     for account, sequence, commodity, purpose, amount, balance in postings:
         high, low = amount >> 64, amount & _LOW  # of 16 bytes, in two's complement
         parts.append(
@@ -152,10 +173,16 @@ def outcome_bytes(
                 account, sequence, commodity, purpose, high, low, balance >> 64, balance & _LOW
             )
         )
-    parts.append(_u32(len(records)))
-    for kind, subject, body in records:
-        parts += (_text(kind), _text(subject), _bytes(body))
     return b"".join(parts)
+
+
+def postings_of(packed: bytes) -> list[Posting]:
+    """What `posting_bytes` packed, as bare tuples of the shape of postings."""
+    found: list[Any] = [
+        (account, sequence, commodity, purpose, high << 64 | low, over << 64 | rest)
+        for account, sequence, commodity, purpose, high, low, over, rest in _columns(packed)
+    ]
+    return found
 
 
 def leaf_hash(event: bytes, outcome: bytes) -> bytes:

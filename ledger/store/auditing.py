@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self
 
 import psycopg
 
-from ledger.core.outcome import Commodity, OpenedAccount, Posting
+from ledger.codec.lines import NO_LINES, Lines
+from ledger.core.outcome import Commodity, OpenedAccount
 from ledger.ports import Identity, Shard, SignedCheckpoint, SigningKey, StoredEvent
 from ledger.store import checkpoints, copied, reading
 from ledger.store.connecting import connected
@@ -114,7 +115,7 @@ class Entry(NamedTuple):
     """An event as it is stored, with its outcome in order of lines."""
 
     event: StoredEvent
-    postings: list[tuple[int, Posting]]
+    postings: Lines
     records: list[tuple[int, str, str, bytes]]
 
 
@@ -274,7 +275,8 @@ class Audited:
             records = Groups("record", lines, self.strays, STRAYS_MAX)
             for event in copied.events(one, *asked):
                 at = event.sequence
-                yield Entry(event, postings.of(at), records.of(at))
+                posted = postings.of(at)
+                yield Entry(event, posted[0] if posted else NO_LINES, records.of(at))
             postings.end()
             records.end()
 

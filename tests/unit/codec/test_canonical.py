@@ -9,7 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from ledger.codec.canonical import GENESIS, chain_hash, event_bytes, leaf_hash, outcome_bytes
+from ledger.codec.canonical import (
+    GENESIS,
+    chain_hash,
+    event_bytes,
+    leaf_hash,
+    outcome_bytes,
+    posting_bytes,
+)
 from ledger.core.outcome import Commodity, OpenedAccount, Posting
 from ledger.ports import Source, StoredEvent
 from tests.vectors.spelled import VECTORS, vectors
@@ -46,7 +53,7 @@ def led_to(outcome: dict[str, Any]) -> bytes:
     return outcome_bytes(
         [Commodity(*line.values()) for line in outcome["commodities"]],
         [OpenedAccount(*line.values()) for line in outcome["accounts"]],
-        [Posting(*map(int, line.values())) for line in outcome["postings"]],
+        posting_bytes([Posting(*map(int, line.values())) for line in outcome["postings"]]),
         [
             (line["kind"], line["subject"], bytes.fromhex(line["body"]))
             for line in outcome["records"]
