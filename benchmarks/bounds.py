@@ -4,7 +4,7 @@
 |---|---|
 | `backlog` | a broker that always has more: `--messages` through the real loop and merge |
 | `slow` | a database that takes a second a commit, behind the embedded broker, `--messages` ahead |
-| `funding` | one funding event over `--holders` open positions, into PostgreSQL |
+| `funding` | `--rates` funding events in a batch, over `--holders` positions, into PostgreSQL |
 | `positions` | one account with `--positions`: a trade, a tick, its liquidation, the explanation |
 
 Each prints JSON. Memory is that of this process: before, and the most that it ever was.
@@ -92,28 +92,34 @@ def slow(url: str, kafka: str, messages: int) -> Figures:
     }
 
 
-def funding(url: str, count: int) -> Figures:
-    """One rate, so many payments, one transaction."""
+def funding(url: str, count: int, rates: int) -> Figures:
+    """One rate is so many payments in one transaction; of a batch of rates each ends one."""
     teller = Teller()
     log = PostgresLog.connect(url, "funding")
     writer = Writer(log)
     tell(writer, holders(teller, count))
     before = _most_mb()
-    rate = teller.message("funding_rate", instrument="BTC-PERP", rate="0.001", mark_price="100")
-    took = _seconds(lambda: tell(writer, [rate]))
+    batch = [
+        teller.message("funding_rate", instrument="BTC-PERP", rate="0.001", mark_price="100")
+        for _ in range(rates)
+    ]
+    took = _seconds(lambda: tell(writer, batch))
     restart = _seconds(lambda: Writer(log).state(POOL))
     with psycopg.connect(url) as connection:
         found = connection.execute(
-            "SELECT count(*), sum(amount) FROM ledger.posting"
-            " WHERE sequence = (SELECT max(sequence) FROM ledger.event)"
+            "SELECT count(*), sum(amount), count(DISTINCT xmin::text) FROM ledger.posting"
+            " WHERE sequence > (SELECT max(sequence) - %s FROM ledger.event)",
+            (rates,),
         ).fetchone()
     log.close()
     assert found is not None
-    assert found == (count, 0), f"{found}: each holder pays or receives"
+    assert found[:2] == (count * rates, 0), f"{found}: each holder pays or receives"
     return {
         "holders": count,
+        "rates": rates,
         "seconds": round(took, 2),
         "postings": found[0],
+        "transactions": found[2],
         "restart_seconds": round(restart, 1),
         "mb_before": before,
         "mb_most": _most_mb(),
@@ -197,6 +203,7 @@ def main() -> int:
     parser.add_argument("case", choices=("backlog", "slow", "funding", "positions"))
     parser.add_argument("--messages", type=int, help="10,000,000; slow: 30,000")
     parser.add_argument("--holders", type=int, default=100_000)
+    parser.add_argument("--rates", type=int, default=1)
     parser.add_argument("--positions", type=int, default=1_000)
     asked = parser.parse_args()
     if asked.case == "backlog":
@@ -207,7 +214,7 @@ def main() -> int:
             with EmbeddedBroker() as kafka:
                 found = slow(url, kafka.bootstrap_servers, asked.messages or 30_000)
         elif asked.case == "funding":
-            found = funding(url, asked.holders)
+            found = funding(url, asked.holders, asked.rates)
         else:
             found = positions(url, asked.positions)
     print(json.dumps(found))

@@ -1,16 +1,14 @@
 """The single writer of a set of shards: messages in, one transaction out.
 
 How it works. A batch of messages is decoded; the event ids that it names are looked up, one round
-trip a shard; then each message in turn is routed to its shard and decided against the state in
-memory. What comes out, for all shards together, is appended to the log in one transaction with the
-offsets.
+trip a shard; then each message in turn is routed to its shard (`ledger.routing`) and decided
+against the state in memory. What comes out, for all shards together, is appended to the log in one
+transaction with the offsets.
 
 Rules of this file:
 
 * The log's fence decides who writes. After any exception this object is finished: its memory may
   be ahead of the log, so throw it away and make another, which starts from the log.
-* A message goes to its pool's shard once the pool is declared. What has no pool goes to
-  `@unrouted/N`, N its partition.
 * Nothing is dropped: a message is applied, counted as a duplicate, or kept with its reason.
 * A broken invariant of the core halts its pool (`ledger.halts`), and no other.
 * What is quarantined in a pool is a duplicate when it comes again, until it is driven again.
@@ -19,19 +17,9 @@ Bounded: memory holds the states of its shards and one batch. Event ids are neve
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
-from ledger.arrivals import (
-    POOLS_MAX,
-    UNROUTED,
-    Arrival,
-    pool_limit,
-    unknown_pool,
-    wrong_key,
-    wrong_partition,
-    wrong_topic,
-)
+from ledger.arrivals import UNROUTED, Arrival, wrong_partition
 from ledger.batch import Draft, Refused
 from ledger.codec.decoding import Decoded, Undecodable, decode
 from ledger.core.events import Event, TradeBust
@@ -45,9 +33,13 @@ from ledger.offsets import Reached, ends_of, front_of, held, moved
 from ledger.owned import OwnedShards
 from ledger.ports import Log, Message, Seal, Shard, Source, StoredEvent
 from ledger.recovery import busted
+from ledger.routing import Routing
 
 SNAPSHOT_EVENTS = 100_000
 """Events after which a shard's state is kept again."""
+
+POSTINGS_MAX = 250_000
+"""A transaction ends with the event that brings it to so many postings: one event may have more."""
 
 
 class Taken(NamedTuple):
@@ -65,6 +57,23 @@ class Taken(NamedTuple):
     refused: Sequence[Refused]
     waiting: int = 0
 
+    def and_then(self, other: "Taken") -> "Taken":
+        """Both together, in this order."""
+        return Taken(
+            self.applied + other.applied,
+            self.duplicates + other.duplicates,
+            self.rejected + other.rejected,
+            [*self.refused, *other.refused],
+            self.waiting + other.waiting,
+        )
+
+
+class _Part(NamedTuple):
+    """What became of the first of the messages at hand, and how many these were."""
+
+    taken: Taken
+    messages: int
+
 
 class Writer:
     """Applies messages to the shards that it owns."""
@@ -76,6 +85,7 @@ class Writer:
         roles: Mapping[str, str] | None = None,
         take_over: bool = True,
         snapshot_events: int = SNAPSHOT_EVENTS,
+        postings_max: int = POSTINGS_MAX,
         seal: Seal | None = None,
         rules: int = RULES_VERSION,
         observer: Observer | None = None,
@@ -88,6 +98,7 @@ class Writer:
                 than its own is refused. Topics not named here are not checked.
             take_over: Take a shard even from a live writer; otherwise `ShardBusy` is raised.
             snapshot_events: Events after which a shard's state is kept again.
+            postings_max: A batch with more of them is several transactions; at least 1.
             seal: Makes a checkpoint whenever a state is kept; None: none are made.
             rules: Version of the rules that decide.
             observer: Told how the work goes.
@@ -96,8 +107,8 @@ class Writer:
             ConfigurationError: These books do not know the key that would sign.
         """
         self._log = log
-        self._roles = dict(roles or {})
         self._snapshot_events = snapshot_events
+        self._postings_max = postings_max
         if seal is not None:
             seal.prepare(log)
         self._observer: Observer = observer or Unobserved()
@@ -107,7 +118,8 @@ class Writer:
         self._offsets = self._owned.offsets
         self._parked = self._owned.parked
         self._halts = self._owned.halts
-        self._waiting = 0
+        self._routing = Routing(self._owned, dict(roles or {}))
+        self._waiting = self._postings = 0
 
     @property
     def halted(self) -> Mapping[str, Halt]:
@@ -171,7 +183,8 @@ class Writer:
         """Apply a batch of messages in their order; the next `take`, or `settle`, has it committed.
 
         Raises:
-            FenceLost: Another writer owns a shard now; nothing was written.
+            FenceLost: Another writer owns a shard now; of a batch of several transactions those
+                before were written, and of the others nothing.
             StoreError: The log failed; this writer must be thrown away.
         """
         arrivals = [Arrival(message, decode(message.value)) for message in messages]
@@ -211,17 +224,31 @@ class Writer:
         self._log.close()
 
     def _write(self, arrivals: Sequence[Arrival]) -> Taken:
+        """Write them in one transaction, or in several where they lead to too many postings."""
+        part = self._write_some(arrivals)
+        taken, left = part.taken, arrivals[part.messages :]
+        while left:
+            part = self._write_some(left)
+            taken, left = taken.and_then(part.taken), left[part.messages :]
+        return taken
+
+    def _write_some(self, arrivals: Sequence[Arrival]) -> _Part:
+        """Write the first of them, all if they lead to no more postings than may be at once."""
         drafts: dict[str, Draft] = {}
         self._owned.forget_directory()
         self._look_up(arrivals, drafts)
         self._observer.lap("look_up")
         refused: list[Refused] = []
         self._waiting = 0
+        self._postings = done = 0
         for arrival in arrivals:
             refusal = self._apply(arrival, drafts)
             if refusal is not None:
                 refused.append(refusal)
-        self._move_offsets(arrivals, drafts)
+            done += 1
+            if self._postings >= self._postings_max:
+                break
+        self._move_offsets(arrivals[:done], drafts)
         self._observer.lap("decide")
         if drafts:
             self._log.append([draft.finished() for draft in drafts.values()])
@@ -236,7 +263,7 @@ class Writer:
             self._offsets[name].update(draft.offsets)
             self._owned.keep_state(name, at_least=self._snapshot_events)
         self._observer.lap("keep")
-        return Taken(applied, duplicates, len(refused), refused, self._waiting)
+        return _Part(Taken(applied, duplicates, len(refused), refused, self._waiting), done)
 
     def _look_up(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         wanted: dict[str, list[str]] = {}
@@ -267,7 +294,8 @@ class Writer:
     def _apply(self, arrival: Arrival, drafts: dict[str, Draft]) -> Refused | None:
         """Apply or pass over one message; returns the refusal, if it was refused."""
         message, decoded = arrival.message, arrival.decoded
-        draft, rejection = self._route(arrival, drafts)
+        shard, rejection = self._routing.of(arrival)
+        draft = self._draft(shard, drafts)
         if arrival.from_kafka:
             have = self._offsets[draft.shard.name].get((message.source, message.partition), 0)
             if message.offset < have:
@@ -317,64 +345,8 @@ class Writer:
         if isinstance(outcome, Rejection):
             return outcome
         draft.accept(arrival.message, event, content_hash, outcome, arrival.redrive_of)
+        self._postings += len(outcome.postings)
         return None
-
-    def _route(self, arrival: Arrival, drafts: dict[str, Draft]) -> tuple[Draft, Rejection | None]:
-        """The shard that a message belongs to, and why it is refused there, or None."""
-        message, decoded = arrival.message, arrival.decoded
-        unroutable = self._unroutable(arrival)
-        if unroutable is None:
-            assert arrival.pool is not None
-            shard = self._shards.get(arrival.pool) or self._owned.shard(arrival.pool, None)
-            return self._draft(shard, drafts), wrong_topic(arrival, self._roles)
-        if isinstance(decoded, Undecodable):
-            unroutable = decoded.rejection
-        partition = message.partition
-        shard = self._owned.shard(f"{UNROUTED}{partition}", partition)
-        return self._draft(shard, drafts), unroutable
-
-    def _unroutable(self, arrival: Arrival) -> Rejection | None:
-        """Why the message cannot go to its pool's shard, or None."""
-        pool = arrival.pool
-        if pool is None:
-            return Rejection(Code.MALFORMED_JSON.value, "the message names no pool")
-        refusal = wrong_key(arrival, pool)
-        if refusal is not None:
-            return refusal
-        declared = self._declared(arrival, pool)
-        if isinstance(declared, Rejection):
-            return declared
-        return wrong_partition(arrival, declared)
-
-    def _declared(self, arrival: Arrival, pool: str) -> Shard | Rejection:
-        """The shard of a pool that has its terms, or is given them by this very event."""
-        shard = self._shards.get(pool)
-        if shard is not None and (pool in self._halts or self._states[pool].pool is not None):
-            return shard
-        if pool.startswith(UNROUTED):  # no id of a pool, yet the name of a shard
-            return unknown_pool(pool)
-        known = self._owned.directory()
-        if pool not in known:
-            if not arrival.declares_pool:
-                return unknown_pool(pool)
-            if sum(not name.startswith(UNROUTED) for name in known) >= POOLS_MAX:
-                return pool_limit()
-            assert isinstance(arrival.decoded, Decoded)
-            with suppress(*BROKEN):  # then the pool is made, and halts at its first event
-                trial = decide(State(pool), arrival.decoded.event, rules=self.rules)
-                if isinstance(trial, Rejection):  # refused terms make no shard
-                    return trial
-            return self._owned.shard(
-                pool, arrival.message.partition if arrival.from_kafka else None
-            )
-        if wrong_partition(arrival, known[pool]) is not None:
-            return known[pool]
-        owned = self._owned.shard(pool, None)
-        if pool in self._halts:
-            return owned
-        if self._states[pool].pool is None and not arrival.declares_pool:
-            return unknown_pool(pool)
-        return owned
 
     def _move_offsets(self, arrivals: Sequence[Arrival], drafts: dict[str, Draft]) -> None:
         delivered = [arrival for arrival in arrivals if arrival.from_kafka]
