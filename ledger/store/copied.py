@@ -2,8 +2,8 @@
 
 A row is a count of columns, then of each its length and its bytes. Whole columns stand at fixed
 places; a row whose lengths do not add up exactly (a column is missing) is refused, never guessed
-at. The postings of an event come as one row, packed by the server as they are hashed: it spends about
-as much on that as on rows of their own (5.4 us a trade of nine), and the reader 5 us less.
+at. The postings of an event come as one row, packed by the server as they are hashed: it spends
+about as much on that as on rows of their own (5.4 us a trade of nine), and the reader 5 us less.
 """
 
 import struct
