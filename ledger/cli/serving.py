@@ -59,8 +59,9 @@ def serve(
 ) -> None:
     """Serve the HTTP API and the console, until interrupted.
 
-    The API reads only, in roles that may do nothing else. Without a live token in the books
-    (`clearing token create`) it answers everybody at this machine, and listens to no other.
+    The API reads only, in roles that may do nothing else. While no token was ever made
+    (`clearing token create`) it answers everybody at this machine, and listens to no other; once
+    all tokens have expired or were revoked, it does not start.
     Each request is logged to standard error, unless --quiet.
 
     Example: clearing serve --port 8080
@@ -73,12 +74,7 @@ def serve(
         raise ConfigurationError(_MISSING.format(missing.name)) from missing
     logging.getLogger("ledger.web").setLevel(logging.WARNING if quiet else logging.INFO)
     with database(database_url) as url:
-        is_open = not web_tokens.are_there(url)
-        if is_open and not _is_loopback(host):
-            raise ConfigurationError(
-                f"--host {host} can be reached from other machines, and these books have no live"
-                " token: make one with `clearing token create`, or listen on 127.0.0.1"
-            )
+        is_open = _is_open(web_tokens.kept(url), host)
         settings = WebSettings(
             url,
             is_open=is_open,
@@ -90,12 +86,35 @@ def serve(
             shown = f"[{host}]" if ":" in host else host
             if is_open:
                 notes.print(
-                    "open: there is no live token, so everybody at this machine may read all;"
+                    "open: no token was ever made, so everybody at this machine may read all;"
                     " `clearing token create` and a new start end that"
                 )
             notes.print(f"books: {masked(url)}")
             notes.print(f"serving on http://{shown}:{sock.getsockname()[1]}/ (Ctrl-C stops it)")
             run(app, sock)
+
+
+def _is_open(kept: web_tokens.Kept, host: str) -> bool:
+    """No token is asked for: none was ever made, so that expiry and revocation open no door.
+
+    Raises:
+        ConfigurationError: There are tokens and all are dead, or there are none and other machines
+            reach the address.
+    """
+    if kept.live:
+        return False
+    if kept.ever:
+        raise ConfigurationError(
+            f"all {kept.ever} tokens of these books have expired or were revoked, so the server"
+            " would answer nobody: make a new one with `clearing token create NAME --scope SCOPE`"
+            " (`clearing token list` shows the others)"
+        )
+    if not _is_loopback(host):
+        raise ConfigurationError(
+            f"--host {host} can be reached from other machines, and these books have no live"
+            " token: make one with `clearing token create`, or listen on 127.0.0.1"
+        )
+    return True
 
 
 def _is_loopback(host: str) -> bool:

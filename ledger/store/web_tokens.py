@@ -34,6 +34,9 @@ _MADE = """
     INSERT INTO back_office.token (name, scopes, token_hash, made_by, expires_at)
     VALUES (%s, %s, %s, %s, %s) RETURNING token"""
 _NAMED = "SELECT token FROM back_office.live_tokens WHERE name = %s"
+_KEPT = """
+    SELECT (SELECT count(*) FROM back_office.token) AS ever,
+           (SELECT count(*) FROM back_office.live_tokens) AS live"""
 _LISTED = """
     SELECT t.token, t.name, t.scopes, t.made_by, t.made_at, t.expires_at,
            CASE WHEN v.token IS NOT NULL THEN 'revoked'
@@ -70,12 +73,28 @@ class ListedToken(NamedTuple):
     state: str
 
 
-def are_there(url: str) -> bool:
-    """Some token is live; asked as clearing_auditor."""
-    with translated(), connected(url, "clearing serve", _ASKING) as connection:
-        row = connection.execute("SELECT EXISTS (SELECT FROM back_office.live_tokens)").fetchone()
-        assert row is not None, "a question without a table has one row"
-        return bool(row[0])
+class Kept(NamedTuple):
+    """How many tokens the books keep.
+
+    Attributes:
+        ever: That were ever made; expired and revoked ones are among them.
+        live: That open something.
+    """
+
+    ever: int
+    live: int
+
+
+def kept(url: str) -> Kept:
+    """How many tokens there are; asked as clearing_auditor."""
+    with (
+        translated(),
+        connected(url, "clearing serve", _ASKING) as connection,
+        connection.cursor(row_factory=class_row(Kept)) as cursor,
+    ):
+        found = cursor.execute(_KEPT).fetchone()
+        assert found is not None, "a question without a table has one row"
+        return found
 
 
 def live(connection: psycopg.Connection) -> list[LiveToken]:

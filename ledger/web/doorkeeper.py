@@ -5,7 +5,8 @@ Rules of this file:
 * Whatever is not named in `PUBLIC` needs a token, so that a new page is closed until it is opened
   by somebody who thought of it. A browser has its token in a cookie, which no script can read.
 * An open server answers on loopback names alone, or else any web page could have a browser ask it
-  under a name of its own. A request that could change something must come from our own pages.
+  under a name of its own; and not to what a proxy passed on, for that came from elsewhere. A
+  request that could change something must come from our own pages.
 * The log has method, path, status, time, caller and id of each request: neither query nor headers.
 """
 
@@ -57,6 +58,9 @@ OF_PAGES = {
 }
 """Styles stand in elements because charts draw so; programs come from files alone."""
 
+PASSED_ON = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.+")
+"""Headers by which a proxy says that a request is another's."""
+
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 logger = logging.getLogger("ledger.web")
@@ -98,6 +102,8 @@ class Doorkeeper:
     async def _refusal(self, scope: Scope, passage: "_Passage") -> Response | None:
         """The answer at the door; None lets it in."""
         headers = Headers(scope=scope)
+        if self._settings.is_open:
+            _require_this_machine(headers)
         _require_own_origin(scope["method"], headers)
         path: str = scope["path"]
         if path.startswith("/static/"):
@@ -208,6 +214,21 @@ def _token(headers: Headers) -> str | None:
 
 def _unauthorized(type_: str, detail: str) -> Problem:
     return Problem(type_, detail, headers={"WWW-Authenticate": 'Bearer realm="clearing"'})
+
+
+def _require_this_machine(headers: Headers) -> None:
+    """Refuse what a proxy passes on.
+
+    Raises:
+        Problem: It does, as its headers say.
+    """
+    said = sorted(name for name in headers if PASSED_ON.fullmatch(name))
+    if said:
+        raise Problem(
+            "foreign_origin",
+            f"this server needs no token, so it answers nothing that a proxy passes on, as"
+            f" {said[0]} says; make a token with `clearing token create`, and start it anew",
+        )
 
 
 def _require_own_origin(method: str, headers: Headers) -> None:

@@ -4,8 +4,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psycopg
@@ -50,6 +52,21 @@ def test_a_server_without_tokens_refuses_to_listen_to_others(database_url: str) 
     assert "--host 0.0.0.0 can be reached from other machines" in done.stderr
 
 
+@pytest.mark.parametrize("ending", ["expired", "revoked"])
+def test_a_server_does_not_open_when_its_last_token_ends(database_url: str, ending: str) -> None:
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.2 if ending == "expired" else 600)
+    web_tokens.create(database_url, "only", ["reporting"], bytes(32), "tester", expires_at)
+    if ending == "expired":
+        time.sleep(0.2)
+    else:
+        web_tokens.revoke(database_url, "only", "tester", "it leaked")
+    command = [*CLEARING, "serve", "--port", "0", "--database-url", database_url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "all 1 tokens of these books have expired or were revoked" in done.stderr
+    assert "clearing token create" in done.stderr
+
+
 def test_a_server_needs_to_act_as_reader_and_auditor_and_as_nobody_else(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE web_login LOGIN NOINHERIT")
@@ -57,7 +74,7 @@ def test_a_server_needs_to_act_as_reader_and_auditor_and_as_nobody_else(database
         try:
             as_login = database_url.replace("postgres:@", "web_login:@")
             with pytest.raises(StoreError, match="permission denied to set role"):
-                web_tokens.are_there(as_login)
+                web_tokens.kept(as_login)
             connection.execute("GRANT clearing_auditor TO web_login WITH INHERIT FALSE, SET TRUE")
             with served("--database-url", as_login) as (_, address):
                 assert httpx.get(f"{address}api/v1/pools").json()["rows"] == []

@@ -152,6 +152,25 @@ def test_an_open_server_answers_to_the_names_of_this_machine_alone(client: httpx
         assert answer.json()["type"] == f"{PREFIX}foreign_origin"
 
 
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"]
+)
+@pytest.mark.parametrize("path", ["/api/v1/pools", "/api/v1/health", "/static/x.css", "/sign-in"])
+def test_an_open_server_answers_nothing_that_a_proxy_passes_on(
+    client: httpx.Client, header: str, path: str
+) -> None:
+    answer = client.get(path, headers={header: "127.0.0.1"})
+    assert answer.json()["type"] == f"{PREFIX}foreign_origin"
+    assert header.lower() in answer.json()["detail"]
+
+
+def test_a_server_with_tokens_answers_what_a_proxy_passes_on(
+    database_url: str, closed: httpx.Client
+) -> None:
+    headers = {**bearer(made(database_url, "proxied", "reporting")), "X-Forwarded-For": "::1"}
+    assert closed.get("/api/v1/pools", headers=headers).status_code == 200
+
+
 def test_what_would_change_something_must_come_from_our_own_pages(client: httpx.Client) -> None:
     for headers in (
         {"Origin": "https://evil.example"},
@@ -197,10 +216,18 @@ def test_the_command_makes_lists_and_takes_back(database_url: str, closed: httpx
     )
 
 
-def test_every_new_token_is_another(database_url: str) -> None:
+def test_every_new_token_is_another() -> None:
     several = {new_token() for _ in range(100)}
     assert len(several) == 100
     assert all(len(token) == len(tokens.PREFIX) + 43 for token in several)
-    assert not web_tokens.are_there(database_url)
+
+
+def test_tokens_are_counted_live_and_ever_made(database_url: str) -> None:
+    assert web_tokens.kept(database_url) == (0, 0)
     made(database_url, "first", "reporting")
-    assert web_tokens.are_there(database_url)
+    made(database_url, "gone", "auditor", expires_at=datetime.now(UTC) + timedelta(seconds=0.2))
+    web_tokens.revoke(database_url, "first", "tester", "lost")
+    time.sleep(0.2)
+    assert web_tokens.kept(database_url) == (2, 0)
+    made(database_url, "second", "reporting")
+    assert web_tokens.kept(database_url) == (3, 1)
