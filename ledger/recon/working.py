@@ -113,24 +113,30 @@ def adjustment_of(life: Sequence[stored.LifeRow]) -> str | None:
     return None if draft is None or checked is None else message(draft, checked)
 
 
-def do(url: str, key: str, act: Act, who: str, words: str) -> Done:
+def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None = None) -> Done:
     """Comment, explain, approve, refuse or close.
 
+    Args:
+        seen: Number of the last event of its life that the person saw; None: not asked.
+
     Raises:
-        ActRefused: The break's life does not allow it, or not to this person.
+        ActRefused: The break's life does not allow it, or not to this person; or something came
+            after what was seen.
         ConfigurationError: There is no such break, or no such name.
     """
     require_name(who)
     with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
         of = named(connection, key)
-        done = _kept(connection, of, act, who, words, None)
+        done = _kept(connection, of, act, who, words, None, seen)
         if act != "approved":
             return done
         return done._replace(adjustment=adjustment_of(stored.life(connection, of.break_key)))
 
 
-def assign(url: str, key: str, who: str, to: str | None, words: str) -> Done:
-    """Say who works on a break from now on; None: nobody.
+def assign(
+    url: str, key: str, who: str, to: str | None, words: str, *, seen: int | None = None
+) -> Done:
+    """Say who works on a break from now on; None: nobody. `seen` is as of `do`.
 
     Raises:
         ActRefused, ConfigurationError: As `do`.
@@ -140,11 +146,13 @@ def assign(url: str, key: str, who: str, to: str | None, words: str) -> Done:
         require_name(to, "--to")
     with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
         of = named(connection, key)._replace(assignee=to)
-        return _kept(connection, of, "assigned", who, words, None)
+        return _kept(connection, of, "assigned", who, words, None, seen)
 
 
-def propose(url: str, key: str, who: str, reason: str, wanted: Proposed) -> Done:
-    """Propose a correction: an adjustment, or a match to be agreed to.
+def propose(
+    url: str, key: str, who: str, reason: str, wanted: Proposed, *, seen: int | None = None
+) -> Done:
+    """Propose a correction: an adjustment, or a match to be agreed to. `seen` is as of `do`.
 
     Raises:
         ActRefused, ConfigurationError: As `do`; or the lines are none that the ledger could book.
@@ -152,12 +160,12 @@ def propose(url: str, key: str, who: str, reason: str, wanted: Proposed) -> Done
     require_name(who)
     with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
         of = named(connection, key)
-        number, _ = _tried(connection, of, "proposed", who, reason)
+        number, _ = _tried(connection, of, "proposed", who, reason, seen)
         if wanted.match is not None:
             correction = _match(connection, of, wanted.match, who)
         else:
             correction = _adjustment(connection, of, number, who, reason, wanted)
-        return _kept(connection, of, "proposed", who, reason, correction)
+        return _kept(connection, of, "proposed", who, reason, correction, seen)
 
 
 def _kept(
@@ -167,20 +175,31 @@ def _kept(
     who: str,
     words: str,
     correction: acts.CorrectionRow | None,
+    seen: int | None,
 ) -> Done:
     """Let an act follow, if the rules allow it."""
-    number, led_to = _tried(connection, of, act, who, words)
+    number, led_to = _tried(connection, of, act, who, words, seen)
     event = acts.ActRow(of.break_key, number, act, led_to, who, of.assignee, words)
     acts.add(connection, event, correction)
     return Done(of.break_key, number, led_to)
 
 
 def _tried(
-    connection: stored.Connection, of: stored.BreakRow, act: Act, who: str, words: str
+    connection: stored.Connection,
+    of: stored.BreakRow,
+    act: Act,
+    who: str,
+    words: str,
+    seen: int | None,
 ) -> tuple[int, State]:
     """The number that an act would have, and the state that it would lead to."""
     row = acts.standing(connection, of.break_key)
     assert row is not None, f"break {of.break_key} has no life"
+    if seen is not None and seen != row.number:
+        raise ActRefused(
+            f"break {of.break_key} has changed since you looked: you saw its life up to event"
+            f" {seen}, it has come to event {row.number}; nothing was done, look again"
+        )
     standing = Standing(cast("State", row.state), row.maker, row.missed_by)
     led_to = after(standing, act, who, words)
     if isinstance(led_to, Refusal):

@@ -5,10 +5,10 @@ break allows, and what comes is tried once more. Whoever made a correction canno
 """
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ledger.core.accounts import HOUSE
@@ -43,6 +43,8 @@ OF_PEOPLE: tuple[Act, ...] = (
 Word = Annotated[str, Query(max_length=64)]
 Said = Annotated[str, Form(max_length=2_000)]
 Short = Annotated[str, Form(max_length=64)]
+Seen = Annotated[int, Form(ge=0)]
+"""Of the last event of its life that the page showed; without it, no act is taken."""
 
 
 @router.get("/pools/{pool}/breaks")
@@ -116,12 +118,17 @@ def _break_page(
         )
     me = acting(request)
     waiting = _maker(shown.life)
+    path = address("pools", pool, "breaks", key)
     return render(
         request,
         "break.html",
         {
+            "path": path,  # its own also after a form was refused: what follows is read, not sent
+            "here": address("pools", pool, "breaks", key, at=at),
+            "query": [("at", at)] if at else [],
             "place": place,
             "one": shown.of,
+            "seen": shown.of.events,
             "life": [(event, _lines(event)) for event in shown.life],
             "candidates": candidates,
             "adjustment": shown.adjustment,
@@ -201,25 +208,41 @@ def adjustment(request: Request, pool: str, key: str) -> Response:
     )
 
 
+class Sent(NamedTuple):
+    """What every form of a break says.
+
+    Attributes:
+        seen: Number of the last event of its life that the page showed.
+        at: The moment of the books that the page stood at.
+    """
+
+    pool: str
+    key: str
+    token: str
+    seen: int
+    at: str | None
+
+
+def _sent(pool: str, key: str, token: Token, seen: Seen = 0, at: At = None) -> Sent:
+    return Sent(pool, key, token, seen, at)
+
+
 @router.post("/pools/{pool}/breaks/{key}/assign")
 def assign(
-    request: Request, pool: str, key: str, token: Token, to: Short = "", words: Said = ""
+    request: Request, sent: Annotated[Sent, Depends(_sent)], to: Short = "", words: Said = ""
 ) -> Response:
     """Say who works on it."""
-    return _done(
-        request,
-        token,
-        (pool, key),
-        lambda url, who: working.assign(url, key, who, to.strip() or None, words),
-    )
+
+    def act(url: str, who: str) -> working.Done:
+        return working.assign(url, sent.key, who, to.strip() or None, words, seen=sent.seen)
+
+    return _done(request, sent, act)
 
 
 @router.post("/pools/{pool}/breaks/{key}/propose")
 def propose(
     request: Request,
-    pool: str,
-    key: str,
-    token: Token,
+    sent: Annotated[Sent, Depends(_sent)],
     words: Said,
     lines: Said = "",
     against: Short = CONTRA,
@@ -233,9 +256,9 @@ def propose(
             against,
             match=match or None,
         )
-        return working.propose(url, key, who, words, wanted)
+        return working.propose(url, sent.key, who, words, wanted, seen=sent.seen)
 
-    return _done(request, token, (pool, key), act)
+    return _done(request, sent, act)
 
 
 _ACTS: dict[str, Act] = {
@@ -249,32 +272,41 @@ _ACTS: dict[str, Act] = {
 
 @router.post("/pools/{pool}/breaks/{key}/{act}")
 def other(
-    request: Request, pool: str, key: str, act: str, token: Token, words: Said = ""
+    request: Request, sent: Annotated[Sent, Depends(_sent)], act: str, words: Said = ""
 ) -> Response:
     """Comment, explain, approve, refuse or close."""
     if act not in _ACTS:
         raise Unknown(f"nothing called {act!r} can be done to a break")
     return _done(
         request,
-        token,
-        (pool, key),
-        lambda url, who: working.do(url, key, _ACTS[act], who, words),
+        sent,
+        lambda url, who: working.do(url, sent.key, _ACTS[act], who, words, seen=sent.seen),
     )
 
 
-def _done(request: Request, token: str, of: tuple[str, str], act: Any) -> Response:  # noqa: ANN401 - a function of url and name
+@router.get("/pools/{pool}/breaks/{key}/{act}")
+def looked(pool: str, key: str, act: str, at: At = None) -> RedirectResponse:
+    """The address of an act, opened: leads to its break."""
+    if act not in {*_ACTS, "assign", "propose"}:
+        raise Unknown(f"nothing called {act!r} can be done to a break")
+    return see_other(address("pools", pool, "breaks", key, at=at))
+
+
+def _done(request: Request, sent: Sent, act: Callable[[str, str], working.Done]) -> Response:
     """Do it as whoever is here; a refusal is shown above the break."""
-    require_token(request, token)
+    require_token(request, sent.token)
     require_scope(request, "back_office")
-    pool, key = of
+    _shown(request, sent.pool, sent.key)
     who = acting(request)
     if not who:
-        raise ConfigurationError("say your name first: every act on a break is kept with a name")
-    _shown(request, pool, key)
+        said = "say your name first: every act on a break is kept with a name"
+        return _break_page(request, sent.pool, sent.key, sent.at, said)
     url: str = request.app.state.settings.database_url
     try:
         act(url, who)
     except (ActRefused, ConfigurationError) as fault:
-        return _break_page(request, pool, key, None, str(fault))
-    answer: RedirectResponse = see_other(address("pools", pool, "breaks", key))
+        return _break_page(request, sent.pool, sent.key, sent.at, str(fault))
+    answer: RedirectResponse = see_other(
+        address("pools", sent.pool, "breaks", sent.key, at=sent.at)
+    )
     return answer

@@ -6,6 +6,10 @@ import { startLive } from "./live.js";
 
 document.documentElement.classList.add("scripted");
 
+// A form that was refused leaves the browser at an address that can only be sent to.
+const { here } = document.body.dataset;
+if (here) history.replaceState(null, "", here + location.hash);
+
 const told = document.getElementById("told");
 
 /** Say something to people who listen to the page. */
