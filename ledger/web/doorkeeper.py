@@ -7,6 +7,7 @@ Rules of this file:
 * An open server answers on loopback names alone, or else any web page could have a browser ask it
   under a name of its own; and not to what a proxy passed on, for that came from elsewhere. A
   request that could change something must come from our own pages.
+* A body is a form of bounded length, and is read whole before anything parses it.
 * The log has method, path, status, time, caller and id of each request: neither query nor headers.
 """
 
@@ -26,6 +27,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import LedgerError
+from ledger.web import bodies
 from ledger.web.limits import Limits
 from ledger.web.problems import Problem, answer, problem_of
 from ledger.web.settings import WebSettings
@@ -89,7 +91,10 @@ class Doorkeeper:
             return
         passage = _Passage(scope, send)
         try:
+            has_body = _has_body(scope)
             refusal = await self._refusal(scope, passage)
+            if has_body and refusal is None:
+                receive = await bodies.read(receive)
             await (refusal or self._app)(scope, receive, passage.send)
         except LedgerError as fault:
             await passage.fail(problem_of(fault), receive)
@@ -196,6 +201,15 @@ class _Passage:
             "-" if caller is None else caller.name,
             self.request_id,
         )
+
+
+def _has_body(scope: Scope) -> bool:
+    """A body comes that something may read.
+
+    Raises:
+        Problem: It is none that is read here.
+    """
+    return scope["method"] not in SAFE and bodies.require_form(Headers(scope=scope))
 
 
 def _token(headers: Headers) -> str | None:

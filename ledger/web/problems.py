@@ -46,6 +46,8 @@ TYPES: Mapping[str, Kind] = {
     "method_not_allowed": Kind(405, "Only reading is possible", "Use GET."),
     "not_acceptable": Kind(406, "None of the formats asked for", "Ask for JSON, CSV or Arrow."),
     "too_large": Kind(422, "Too large for an answer", "Use `clearing prove event`."),
+    "body_too_large": Kind(413, "The body is too long", "Send 65,536 bytes at most."),
+    "not_a_form": Kind(415, "The body is no form", "Send the fields of a page's form."),
     "detached": Kind(410, "Not in the database any more", "Ask the archive."),
     "too_many_requests": Kind(429, "Too many requests", "Come again after `Retry-After`."),
     "too_many_streams": Kind(429, "Too many streams are open", "Come again after `Retry-After`."),
