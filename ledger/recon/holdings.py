@@ -3,9 +3,13 @@
 Several of their accounts may be one of ours: what they have is added up. The same account and
 commodity twice at one moment is a duplicate. Average entry prices are not compared: they round, and
 each venue in its own way.
+
+Lines that are no farther apart than the window are one snapshot. Of an account that it names (with
+`covers = "all"` of every participant) it must name all that our books have, but for commodities
+that the source never tells (`not_theirs`); what it lacks is missing at its last moment.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -20,6 +24,9 @@ Read = Iterable[tuple[str, Holding]]
 
 Owned = tuple[str, str]
 """Our account and commodity."""
+
+Lines = dict[tuple[str, str], list[tuple[str, Holding]]]
+"""Of one moment, by their account and commodity."""
 
 
 class _Told(NamedTuple):
@@ -37,25 +44,49 @@ def compare_holdings(
 ) -> Comparison:
     """Hold the balances and positions of a source against those of our books."""
     found = Comparison(source, books.settlement_asset())
-    moments: dict[datetime | None, dict[tuple[str, str], list[tuple[str, Holding]]]] = {}
+    moments: dict[datetime | None, Lines] = {}
     for place, holding in lines:
+        of_moment = moments.setdefault(holding.at, {})
         if not source.is_ours(holding.commodity):
             found.left_out += 1
             continue
-        of_moment = moments.setdefault(holding.at, {})
         of_moment.setdefault((holding.account, holding.commodity), []).append((place, holding))
         found.theirs += 1
     tell(f"{source.name}: holdings read", found.theirs)
-    for moment in sorted(moments, key=str):
-        sequence = books.sequence if moment is None else books.sequence_at(moment)
-        told = _told(found, moments[moment], moment)
-        _compare(found, books.balances(sequence), told, moment)
+    for snapshot in _snapshots(source, moments):
+        named: set[Owned] = set()
+        for moment in snapshot:
+            sequence = books.sequence if moment is None else books.sequence_at(moment)
+            ours, told = books.balances(sequence), _told(found, moments[moment], moment)
+            named |= told.keys()
+            lacks = _expected(source, ours, named) - named if moment == snapshot[-1] else set()
+            _compare(found, ours, told, lacks, moment)
     return found
+
+
+def _snapshots(
+    source: SourceRules, moments: Mapping[datetime | None, Lines]
+) -> list[list[datetime | None]]:
+    """Moments that are one snapshot: near each other, with no account and commodity again."""
+    snapshots: list[list[datetime | None]] = []
+    named: set[tuple[str, str]] = set()
+    before: datetime | None = None
+    for moment in sorted(moments, key=lambda each: (each is not None, str(each))):
+        told = moments[moment].keys()
+        near = moment is not None and before is not None and moment - before <= source.window
+        if near and named.isdisjoint(told):
+            snapshots[-1].append(moment)
+            named |= told
+        else:
+            snapshots.append([moment])
+            named = set(told)
+        before = moment
+    return snapshots
 
 
 def _told(
     found: Comparison,
-    holdings: dict[tuple[str, str], list[tuple[str, Holding]]],
+    holdings: Lines,
     moment: datetime | None,
 ) -> dict[Owned, _Told]:
     """Their holdings by our names, duplicates taken out."""
@@ -83,11 +114,12 @@ def _compare(
     found: Comparison,
     ours: dict[Owned, Decimal],
     theirs: dict[Owned, _Told],
+    lacks: set[Owned],
     moment: datetime | None,
 ) -> None:
-    expected = _expected(found.source, ours, theirs)
-    found.ours += len(expected)
-    for owned in sorted(expected | theirs.keys()):
+    """What was told, and what of ours is lacking there."""
+    found.ours += len(lacks | (ours.keys() & theirs.keys()))
+    for owned in sorted(lacks | theirs.keys()):
         account, commodity = owned
         mine = ours.get(owned, Decimal(0))
         told = theirs.get(owned, _Told(Decimal(0), ()))
@@ -119,15 +151,12 @@ def _compare(
             found.found("amount", about, words)
 
 
-def _expected(
-    source: SourceRules, ours: dict[Owned, Decimal], theirs: dict[Owned, _Told]
-) -> set[Owned]:
+def _expected(source: SourceRules, ours: Mapping[Owned, Decimal], named: set[Owned]) -> set[Owned]:
     """What of ours must be named there: of the accounts that it names, or of every participant."""
-    accounts = {account for account, _ in theirs}
-    commodities = {commodity for _, commodity in theirs}
+    accounts = {account for account, _ in named}
     return {
         (account, commodity)
         for account, commodity in ours
-        if commodity in commodities
+        if source.is_theirs(commodity)
         and (account in accounts or (source.covers == "all" and not account.startswith("@")))
     }

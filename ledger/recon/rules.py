@@ -116,6 +116,8 @@ class SourceRules:
         left_out: Beginnings of event ids of ours that are not expected at the source.
         not_ours: Patterns (`*` for anything) of their commodities that our books never hold; what
             is in one of them is counted, and left out.
+        not_theirs: Patterns of our commodities that holdings never name there (positions, in a
+            list of balances); all others of an account are expected.
         every_purpose: Statements hold all that moves an account's cash (trades, fees, funding),
             not transfers, openings and adjustments alone.
         paired: Statements are a double entry: the lines of a reference sum to zero.
@@ -138,12 +140,17 @@ class SourceRules:
     covers: Covers = "span"
     left_out: Sequence[str] = ()
     not_ours: Sequence[str] = ()
+    not_theirs: Sequence[str] = ()
     every_purpose: bool = False
     paired: bool = False
 
     def is_ours(self, commodity: str) -> bool:
         """Whether our books may hold this commodity of theirs."""
         return not any(fnmatchcase(commodity, pattern) for pattern in self.not_ours)
+
+    def is_theirs(self, commodity: str) -> bool:
+        """Whether the source may tell this commodity of ours."""
+        return not any(fnmatchcase(commodity, pattern) for pattern in self.not_theirs)
 
     def tolerated(self, commodity: str) -> Decimal:
         """The largest difference in this commodity that is none."""
@@ -257,6 +264,7 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         covers=cast("Covers", table.choice("covers", get_args(Covers), "span")),
         left_out=table.texts("left_out"),
         not_ours=table.texts("not_ours"),
+        not_theirs=table.texts("not_theirs"),
         every_purpose=table.flag("every_purpose"),
         paired=table.flag("paired"),
     )
