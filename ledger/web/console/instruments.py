@@ -1,7 +1,6 @@
 """Pages of instruments: terms, tiers and marks in force at an event, and how the mark moved."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -53,7 +52,6 @@ def instrument(request: Request, pool: str, name: str, at: At = None) -> HTMLRes
             "terms": row["content"],
             "tiers": content["tiers"] if changed > row["sequence"] else row["content"]["tiers"],
             "tiers_from": max(changed, row["sequence"]),
-            "one": Decimal(1),
         },
     )
 

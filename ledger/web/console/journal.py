@@ -1,7 +1,5 @@
 """Pages of the journal: the postings that a figure is made of, and one event with all it led to."""
 
-from collections import defaultdict
-from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,6 +12,7 @@ from ledger.web.console.books import reading
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render, see_other
 from ledger.web.console.place import Unknown, address
+from ledger.web.console.totals import by_commodity
 
 router = APIRouter(route_class=Page)
 
@@ -106,9 +105,6 @@ def event(request: Request, pool: str, sequence: int, at: At = None) -> HTMLResp
             raise Unknown(f"pool {pool} has no event {sequence} here; it has 1 to {place.head}")
         legs = console_postings.legs_of(connection, place.shard, sequence)
         records = console_postings.records_of(connection, place.shard, sequence)
-    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for leg in legs:
-        sums[leg.commodity] += leg.amount
     return render(
         request,
         "event.html",
@@ -116,7 +112,7 @@ def event(request: Request, pool: str, sequence: int, at: At = None) -> HTMLResp
             "place": place,
             "event": found,
             "legs": legs,
-            "sums": sorted(sums.items()),
+            "sums": by_commodity(legs),
             "records": records,
             "legs_max": console_postings.EVENT_POSTINGS_MAX,
             "records_max": console_postings.EVENT_RECORDS_MAX,

@@ -11,6 +11,7 @@ from ledger.store import console_participants, console_postings, console_records
 from ledger.store.console_pools import Connection
 from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
+from ledger.web.console.exact import added
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
 from ledger.web.console.place import Place, Unknown
@@ -55,7 +56,7 @@ def _summary(name: str, held: Sequence[Mapping[str, Any]], asset: str) -> dict[s
 
     def cash(kind: str) -> Decimal:
         found = (row["balance"] for row in held if row["kind"] == kind and row["asset"] == asset)
-        return sum(found, Decimal(0))
+        return added(found)
 
     return {
         "account": name,

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ledger.audit.policies import Candidate, Inventory, candidate
+from ledger.web.console.exact import EXACT
 
 _PLACES = 18
 
@@ -139,4 +140,5 @@ def _shown(policy: str, scored: Candidate) -> Fraction:
 
 def _rounded(score: Fraction) -> Decimal:
     """Half-even to 18 decimals."""
-    return Decimal(round(score * 10**_PLACES)).scaleb(-_PLACES).normalize()
+    units = Decimal(round(score * 10**_PLACES))
+    return units.scaleb(-_PLACES, EXACT).normalize(EXACT)
