@@ -1,6 +1,9 @@
 """The page that `clearing demo` prints: what became of the day, and what the books say of it."""
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from consumers.demo import Cleared
@@ -106,6 +109,7 @@ def _section(title: str, rows: Sequence[Mapping[str, object]]) -> None:
 
 def _next_steps(day: Day, found: Summary, database_url: str | None) -> None:
     url = database_url or f'"postgresql://postgres@/postgres?host={settings.home()}/demo/postgres"'
+    typed = program()
     home = "" if database_url else f"CLEARING_HOME={settings.home()}/demo "
     account = found.realized[0]["account"] if found.realized else "@house"
     also = f" --database-url {database_url}" if database_url else ""
@@ -113,17 +117,24 @@ def _next_steps(day: Day, found: Summary, database_url: str | None) -> None:
     for name, pool in day.chronicle.pools.items():
         for kind, words in _EXAMPLES.items():
             if kind in pool.examples:
-                command = f"{home}clearing explain {pool.examples[kind]} --pool {name}{also}"
+                command = f"{home}{typed} explain {pool.examples[kind]} --pool {name}{also}"
                 say(f"  {command}   {words}")
-    say(f"  {home}clearing statement {account} --pool usdt{also}")
-    say(f"  {home}clearing redrive --code unknown_account --dry-run{also}")
-    say(f"  {home}clearing serve{also}   the same in a browser, at http://127.0.0.1:8080/")
-    say("  clearing demo              the next day     clearing demo --fresh   start over")
+    say(f"  {home}{typed} statement {account} --pool usdt{also}")
+    say(f"  {home}{typed} redrive --code unknown_account --dry-run{also}")
+    say(f"  {home}{typed} serve{also}   the same in a browser, at http://127.0.0.1:8080/")
+    say(f"  {typed} demo   the next day     {typed} demo --fresh   start over")
     say(f"  the books: {url} (schema reporting)")
 
 
+_NAME = "clearing"
 _EXAMPLES = {
     "liquidation": "the first liquidation",
     "deleveraging": "the largest deleveraging",
     "draw": "the deepest draw on the fund",
 }
+
+
+def program() -> str:
+    """What to type for this program: its path, where its name alone would not be found."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == _NAME and shutil.which(_NAME) is None else _NAME

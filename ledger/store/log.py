@@ -39,7 +39,7 @@ from ledger.store.connecting import connected
 from ledger.store.faults import translated
 from ledger.store.leaves import Leaves
 from ledger.store.ownership import LOCK_CLASS, Tenure, raise_epoch
-from ledger.store.packing import Packed, packed
+from ledger.store.packing import Packed, asks_nothing, packed, sources_of
 
 LEAF_EVENTS = 1_000_000
 """Sequences of one partition."""
@@ -194,7 +194,8 @@ class PostgresLog:
         for part in batch:
             require_whole(part)
         with translated():
-            rows = self._packed(batch) if self._can_pack(batch) else None
+            is_ready = asks_nothing(batch, self._sources, self._leaves)
+            rows = self._packed(batch) if is_ready else None
         return partial(self._append, batch, rows)
 
     def _append(self, batch: Sequence[ShardBatch], rows: Sequence[Packed] | None) -> None:
@@ -204,18 +205,12 @@ class PostgresLog:
                 if part.shard in self._without_lock:
                     self._lock(part.shard)  # whoever was taken over from may have ended
             if rows is None:
-                self._register(_sources(batch))
+                self._register(sources_of(batch))
                 rows = self._packed(batch)
             copying.write(self._connection, batch, rows, self._sources, self._observer)
 
     def _packed(self, batch: Sequence[ShardBatch]) -> Sequence[Packed]:
         return packed(self._connection, batch, self._sources, self._leaves)
-
-    def _can_pack(self, batch: Sequence[ShardBatch]) -> bool:
-        """Whether nothing has to be asked: all sources have a number, all postings a leaf."""
-        return self._sources.keys() >= _sources(batch) and all(
-            not part.postings or self._leaves.know(part.shard, part.postings) for part in batch
-        )
 
     def settle(self) -> None:
         """Nothing: `append` returns when the batch is written."""
@@ -377,10 +372,3 @@ class PostgresLog:
             ).fetchone()
             assert row is not None
             self._sources[source] = row[0]
-
-
-def _sources(batch: Sequence[ShardBatch]) -> set[Source]:
-    """All that a batch names."""
-    found = {event.source for part in batch for event in part.events}
-    found.update(source for part in batch for source, _, _ in part.offsets)
-    return found

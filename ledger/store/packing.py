@@ -58,6 +58,23 @@ class _Table(NamedTuple):
     rows: Iterable[Row]
 
 
+def asks_nothing(
+    batch: Sequence[ShardBatch], sources: Mapping[Source, int], leaves: Leaves
+) -> bool:
+    """Whether `packed` can do without the database: all numbers and leaves it needs are known."""
+    return sources.keys() >= sources_of(batch) and all(
+        len(part.postings) < STRAIGHT_MIN or leaves.know(part.shard, part.postings)
+        for part in batch
+    )
+
+
+def sources_of(batch: Sequence[ShardBatch]) -> set[Source]:
+    """All that a batch names."""
+    found = {event.source for part in batch for event in part.events}
+    found.update(source for part in batch for source, _, _ in part.offsets)
+    return found
+
+
 def packed(
     connection: psycopg.Connection,
     batch: Sequence[ShardBatch],

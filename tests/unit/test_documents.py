@@ -95,6 +95,19 @@ def test_every_variable_of_the_environment_is_described() -> None:
     assert read <= rows("reference/settings.md").keys()
 
 
+def test_the_numbers_that_settings_of_a_run_default_to_are_those_of_the_command() -> None:
+    options = {
+        name: str(option.default)
+        for option in getattr(get_command(app), "commands", {})["run"].params
+        for name in option.opts
+    }
+    table = re.findall(
+        r"^\| `(--[a-z-]+)` \| (\d+) \|", page("reference/settings.md"), re.MULTILINE
+    )
+    assert table
+    assert dict(table) == {name: options[name] for name, _ in table}
+
+
 @pytest.fixture(scope="module")
 def journal() -> tuple[list[tuple[str, str, str]], State]:
     """The postings of the first example as `(account, amount, balance)`, and the state after it."""
