@@ -15,6 +15,7 @@ from starlette.datastructures import State
 from starlette.responses import JSONResponse
 
 from ledger.audit.explain import NotFound
+from ledger.audit.inclusion import BooksDiffer
 from ledger.errors import ConfigurationError, LedgerError, StoreError, StoreUnavailable
 from ledger.store.web_connections import Busy
 from ledger.store.web_rows import Detached, NotThere, UnknownPool
@@ -51,6 +52,7 @@ TYPES: Mapping[str, Kind] = {
     "detached": Kind(410, "Not in the database any more", "Ask the archive."),
     "too_many_requests": Kind(429, "Too many requests", "Come again after `Retry-After`."),
     "too_many_streams": Kind(429, "Too many streams are open", "Come again after `Retry-After`."),
+    "books_differ": Kind(500, "The books contradict themselves", "Run `clearing verify`."),
     "internal": Kind(500, "A fault of ours", "Tell the operator the `request_id`."),
     "busy": Kind(503, "All connections are busy", "Come again after `Retry-After`."),
     "being_made": Kind(503, "It takes a while", "Come again after `Retry-After`: it goes on."),
@@ -100,6 +102,9 @@ def problem_of(fault: Exception) -> Problem:
             return Problem("detached", said)
         case NotFound():
             return Problem("not_found", said)
+        case BooksDiffer():
+            logger.error("the books differ from themselves: %s", said)
+            return Problem("books_differ", said)
         case ConfigurationError():
             return Problem("invalid_parameter", said, {"errors": []})
         case Busy():
@@ -111,7 +116,14 @@ def problem_of(fault: Exception) -> Problem:
             logger.error("the books cannot be read: %s", said)
             return Problem("unavailable", "the database refused: see the log", headers=retry)
         case _:
+            logger.error("a fault that was not foreseen: %s", said, exc_info=fault)
             return Problem("internal", "see the log under this request id")
+
+
+def in_words(fault: Exception) -> str:
+    """What is told of a fault of work that was no request; the log has the rest."""
+    problem = problem_of(fault)
+    return "a fault of ours: see the log" if problem.type == "internal" else problem.detail
 
 
 def answer(problem: Problem, state: State | None = None) -> JSONResponse:

@@ -1,7 +1,8 @@
 """Pages: templates, the headers that every page has, and faults as pages.
 
 Nothing on a page runs or loads from elsewhere: scripts and styles are files of this server, and the
-policy in the headers refuses all others, those written into a page as well.
+policy in the headers refuses all others, those written into a page as well. What the database says
+of a fault is for the log: a page says what `ledger.web.problems` makes of it.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -16,13 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from ledger.errors import ConfigurationError, LedgerError
-from ledger.store.web_connections import Busy
 from ledger.web.console.figures import FILTERS
 from ledger.web.console.forms import keep_token, token_of
 from ledger.web.console.patience import Patience
 from ledger.web.console.people import acting, caller_of
 from ledger.web.console.place import Unknown, address
-from ledger.web.problems import TYPES, Problem
+from ledger.web.problems import TYPES, Problem, problem_of
 
 HERE = Path(__file__).parent
 THEMES = ("light", "dark")
@@ -89,9 +89,13 @@ def fault_page(request: Request, status: int, said: str) -> HTMLResponse:
 
 
 def failed(request: Request, problem: Problem) -> Response:
-    """What went wrong before a page was reached, as a page."""
-    status = TYPES[problem.type].status
-    return fault_page(request, status, str(problem))
+    """What went wrong, as a page."""
+    said = problem.detail
+    if problem.type == "internal":
+        said = f"A fault of ours: {said}, {request.state.request_id}."
+    page = fault_page(request, TYPES[problem.type].status, said)
+    page.headers.update(problem.headers)
+    return page
 
 
 class Page(APIRoute):
@@ -113,10 +117,8 @@ class Page(APIRoute):
                 return fault_page(request, fault.status_code, str(fault.detail))
             except ConfigurationError as fault:
                 return fault_page(request, HTTPStatus.BAD_REQUEST, str(fault))
-            except Busy as fault:
-                return fault_page(request, HTTPStatus.SERVICE_UNAVAILABLE, str(fault))
             except LedgerError as fault:
-                return fault_page(request, HTTPStatus.INTERNAL_SERVER_ERROR, str(fault))
+                return failed(request, problem_of(fault))
 
         return handled
 

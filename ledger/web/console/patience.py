@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
+from ledger.web.problems import in_words
+
 WAIT_S = 0.08
 _KEPT = 64
 _REST = 10
@@ -25,7 +27,7 @@ class Ready(NamedTuple):
     Attributes:
         at: For which event.
         found: The figures; None where they could not be worked out.
-        fault: Why not.
+        fault: Why not, in words for whoever asked; the log has the rest.
     """
 
     at: int
@@ -94,7 +96,7 @@ class Patience:
         try:
             ready = Ready(at, work())
         except Exception as fault:  # noqa: BLE001 - told on the page, whatever it is
-            ready = Ready(at, None, str(fault))
+            ready = Ready(at, None, in_words(fault))
         with self._lock:
             topic.latest = ready
             topic.ended = time.monotonic()

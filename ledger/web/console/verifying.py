@@ -17,6 +17,7 @@ from ledger.audit.verify import MODES, Scope
 from ledger.audit.verify import verify as verified
 from ledger.errors import ConfigurationError
 from ledger.settings import masked
+from ledger.web.problems import in_words
 
 _TOLD_EVERY = 2_000
 
@@ -128,4 +129,4 @@ def _run(pipe: "Connection[Any, Any]", url: str, mode: str, pool: str | None, be
         pipe.send(("events", waiting))
         pipe.send(("report", report(verdict, began, datetime.now(UTC), masked(url), None)))
     except Exception as fault:  # noqa: BLE001 - told to whoever watches
-        pipe.send(("fault", str(fault)))
+        pipe.send(("fault", in_words(fault)))
