@@ -47,16 +47,17 @@ _PROBED = _NAMED.format(
              FROM ledger.posting o
             WHERE o.shard = %(shard)s AND o.account = one.account
               AND o.account BETWEEN one.account AND one.account
-              AND o.sequence <= %(sequence)s AND o.sequence >= %(first)s
-              AND (o.sequence, o.line) < (%(sequence)s, %(line)s)
+              AND o.sequence <= %(sequence)s::bigint AND o.sequence >= %(first)s::bigint
+              AND (o.sequence, o.line) < (%(sequence)s::bigint, %(line)s)
             ORDER BY o.sequence DESC, o.account_sequence DESC LIMIT %(rows)s) n
      ORDER BY n.sequence DESC, n.line DESC LIMIT %(rows)s)"""
 )
 _WALK = """
     SELECT o.sequence, o.line, o.account, o.commodity, o.purpose, o.amount, o.balance
       FROM ledger.posting o
-     WHERE o.shard = %(shard)s AND o.sequence <= %(sequence)s AND o.sequence >= %(first)s
-       AND (o.sequence, o.line) < (%(sequence)s, %(line)s)
+     WHERE o.shard = %(shard)s AND o.sequence <= %(sequence)s::bigint
+       AND o.sequence >= %(first)s::bigint
+       AND (o.sequence, o.line) < (%(sequence)s::bigint, %(line)s)
      ORDER BY o.sequence DESC, o.line DESC LIMIT %(walked)s"""
 _WALKED = _NAMED.format(
     found=f"""(

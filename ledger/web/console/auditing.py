@@ -18,7 +18,7 @@ from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
 from ledger.web.console.people import acting, require_scope
-from ledger.web.console.place import address
+from ledger.web.console.place import NUMBER_MAX, Before, Sequence, address
 from ledger.web.console.verifying import Verifier
 
 router = APIRouter(route_class=Page)
@@ -36,7 +36,7 @@ def verifier_of(request: Request) -> Verifier:
 
 
 @router.get("/pools/{pool}/audit")
-def audit(request: Request, pool: str, at: At = None, before: int | None = None) -> HTMLResponse:
+def audit(request: Request, pool: str, at: At = None, before: Before = None) -> HTMLResponse:
     """Checkpoints of a pool, the newest first."""
     rows_max = console_checkpoints.PAGE_ROWS
     with reading(request, pool, at) as (connection, place):
@@ -66,7 +66,7 @@ def audit(request: Request, pool: str, at: At = None, before: int | None = None)
 
 
 @router.get("/pools/{pool}/audit/checkpoint/{sequence}")
-def checkpoint(request: Request, pool: str, sequence: int) -> HTMLResponse:
+def checkpoint(request: Request, pool: str, sequence: Sequence) -> HTMLResponse:
     """A checkpoint as it is published: one line, to keep elsewhere."""
     with reading(request, pool, None) as (connection, place):
         found = console_checkpoints.newest(connection, place.shard, sequence + 1, 1)
@@ -83,8 +83,8 @@ def checkpoint(request: Request, pool: str, sequence: int) -> HTMLResponse:
 def proof(
     request: Request,
     pool: str,
-    sequence: int,
-    checkpoint_at: Annotated[int | None, Query(alias="checkpoint", ge=1)] = None,
+    sequence: Sequence,
+    checkpoint_at: Annotated[int | None, Query(alias="checkpoint", ge=1, le=NUMBER_MAX)] = None,
 ) -> JSONResponse:
     """That an event stands in the books of a checkpoint, as `clearing prove event` proves it.
 

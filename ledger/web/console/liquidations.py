@@ -16,7 +16,7 @@ from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Place, Unknown
+from ledger.web.console.place import Before, Place, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -27,9 +27,7 @@ _AROUND_EVENTS = 1_500
 
 
 @router.get("/pools/{pool}/liquidations")
-def liquidations(
-    request: Request, pool: str, at: At = None, before: int | None = None
-) -> HTMLResponse:
+def liquidations(request: Request, pool: str, at: At = None, before: Before = None) -> HTMLResponse:
     """Liquidations, the newest first."""
     of = console_records.LIQUIDATIONS
     with reading(request, pool, at) as (connection, place):

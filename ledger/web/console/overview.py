@@ -15,7 +15,7 @@ from ledger.web.console.books import auditors, reading, summed
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.pages import Page, patience_of, render
 from ledger.web.console.patience import Ready
-from ledger.web.console.place import Place, moment_of, placed, sequence_of
+from ledger.web.console.place import Before, Place, moment_of, placed, sequence_of
 from ledger.web.console.totals import totals
 
 router = APIRouter(route_class=Page)
@@ -138,10 +138,10 @@ def pace(request: Request, pool: str, at: At = None) -> JSONResponse:
 
 
 @router.get("/pools/{pool}/refused")
-def refused(request: Request, pool: str, at: At = None, before: int = 2**62) -> HTMLResponse:
+def refused(request: Request, pool: str, at: At = None, before: Before = None) -> HTMLResponse:
     """Messages that were refused, with the reason."""
     with reading(request, pool, at) as (connection, place):
-        bound = min(before, place.at + 1)
+        bound = place.at + 1 if before is None else min(before, place.at + 1)
         rows = console_pools.refused(connection, place.shard, bound, 51)
     following = rows[49]["sequence"] if len(rows) > 50 else None  # noqa: PLR2004 - the page
     return render(

@@ -7,12 +7,21 @@ page shows the newest event and follows what comes.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlencode
+
+from fastapi import Path, Query
 
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.store import console_pools, console_records
 from ledger.store.console_pools import Connection
+
+NUMBER_MAX = 10**18 - 1
+"""Of a sequence or another number in an address. What does not fit into a bigint would be compared
+as numeric, for which there is no index."""
+
+Sequence = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
+Before = Annotated[int | None, Query(ge=0, le=NUMBER_MAX)]
 
 
 class Unknown(LedgerError):
