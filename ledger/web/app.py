@@ -15,7 +15,7 @@ on `request.state`: `caller` (name and scopes) and `request_id`.
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +31,7 @@ from starlette.templating import Jinja2Templates
 from ledger.errors import LedgerError
 from ledger.store.web_connections import Readers, Role
 from ledger.store.web_pace import Pace
+from ledger.store.web_tokens import LiveToken, live
 from ledger.web.api import asking, routes
 from ledger.web.api.openapi import specification
 from ledger.web.api.streams import Following
@@ -53,13 +54,15 @@ def create_app(settings: WebSettings) -> FastAPI:
     """The application; it connects when it is first asked something."""
     readers = _readers(settings, "clearing_reader")
     auditors = _readers(settings, "clearing_auditor")
+    token_readers = _readers(settings, "clearing_auditor", 1)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        app.state.sums.close()
-        readers.close()
-        auditors.close()
+        for each in (app.state.tokens, app.state.following, app.state.sums):
+            each.close()
+        for held in (readers, auditors, token_readers):
+            held.close()
 
     app = FastAPI(
         title="Clearing ledger",
@@ -72,7 +75,7 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.settings = settings
     app.state.readers = readers
     app.state.auditors = auditors
-    app.state.tokens = Tokens(auditors, settings.tokens_kept_s)
+    app.state.tokens = Tokens(lambda: _live_tokens(token_readers), settings.tokens_kept_s)
     app.state.pace = Pace()
     app.state.sums = KeptSums(
         Readers(
@@ -84,7 +87,9 @@ def create_app(settings: WebSettings) -> FastAPI:
         ),
         settings.sum_wait_s,
     )
-    app.state.following = Following(auditors, settings)
+    app.state.following = Following(
+        _readers(settings, "clearing_auditor", settings.stream_connections_max), settings
+    )
     app.state.is_stopping = lambda: False
     app.include_router(routes.router, prefix="/api/v1")
     _serve_specification(app, readers)
@@ -99,14 +104,19 @@ def create_app(settings: WebSettings) -> FastAPI:
     return app
 
 
-def _readers(settings: WebSettings, role: Role) -> Readers:
+def _readers(settings: WebSettings, role: Role, size: int | None = None) -> Readers:
     return Readers(
         settings.database_url,
         role,
-        size=settings.connections_max,
+        size=size or settings.connections_max,
         wait_s=settings.connection_wait_s,
         statement_s=settings.statement_s,
     )
+
+
+def _live_tokens(readers: Readers) -> Sequence[LiveToken]:
+    with readers.lent() as connection:
+        return live(connection)
 
 
 def _serve_specification(app: FastAPI, readers: Readers) -> None:

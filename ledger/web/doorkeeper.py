@@ -21,7 +21,6 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -144,7 +143,7 @@ class Doorkeeper:
         token = _token(headers)
         if token is None:
             raise _unauthorized("missing_token", "no token came with the request")
-        caller = await run_in_threadpool(self._tokens.caller, token)
+        caller = await self._tokens.caller(token)
         if caller is None:
             raise _unauthorized("invalid_token", "no live token is this one")
         return caller

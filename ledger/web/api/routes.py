@@ -42,8 +42,8 @@ def require(scopes: frozenset[str]) -> Callable[[Request], None]:
 
 
 @router.get("/health", tags=["server"])
-def health(request: Request) -> dict[str, str]:
-    """Whether the server answers; it asks nothing of the database."""
+async def health(request: Request) -> dict[str, str]:
+    """Whether the server answers; it asks nothing of the database, and waits for no thread."""
     asking.require_known(request, [])
     return {"status": "ok"}
 

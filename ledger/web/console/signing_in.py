@@ -25,7 +25,7 @@ def sign_in_page(request: Request, back: Back = "/") -> HTMLResponse:
 
 
 @router.post("/sign-in")
-def sign_in(
+async def sign_in(
     request: Request,
     token: Token,
     given: Annotated[str, Form(max_length=200)],
@@ -35,7 +35,7 @@ def sign_in(
     require_token(request, token)
     if not request.app.state.settings.is_open:
         tokens: Tokens = request.app.state.tokens
-        if tokens.caller(given.strip()) is None:
+        if await tokens.caller(given.strip()) is None:
             said = "This token opens nothing: it is unknown, expired, or was taken back."
             told = {"back": own_path(back), "said": said}
             return render(request, "sign_in.html", told, HTTPStatus.FORBIDDEN)

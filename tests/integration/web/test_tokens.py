@@ -16,9 +16,10 @@ from ledger.errors import ConfigurationError
 from ledger.store import web_tokens
 from ledger.store.web_tokens import Scope
 from ledger.web import tokens
+from ledger.web.app import create_app
 from ledger.web.problems import PREFIX
 from ledger.web.tokens import new_token, token_hash
-from tests.integration.web.servers import patient, serving
+from tests.integration.web.servers import patient, serving, serving_app
 
 MAIN = "/api/v1/pools/main"
 ALL: tuple[Scope, ...] = ("reporting", "back_office", "auditor")
@@ -231,3 +232,19 @@ def test_tokens_are_counted_live_and_ever_made(database_url: str) -> None:
     assert web_tokens.kept(database_url) == (2, 0)
     made(database_url, "second", "reporting")
     assert web_tokens.kept(database_url) == (3, 1)
+
+
+def test_tokens_are_read_while_every_other_connection_is_taken(database_url: str) -> None:
+    token = made(database_url, "early", "reporting")
+    settings = patient(database_url, is_open=False, connections_max=1, connection_wait_s=0.2)
+    app = create_app(settings)
+    with (
+        serving_app(app) as address,
+        httpx.Client(base_url=address) as client,
+        app.state.auditors.lent(),
+    ):
+        assert client.get("/api/v1/pools", headers=bearer(token)).status_code == 200
+        with app.state.readers.lent():
+            answer = client.get("/api/v1/pools", headers=bearer(token))
+            assert answer.json()["type"] == f"{PREFIX}busy"
+            assert client.get("/api/v1/pools", headers=bearer("clr_other")).status_code == 401
