@@ -117,4 +117,4 @@ def _our_side(mine: Mine) -> Side:
 
 def _their_side(other: Other) -> Side:
     figures = (other.account, other.commodity, other.amount)
-    return Side(other.subject, line_number(other.place), other.at, *figures, other.text)
+    return Side(other.name, line_number(other.place), other.at, *figures, other.text)

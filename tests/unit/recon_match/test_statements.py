@@ -160,7 +160,7 @@ def test_a_double_entry_that_leaves_something_over_is_unpaired() -> None:
     ]
     mine = [moved(1, "5", account="ada"), moved(1, "-4", account="ben")]
     each = only(compared(mine, lines, "paired = true"))
-    assert (each.type, each.subject, each.theirs) == ("unpaired", "t1", Decimal(1))
+    assert (each.type, each.subject, each.theirs) == ("unpaired", "t1 of 2026-01-01", Decimal(1))
 
 
 def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
@@ -172,3 +172,13 @@ def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
     agreed = compared(mine, [statement(line(1, "7"))], approved=[best.key])
     assert agreed.breaks == []
     assert agreed.matched["approved"] == 1
+
+
+def test_a_reference_that_comes_again_on_another_day_is_another_break() -> None:
+    days = [
+        compared([], [statement(line(1, "-25", reference="FEE", hour=hour))]) for hour in "19"
+    ] + [compared([], [statement(line(1, "-25", reference="FEE", hour="30"))])]
+    first, again, other = (only(found) for found in days)
+    assert first.key == again.key
+    assert (other.subject, other.difference) == ("FEE of 2026-01-02", first.difference)
+    assert other.key != first.key
