@@ -53,7 +53,8 @@ def breaks(
     unassigned: Annotated[bool, typer.Option("--unassigned", help="Of nobody yet.")] = False,
     account: Annotated[str | None, typer.Option("--account", help="On this account.")] = None,
     older: Annotated[
-        str | None, typer.Option("--older", metavar="AGE", help="Open for 90m, 36h, 2d or longer.")
+        str | None,
+        typer.Option("--older", metavar="AGE", help="First found 90m, 36h, 2d ago or longer."),
     ] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed ones, too.")] = False,
     limit: Annotated[

@@ -20,6 +20,7 @@ Connection = psycopg.Connection[Any]
 _SESSION = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
 _LOCK = "SELECT pg_advisory_xact_lock(1667589238, 0)"
 """Held by whoever adds to a life, so that each row follows the one that was read."""
+_SETTLED = "SELECT pg_advisory_xact_lock_shared(1667589238, 0)"
 
 _COLUMNS = """
     SELECT break_key, pool, source, type, severity, state, assignee, subject, account, commodity,
@@ -38,7 +39,7 @@ _LISTED = f"""{_COLUMNS}
        AND (NOT %(unassigned)s OR assignee IS NULL)
        AND (%(older)s::interval IS NULL OR age >= %(older)s)
      ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity::text),
-              opened_at, break_key
+              found_at, break_key
      LIMIT %(limit)s"""
 _BY_KEY = f"{_COLUMNS} WHERE break_key LIKE %(key)s || '%%' ORDER BY break_key LIMIT 2"
 _LIFE = """
@@ -118,7 +119,7 @@ class Filter(NamedTuple):
 
     Attributes:
         closed: Closed ones, too.
-        older: Open for this long, or longer.
+        older: First found so long ago, or longer.
         limit: How many at most.
     """
 
@@ -158,6 +159,11 @@ def adding(connection: psycopg.Connection) -> Iterator[None]:
     with connection.transaction():
         connection.execute(_LOCK)
         yield
+
+
+def settled(connection: psycopg.Connection) -> None:
+    """Wait for whoever adds to a life, and keep others from it until this transaction ends."""
+    connection.execute(_SETTLED)
 
 
 def listed(connection: psycopg.Connection, wanted: Filter) -> list[BreakRow]:

@@ -5,9 +5,10 @@ SELECT b.break_key, b.pool, b.source, b.type, b.subject, b.account, b.commodity,
        s.severity, l.state, l.assignee, s.ours, s.theirs,
        coalesce(s.ours, 0) - coalesce(s.theirs, 0) AS difference,
        s.our_references, s.their_references, s.happened_at, s.says,
-       o.made_at AS opened_at, clock_timestamp() - o.made_at AS age,
+       f.made_at AS found_at, o.made_at AS opened_at, clock_timestamp() - f.made_at AS age,
        b.run AS first_run, s.run AS changed_run, l.number AS events, l.made_at AS moved_at
   FROM back_office.break b
+  JOIN back_office.break_event f ON f.break_key = b.break_key AND f.number = 1
  CROSS JOIN LATERAL (SELECT e.number, e.state, e.assignee, e.made_at FROM back_office.break_event e
                       WHERE e.break_key = b.break_key ORDER BY e.number DESC LIMIT 1) l
  CROSS JOIN LATERAL (SELECT e.made_at FROM back_office.break_event e
@@ -65,8 +66,9 @@ DECLARE
         "their_references": "References of theirs, or lines of their file.",
         "happened_at": "When, as one of both sides says.",
         "says": "The difference in words.",
-        "opened_at": "When it was found, or opened again.",
-        "age": "Since then.",
+        "found_at": "When it was first found.",
+        "opened_at": "When it was found, or last opened again.",
+        "age": "Since it was first found.",
         "first_run": "The run that first found it.",
         "changed_run": "The run that last found its amounts, references or severity changed.",
         "events": "How many its life has.",

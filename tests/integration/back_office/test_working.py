@@ -230,6 +230,20 @@ def test_the_age_of_a_break_counts_from_when_it_was_opened(kept: str) -> None:
     assert all(timedelta(0) <= age <= later for age, later in rows)
 
 
+def test_a_break_that_is_opened_again_goes_on_ageing_from_when_it_was_first_found(
+    kept: str,
+) -> None:
+    keep(kept, result(), rules(), "rosa")
+    keep(kept, result(ONE), rules(), "rosa")
+    with psycopg.connect(kept, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT found_at < opened_at, age > clock_timestamp() - opened_at"
+            "  FROM back_office.open_breaks WHERE break_key = %s",
+            [ONE.key],
+        ).fetchone()
+    assert row == (True, True)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """Rules of two pools, and a file."""
