@@ -94,7 +94,7 @@ def run(
                 url, rules, files, chosen, at, approved=told, end_offsets=ends, tell=tell
             )
             tell("keeping the breaks", len(result.breaks))
-            noted = None if dry_run else keep(url, result, rules, name, told)
+            noted = None if dry_run else keep(url, result, rules, name)
     if as_json:
         say_json(_as_json(result, noted))
     else:

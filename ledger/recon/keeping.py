@@ -5,16 +5,16 @@ at stays as it was: another source, other days, a control that had nothing to ch
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from ledger.errors import ConfigurationError
 from ledger.recon.breaks import Break
 from ledger.recon.controls import INTERNAL
 from ledger.recon.life import Act, Amounts, Kept, Refusal, Standing, State, after, of_run
-from ledger.recon.result import Control, Input, Result
+from ledger.recon.result import Control, Result
 from ledger.recon.rules import VERSION, Rules
+from ledger.recon.scopes import Place, looked
 from ledger.store import back_office as stored
 from ledger.store import back_office_runs as rows
 
@@ -69,7 +69,7 @@ def agreed(url: str, pool: str) -> list[str]:
         return rows.agreed(connection, pool)
 
 
-def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[str] = ()) -> Noted:
+def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
     """Keep a run, and let the life of each break that it concerns go on.
 
     Args:
@@ -77,10 +77,10 @@ def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[
         result: What the run found.
         rules: That it was run by.
         made_by: Who ran it.
-        told: Keys of agreed matches that the run was told.
 
     Raises:
-        ConfigurationError: A run that is kept took the books further.
+        ConfigurationError: A run that is kept took the books further; or a match that this one
+            applied was refused meanwhile.
         StoreUnavailable: The database cannot be reached.
     """
     with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
@@ -91,9 +91,14 @@ def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[
                 f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
                 " breaks, so it is not kept; --dry-run shows it"
             )
+        if taken_back := set(result.applied).difference(rows.agreed(connection, result.pool)):
+            raise ConfigurationError(
+                f"the match {min(taken_back)}, which this run was told of, is agreed to no more:"
+                " it is not kept; run it again"
+            )
         kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
         remedies = [row.event_id for row in kept.values() if row.event_id is not None]
-        booked = rows.booked(url, result.pool, remedies, result.sequence) | set(told)
+        booked = rows.booked(url, result.pool, remedies, result.sequence) | set(result.applied)
         found = {one.key: one for one in result.breaks}
         lives = _Lives(made_by)
         for key in sorted(kept.keys() | found.keys()):
@@ -120,23 +125,14 @@ def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
     if before.source == INTERNAL:
         return any(_is_about(control, before.subject) for control in result.controls)
     source = rules.sources.get(before.source)
-    inputs = [each for each in result.inputs if each.source == before.source]
-    if source is None or not inputs:
-        return False
-    if source.kind == "holdings" or source.covers == "all" or before.happened_at is None:
-        return True
-    return any(_covers(each, before.happened_at) for each in inputs)
+    scopes = [each for each in result.scopes if each.source == before.source]
+    place = Place(before.account, before.commodity, before.happened_at, before.theirs is None)
+    return source is not None and looked(scopes, source.kind, place)
 
 
 def _is_about(control: Control, subject: str) -> bool:
     """Whether a control that had something to check is the one that found this."""
     return control.checked > 0 and subject.partition(" ")[0] == control.name
-
-
-def _covers(given: Input, moment: datetime) -> bool:
-    if given.begins is None or given.ends is None:
-        return False
-    return given.begins <= moment <= given.ends
 
 
 def _run(result: Result, made_by: str) -> rows.RunRow:

@@ -42,6 +42,7 @@ class Comparison:
         ours, theirs: How many things were held against each other.
         left_out: Of theirs besides; see `Compared`.
         matched: By rule.
+        applied: Keys of the proposals that people agreed to, and that were found again.
     """
 
     source: SourceRules
@@ -52,6 +53,7 @@ class Comparison:
     matched: Counter[MatchRule] = field(default_factory=Counter)
     breaks: list[Break] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
 
     def found(self, kind: BreakType, about: About, says: str) -> None:
         """Keep a break of this source; its severity follows from the rules."""

@@ -64,6 +64,7 @@ def keep(
         if pair.proposal.key in approved and gone.isdisjoint(members):
             gone |= members
             found.matched["approved"] += 1
+            found.applied.append(pair.proposal.key)
     ours[:] = [each for each in ours if id(each) not in gone]
     theirs[:] = [each for each in theirs if id(each) not in gone]
     left = [

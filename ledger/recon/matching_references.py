@@ -120,6 +120,7 @@ def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
         found.matched["exact_reference"] += 1
         return
     about = mine.about()._replace(theirs=other.amount, their_references=other.references)
+    about = about._replace(at=other.at)
     found.found("timing", about, f"{mine} is at {mine.at} here and {other.at} there, {apart} apart")
 
 
@@ -140,7 +141,7 @@ def _amount(
         their_sum,
         tuple(mine.event_id for mine in ours),
         tuple(each for other in theirs for each in other.references),
-        ours[0].at,
+        theirs[0].at or ours[0].at,
     )
     words = f"{ours[0]}, together {mine_sum:f} here, is {their_sum:f} at {found.source.name}"
     found.found("amount", about, words)
@@ -150,6 +151,7 @@ def _wrong_account(found: Comparison, mine: Mine, other: Other) -> None:
     """Both accounts are off: ours lacks there what the other has too much."""
     words = f"{mine} is on {other.account} at {found.source.name}"
     ours = mine.about()._replace(theirs=Decimal(0), their_references=other.references)
+    ours = ours._replace(at=other.at or mine.at)
     found.found("wrong_account", ours, words)
     theirs = ours._replace(account=other.account, ours=Decimal(0), theirs=other.amount)
     found.found("wrong_account", theirs, words)

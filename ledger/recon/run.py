@@ -21,6 +21,7 @@ from ledger.recon.matching import EXACT, Comparison, distinct
 from ledger.recon.movements import compare_statements
 from ledger.recon.result import Input, Result, order_of_proposals
 from ledger.recon.rules import Rules, SourceRules
+from ledger.recon.scopes import LookedAt
 from ledger.recon.trades import compare_trades
 from ledger.store.recon_books import OurBooks, our_books
 
@@ -98,9 +99,10 @@ def reconcile_lines(
             trades and holdings `line 7`; for statements what follows the number of each line.
     """
     with localcontext(EXACT), our_books(url, pool, at_sequence) as books:
+        looked_at = [LookedAt(_source(rules, name, pool)) for name in sorted(lines)]
         compared = [
-            _compare(books, _source(rules, name, pool), lines[name], approved, tell)
-            for name in sorted(lines)
+            _compare(books, each.source, each.seen(lines[each.source.name]), approved, tell)
+            for each in looked_at
         ]
         tell("controls", 0)
         controls, broken = controls_of(books, rules.controls, rules.severity, end_offsets)
@@ -115,6 +117,9 @@ def reconcile_lines(
             breaks=distinct([*breaks, *broken]),
             proposals=order_of_proposals(proposals),
             controls=controls,
+            agreed=tuple(sorted(approved)),
+            applied=tuple(sorted(key for found in compared for key in found.applied)),
+            scopes=tuple(scope for each in looked_at for scope in each.scopes()),
         )
 
 

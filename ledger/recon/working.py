@@ -113,6 +113,20 @@ def adjustment_of(life: Sequence[stored.LifeRow]) -> str | None:
     return None if draft is None or checked is None else message(draft, checked)
 
 
+def match_of(life: Sequence[stored.LifeRow]) -> str | None:
+    """The key of a match that was proposed last and not taken back since, else None."""
+    key: str | None = None
+    for event in life:
+        match event.kind:
+            case "proposed":
+                key = event.match_key
+            case "refused" | "reopened" | "explained" | "gone":
+                key = None
+            case _:
+                pass
+    return key
+
+
 def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None = None) -> Done:
     """Comment, explain, approve, refuse or close.
 
@@ -200,7 +214,7 @@ def _tried(
             f"break {of.break_key} has changed since you looked: you saw its life up to event"
             f" {seen}, it has come to event {row.number}; nothing was done, look again"
         )
-    standing = Standing(cast("State", row.state), row.maker, row.missed_by)
+    standing = Standing(cast("State", row.state), row.maker, row.missed_by, row.is_match)
     led_to = after(standing, act, who, words)
     if isinstance(led_to, Refusal):
         raise ActRefused(f"break {of.break_key}: {led_to.why}")

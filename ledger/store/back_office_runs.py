@@ -17,8 +17,9 @@ from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
 _KEPT = """
-    SELECT b.break_key, b.source, b.type, b.subject, b.state, b.events, b.assignee, b.happened_at,
-           b.severity, b.ours, b.theirs, b.our_references, b.their_references, b.says,
+    SELECT b.break_key, b.source, b.type, b.subject, b.account, b.commodity, b.state,
+           b.events, b.assignee, b.happened_at, b.severity, b.ours, b.theirs, b.our_references,
+           b.their_references, b.says,
            c.event_id, c.match_key
       FROM back_office.all_breaks b
       LEFT JOIN LATERAL (SELECT c.event_id, c.match_key FROM back_office.correction c
@@ -34,7 +35,7 @@ _AGREED = """
        AND b.state IN ('approved', 'corrected', 'closed')
        AND NOT EXISTS (SELECT FROM back_office.break_event e
                         WHERE e.break_key = b.break_key AND e.number > c.number
-                          AND e.kind IN ('refused', 'reopened'))
+                          AND e.kind IN ('refused', 'reopened', 'gone'))
      ORDER BY 1"""
 _FURTHEST = """
     SELECT run, sequence FROM back_office.run WHERE pool = %s
@@ -71,6 +72,8 @@ class KeptRow(NamedTuple):
     source: str
     type: str
     subject: str
+    account: str
+    commodity: str
     state: str
     events: int
     assignee: str | None

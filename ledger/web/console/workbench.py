@@ -15,7 +15,7 @@ from ledger.core.accounts import HOUSE
 from ledger.errors import ActRefused, ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import CONTRA, line_of, lines_of
-from ledger.recon.life import STATES, TABLE, Act, Standing, State, said, same
+from ledger.recon.life import STATES, Act, Standing, State, may, said, same
 from ledger.store import console_breaks
 from ledger.store.back_office import BreakRow, Filter, LifeRow, listed
 from ledger.web.console.books import reading
@@ -134,7 +134,7 @@ def _break_page(
             "adjustment": shown.adjustment,
             "events": events,
             "me": me,
-            "can": _acts(shown.of, waiting, me),
+            "can": _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None),
             "maker": waiting,
             "is_own": waiting is not None and same(waiting, me),
             "contras": CONTRAS,
@@ -181,14 +181,11 @@ def _maker(life: Sequence[LifeRow]) -> str | None:
     return made[-1] if made else None
 
 
-def _acts(of: BreakRow, maker: str | None, me: str) -> dict[str, bool]:
+def _acts(of: BreakRow, maker: str | None, me: str, *, is_match: bool) -> dict[str, bool]:
     """Which acts the state of a break allows this person."""
     state: State = next(state for state in STATES if state == of.state)
-    standing = Standing(state, maker)
-    return {
-        act: (standing.state, act) in TABLE and not (act == "approved" and same(maker, me))
-        for act in OF_PEOPLE
-    }
+    standing = Standing(state, maker, is_match=is_match)
+    return {act: may(standing, act, me) for act in OF_PEOPLE}
 
 
 def _in_words(state: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from ledger.errors import ConfigurationError
+from ledger.errors import ActRefused, ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import line_of
 from ledger.recon.breaks import Break
@@ -29,8 +29,8 @@ from tests.unit.desk import BEGINNING, said
 ONE, TWO = difference("B-1"), difference("B-2", theirs=7)
 
 
-def run(url: str, found: Result, by: str = "rosa", told: tuple[str, ...] = ()) -> Noted:
-    return keep(url, found, rules(), by, told)
+def run(url: str, found: Result, by: str = "rosa") -> Noted:
+    return keep(url, found, rules(), by)
 
 
 def state(url: str, of: Break) -> str:
@@ -93,7 +93,7 @@ def test_only_what_has_changed_is_kept_once_more(database_url: str) -> None:
         (difference(at=NOON + HOUR), result(), True),
         (difference(at=NOON + HOUR + timedelta(microseconds=1)), result(), False),
         (difference(at=NOON - 2 * HOUR), result(), False),
-        (difference(at=None), result(), True),
+        (difference(at=None), result(), False),
         (difference(), result(sources=("vault",)), False),
         (difference(source="whole", at=NOON - 90 * HOUR), result(sources=("whole",)), True),
         (difference(source="vault", at=NOON - 90 * HOUR), result(sources=("vault",)), True),
@@ -196,13 +196,62 @@ def test_a_match_that_people_agree_to_is_told_to_later_runs_until_it_is_refused(
     assert done.adjustment is None
     assert agreed(database_url, "main") == [key]
     assert agreed(database_url, "other") == []
-    assert run(database_url, result(), told=(key,)).acts == {"corrected": 1}
+    assert run(database_url, result(applied=[key])).acts == {"corrected": 1}
     assert agreed(database_url, "main") == [key]
     working.do(database_url, ONE.key, "closed", "noor", "agreed")
     assert agreed(database_url, "main") == [key]
-    run(database_url, result(ONE), told=(key,))
+    run(database_url, result(ONE, agreed=[key]))
     assert state(database_url, ONE) == "open"
     assert agreed(database_url, "main") == [], "it did not hold"
+
+
+def _agreed(url: str) -> str:
+    run(url, result(ONE, proposals=[candidate()]))
+    working.propose(url, ONE.key, "maria", "the same", working.Proposed(match=candidate().key))
+    working.do(url, ONE.key, "approved", "noor", "")
+    return candidate().key
+
+
+def test_a_match_is_in_force_only_once_a_run_has_applied_it(database_url: str) -> None:
+    key = _agreed(database_url)
+    elsewhere = replace(result(agreed=[key]), inputs=(), scopes=())
+    assert run(database_url, elsewhere).acts == {}, "it was told, and had nothing to match"
+    assert state(database_url, ONE) == "approved"
+    assert run(database_url, result(agreed=[key])).acts == {"gone": 1}
+    assert agreed(database_url, "main") == [], "what is gone has no match any more"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_match_that_was_applied_can_be_refused_after_all(
+    database_url: str, *, closed: bool
+) -> None:
+    key = _agreed(database_url)
+    run(database_url, result(applied=[key]))
+    if closed:
+        working.do(database_url, ONE.key, "closed", "noor", "agreed")
+    done = working.do(database_url, ONE.key, "refused", "noor", "it was another one")
+    assert done.state == "open"
+    assert agreed(database_url, "main") == []
+    assert run(database_url, result(ONE)).acts == {"seen_again": 1}
+
+
+def test_what_was_booked_is_not_refused_any_more(database_url: str) -> None:
+    live(database_url, [*BEGINNING, said("deposit", "d1", amount="50")])
+    run(database_url, result(ONE))
+    live(database_url, [_corrected(database_url).encode()], len(BEGINNING) + 1)
+    assert run(database_url, result()).acts == {"corrected": 1}
+    with pytest.raises(ActRefused, match="it is corrected, and there is no"):
+        working.do(database_url, ONE.key, "refused", "noor", "wrong")
+
+
+def test_a_run_that_applied_a_match_which_was_refused_meanwhile_is_not_kept(
+    database_url: str,
+) -> None:
+    key = _agreed(database_url)
+    working.do(database_url, ONE.key, "refused", "maria", "another one")
+    with pytest.raises(ConfigurationError, match=f"the match {key}, .* is agreed to no more"):
+        run(database_url, result(applied=[key]))
+    assert state(database_url, ONE) == "open"
 
 
 def test_a_run_that_fails_leaves_nothing(

@@ -1,0 +1,142 @@
+"""Days of a desk with real files: what runs look at, and what people agreed to, on real books."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger.recon import working
+from tests.integration.back_office.test_running import DAY, EXAMPLES, called
+from tests.integration.test_detaching import live
+
+HEADER = "account,commodity,kind,at,amount,reference,ours"
+IBAN = "CH93 0076 2011 6238 5295 7"
+ENGINE = "trade_id,at,instrument,price,quantity,buyer,seller,buyer_fee,seller_fee"
+
+
+class Desk:
+    """Runs the rules of the example on files that are written here."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+
+    def bank(self, name: str, *movements: str, account: str = IBAN, closing: str = "") -> str:
+        """A statement of the 5th; of each movement hour, amount, reference and our reference."""
+        day = "2026-01-05T"
+        lines = [HEADER, f"{account},USDT,opening,{day}00:00:00Z,0,,"]
+        for movement in movements:
+            hour, rest = movement.split(",", 1)
+            lines.append(f"{account},USDT,movement,{day}{hour}Z,{rest}")
+        if closing:
+            lines.append(f"{account},USDT,closing,{day}23:59:59Z,{closing},,")
+        return self._written(f"bank={name}", lines)
+
+    def engine(self, name: str, *trades: str) -> str:
+        """A file of the matching engine."""
+        return self._written(f"engine={name}", [ENGINE, *trades])
+
+    def _written(self, given: str, lines: list[str]) -> str:
+        source, name = given.split("=")
+        path = self.folder / name
+        path.write_text("\n".join([*lines, ""]))
+        return f"{source}={path}"
+
+    def run(self, *files: str, options: tuple[str, ...] = ()) -> dict[str, object]:
+        """A run by rosa, as JSON."""
+        given = [word for file in files for word in ("--file", file)]
+        words = ("run", str(DAY / "day.toml"), *given, *options, "--by", "rosa", "--json")
+        done = called(self.url, *words)
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    def breaks(self) -> dict[str, str]:
+        """State by the first word of what it is about."""
+        printed = called(self.url, "breaks", "--closed", "--json").stdout
+        return {one["subject"].split()[0]: one["state"] for one in json.loads(printed)}
+
+    def key(self, subject: str) -> str:
+        """Of the break that is about something."""
+        printed = json.loads(called(self.url, "breaks", "--closed", "--json").stdout)
+        return next(
+            str(one["break_key"]) for one in printed if one["subject"].split()[0] == subject
+        )
+
+    def agree(self, subject: str) -> str:
+        """Maria and noor agree to the only candidate of a break; its key."""
+        key = self.key(subject)
+        (candidate,) = working.shown(self.url, key).candidates
+        wanted = working.Proposed(match=candidate.match_key)
+        working.propose(self.url, key, "maria", "the same", wanted)
+        working.do(self.url, key, "approved", "noor", "")
+        return key
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Desk:
+    """The eleven events of the first example, and a folder."""
+    live(database_url, (EXAMPLES / "first.jsonl").read_bytes().splitlines())
+    return Desk(database_url, tmp_path)
+
+
+SOUND = ("09:00:10,10000,B-1,dep-1", "09:00:12,10000,B-2,dep-2", "17:00:00,-100,B-4,wd-1")
+TRADES = (
+    "trade-1,2026-01-05T10:00:00Z,BTC-PERP,60000,0.5,alice,bob,15,-3",
+    "T-77,2026-01-05T12:00:00Z,BTC-PERP,61000,0.2,bob,alice,6.1,6.1",
+)
+
+
+def test_the_file_of_one_account_says_nothing_of_another(desk: Desk) -> None:
+    custody = desk.bank("custody.csv", *SOUND, closing="19900")
+    alice = desk.bank("alice.csv", "18:00:00,-7,X-1,", account="alice")
+    desk.run(custody, alice)
+    assert desk.breaks()["X-1"] == "open"
+    assert "gone" not in str(desk.run(custody)["acts"])
+    assert desk.breaks()["X-1"] == "open"
+    mended = desk.bank("alice.csv", "18:30:00,-100,B-4,wd-1", account="alice")
+    desk.run(custody, mended)
+    assert desk.breaks()["X-1"] == "gone"
+
+
+def test_a_run_that_was_given_no_file_corrects_no_match(desk: Desk) -> None:
+    desk.run(desk.engine("engine.csv", *TRADES))
+    desk.agree("T-77")
+    assert desk.run()["acts"] == {}
+    assert desk.breaks()["T-77"] == "approved"
+    desk.run(desk.engine("engine.csv", *TRADES))
+    assert desk.breaks() == {"T-77": "corrected", "trade-2": "gone"}
+
+
+def test_an_agreed_match_whose_amount_changes_is_agreed_to_no_more(desk: Desk) -> None:
+    desk.run(desk.engine("engine.csv", *TRADES))
+    desk.agree("T-77")
+    first = desk.engine("engine.csv", *TRADES)
+    desk.run(first)
+    changed = desk.engine("engine.csv", TRADES[0], TRADES[1].replace(",0.2,", ",99999,"))
+    found = desk.run(changed)
+    assert found["applied"] == []
+    assert desk.breaks() == {"T-77": "open", "trade-2": "open"}
+
+
+def test_a_match_that_was_applied_is_taken_back_and_both_sides_are_breaks_again(
+    desk: Desk,
+) -> None:
+    file = desk.engine("engine.csv", *TRADES)
+    desk.run(file)
+    key = desk.agree("T-77")
+    desk.run(file)
+    working.do(desk.url, key, "closed", "noor", "agreed")
+    done = called(desk.url, "refuse", key, "another trade", "--by", "noor")
+    assert done.stdout == f"break {key} is open\n"
+    desk.run(file)
+    assert desk.breaks() == {"T-77": "open", "trade-2": "open"}
+
+
+def test_two_equal_lines_without_a_reference_are_kept_with_one_proposal(desk: Desk) -> None:
+    file = desk.bank("bank.csv", *SOUND[:2], "18:00:00,-100,,", "18:00:00,-100,,")
+    found = desk.run(file)
+    assert found["run"] == 1
+    proposals = found["proposals"]
+    assert isinstance(proposals, list)
+    assert len({one["key"] for one in proposals}) == len(proposals)
+    assert desk.run(file)["run"] == 2, "and on every day that it is run again"
