@@ -1,6 +1,5 @@
 """The commands that look at breaks and work on them, under `clearing reconcile`."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from ledger.errors import ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import CONTRA, line_of, lines_of
 from ledger.recon.life import STATES, Act, said
+from ledger.reports.tables_csv import unworked, write_rows
 from ledger.store.back_office import BreakRow, Filter, listed, opened
 
 Words = Annotated[str, typer.Argument(metavar="WORDS", help="What you say; kept for good.")]
@@ -87,13 +87,17 @@ def breaks(
 
 
 def _csv(found: list[BreakRow]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(BreakRow._fields)
-    for one in found:
-        plain = as_json(one)
-        writer.writerow(
-            " ".join(value) if isinstance(value, list) else value for value in plain.values()
-        )
+    write_rows(sys.stdout, [BreakRow._fields])
+    write_rows(sys.stdout, ([*map(_cell, one, as_json(one).values())] for one in found))
+
+
+def _cell(raw: object, plain: object) -> str:
+    """As a report writes it: words of outsiders are no formula, figures are as they are."""
+    if isinstance(plain, list):
+        return unworked(" ".join(plain))
+    if plain is None:
+        return ""
+    return unworked(str(plain)) if isinstance(raw, str) else str(plain)
 
 
 def show(key: Key, database_url: DatabaseUrl = None, as_json_: AsJson = False) -> None:

@@ -79,6 +79,18 @@ def test_closed_breaks_are_listed_when_asked_for(kept: str) -> None:
     assert listed(kept, "--state", "gone") == ["zero_sum USD"]
 
 
+def test_words_of_a_bank_are_no_formula_in_the_csv_and_amounts_are_as_they_are(
+    database_url: str,
+) -> None:
+    evil = '=HYPERLINK("http://bank","pay")'
+    keep(database_url, result(difference(evil, ours=None, theirs=5)), rules(), "rosa")
+    found = list(csv.DictReader(io.StringIO(printed(database_url, "breaks", "--csv"))))
+    assert found[0]["subject"] == f"'{evil}"
+    assert found[0]["says"] == f"'{evil} differs"
+    assert found[0]["their_references"] == f"'{evil}"
+    assert found[0]["difference"] == "-5"
+
+
 def test_the_same_breaks_come_as_csv_and_as_lines(kept: str) -> None:
     rows = list(csv.DictReader(io.StringIO(printed(kept, "breaks", "--csv"))))
     assert sorted(row["break_key"] for row in rows) == sorted([ONE.key, OTHER.key, CONTROL.key])

@@ -244,11 +244,15 @@ def test_what_covers_the_report_is_named_or_said_to_be_missing(two_days: str, va
             "Balance of the last record against closing: insurance",
         ),
         (
+            "DELETE FROM ledger.record WHERE kind = 'takeover'",
+            "Contracts taken over against postings of @liquidation \\(BTC-PERP\\): 0 against",
+        ),
+        (
             "UPDATE ledger.posting SET purpose = 1 WHERE sequence = 14 AND line = 1",
             "Funding paid less received against rounding",
         ),
     ],
-    ids=["balance", "amount", "record", "purpose"],
+    ids=["balance", "amount", "record", "takeover", "purpose"],
 )
 def test_a_close_that_does_not_tie_is_refused(two_days: str, statement: str, words: str) -> None:
     altered(two_days, *statement.split("; "))
