@@ -16,7 +16,7 @@ from ledger.recon.matching_proposals import (
     ordered,
     proposal,
 )
-from ledger.recon.matching_trades import (
+from ledger.recon.matching_trade_breaks import (
     AT,
     BUYER,
     INSTRUMENT,

@@ -13,17 +13,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from ledger.recon.lines import Trade
-from ledger.recon.matching import Comparison, canonical, unique_pairs
+from ledger.recon.matching import About, Comparison, canonical, unique_pairs
 from ledger.recon.matching_spool import DIVISIONS, Spool
+from ledger.recon.matching_trade_breaks import TradeRow, missing_here, missing_there
 from ledger.recon.matching_trade_proposals import propose_trades
-from ledger.recon.matching_trades import (
-    Group,
-    TradeRow,
-    missing_here,
-    missing_there,
-    resolve,
-    unknown,
-)
+from ledger.recon.matching_trades import Group, resolve, unknown
 from ledger.recon.rules import SourceRules
 from ledger.store.recon_books import OurBooks, microseconds, moment_of
 
@@ -33,6 +27,8 @@ REACH = timedelta(days=1)
 Tell = Callable[[str, int], None]
 """Is told what is counted, and how many so far."""
 _TOLD_EACH = 50_000
+GROUP_MAX = 200
+"""Trades of one id, both sides together, that are told apart by it; an id of more is none."""
 
 Read = Iterable[tuple[str, Trade]]
 """Lines of files, each with what says where it stands: `line 7`, or `line 7 of NAME`."""
@@ -174,6 +170,13 @@ class _Comparing:
         there, many_there = _by_key(theirs)
         here, many_here = _by_key(ours)
         self._unkeyed.extend(_taken(there, many_there, ""))
+        for key in sorted(many_there):
+            count = len(many_there[key]) + len(many_here.get(key, ()))
+            if count > GROUP_MAX:
+                self._tells_none(key, count)
+                self._unkeyed.extend(("", *row[1:]) for row in _taken(there, many_there, key))
+                for row in _taken(here, many_here, key):
+                    self._alone(("", *row[1:]))
         window, exact = self._window, 0
         for key, row in here.items():
             other = there.pop(key, None)
@@ -195,6 +198,11 @@ class _Comparing:
         self._found.ours += exact
         for key, row in there.items():
             self.missing_here.extend(unknown(self._found, many_there.get(key, [row])))
+
+    def _tells_none(self, key: str, count: int) -> None:
+        words = f"{count} trades here and there have the id {key}: they are told apart by content"
+        about = About(f"id {key}", their_references=(key,))
+        self._found.found("duplicate", about, words)
 
     def meet_unkeyed(self) -> None:
         """Lines without an id, against what of ours has no partner by id."""
