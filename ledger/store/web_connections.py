@@ -9,9 +9,10 @@ Rules of this file:
 """
 
 import queue
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
 
 import psycopg
 
@@ -19,8 +20,12 @@ from ledger.errors import StoreUnavailable
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
+Connection = psycopg.Connection[Any]
+"""What is lent."""
+
 Role = Literal["clearing_reader", "clearing_auditor"]
 
+_CANCEL_S = 5
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -130,3 +135,13 @@ class Readers:
                 return
             if idle is not None:
                 idle.close()
+
+
+def cancel(connection: Connection) -> None:
+    """Have the server end the statement that a connection is in, without waiting for that."""
+
+    def ask() -> None:
+        with suppress(psycopg.Error):  # it is over, or so is the connection
+            connection.cancel_safe(timeout=_CANCEL_S)
+
+    threading.Thread(target=ask, name="cancel", daemon=True).start()

@@ -2,9 +2,9 @@
 
 How the console plugs in. Its package `ledger.web.console` brings
 
-* `routes.router`, an `APIRouter`, included under `/`; `routes.failed(request, problem)`, where it
-  is there, answers with a page what goes wrong outside of the API;
-* `templates/`, found by `request.app.state.templates` (Jinja, escaping by default);
+* `routes.router`, an `APIRouter`, included under `/`; `routes.failed(request, problem)` answers
+  with a page what goes wrong outside of the API; `routes.share(state)` puts what its pages share on
+  the state of the application, and returns what is to be closed at its end;
 * `static/`, served under `/static`.
 
 All it needs stands on `request.app.state`: `settings`, `tokens`, `readers` and `auditors`
@@ -26,7 +26,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.templating import Jinja2Templates
 
 from ledger.errors import LedgerError
 from ledger.store.web_connections import Readers, Role
@@ -59,10 +58,8 @@ def create_app(settings: WebSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        for each in (app.state.tokens, app.state.following, app.state.sums):
+        for each in (*app.state.held, readers, auditors, token_readers):
             each.close()
-        for held in (readers, auditors, token_readers):
-            held.close()
 
     app = FastAPI(
         title="Clearing ledger",
@@ -90,6 +87,7 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.following = Following(
         _readers(settings, "clearing_auditor", settings.stream_connections_max), settings
     )
+    app.state.held = [app.state.tokens, app.state.following, app.state.sums]
     app.state.is_stopping = lambda: False
     app.include_router(routes.router, prefix="/api/v1")
     _serve_specification(app, readers)
@@ -164,16 +162,16 @@ def _plug_in_console(app: FastAPI) -> Failed:
     """Add the console where it is installed; without it the API is all there is."""
     if (CONSOLE / "static").is_dir():
         app.mount("/static", StaticFiles(directory=CONSOLE / "static"), name="static")
-    if (CONSOLE / "templates").is_dir():
-        app.state.templates = Jinja2Templates(directory=CONSOLE / "templates")
     if (
         importlib.util.find_spec("ledger.web.console") is None
         or importlib.util.find_spec("ledger.web.console.routes") is None
     ):
         return _plainly
     console = importlib.import_module("ledger.web.console.routes")
+    app.state.held.append(console.share(app.state))
     app.include_router(console.router, include_in_schema=False)
-    return getattr(console, "failed", _plainly)
+    failed: Failed = console.failed
+    return failed
 
 
 def _plainly(request: Request, problem: Problem) -> Response:

@@ -87,7 +87,7 @@ class Problem(LedgerError):
         self.headers = headers or {}
 
 
-def problem_of(fault: Exception) -> Problem:
+def problem_of(fault: BaseException) -> Problem:
     """What a fault of the ledger is to a caller."""
     said = str(fault)
     retry = {"Retry-After": str(RETRY_S)}
@@ -120,7 +120,7 @@ def problem_of(fault: Exception) -> Problem:
             return Problem("internal", "see the log under this request id")
 
 
-def in_words(fault: Exception) -> str:
+def in_words(fault: BaseException) -> str:
     """What is told of a fault of work that was no request; the log has the rest."""
     problem = problem_of(fault)
     return "a fault of ours: see the log" if problem.type == "internal" else problem.detail

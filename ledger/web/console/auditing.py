@@ -13,7 +13,7 @@ from ledger.errors import ConfigurationError
 from ledger.store import console_checkpoints
 from ledger.store.checkpoints import scales
 from ledger.store.evidence import evidence
-from ledger.web.console.books import auditors, reading
+from ledger.web.console.books import reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
@@ -28,10 +28,7 @@ _DONE_SHOWN = 100
 
 def verifier_of(request: Request) -> Verifier:
     """The one that runs verifications for this server."""
-    state = request.app.state
-    if not hasattr(state, "console_verifier"):
-        state.console_verifier = Verifier()
-    found: Verifier = state.console_verifier
+    found: Verifier = request.app.state.verifier
     return found
 
 
@@ -109,8 +106,8 @@ def start(
     """Begin a verification of a pool, or of all."""
     require_token(request, token)
     require_scope(request, "auditor")
-    with auditors(request).lent():
-        pass  # the books are there
+    with reading(request, pool, None):
+        pass  # the books are there, and the pool is in them
     url: str = request.app.state.settings.database_url
     verifier_of(request).start(url, mode, None if whole else pool, acting(request))
     return see_other(address("pools", pool, "audit") + "#verify")

@@ -13,7 +13,7 @@ from ledger.store import console_participants, console_pools, console_records
 from ledger.store.console_pools import Connection, PoolHead
 from ledger.web.console.books import auditors, reading, summed
 from ledger.web.console.charts import Line, chart
-from ledger.web.console.pages import Page, patience_of, render
+from ledger.web.console.pages import Page, render, worked_out
 from ledger.web.console.patience import Ready
 from ledger.web.console.place import Before, Place, moment_of, placed, sequence_of
 from ledger.web.console.totals import totals
@@ -111,17 +111,15 @@ def _latest(connection: Connection, place: Place) -> list[dict[str, Any]]:
 
 def _nearest(request: Request, place: Place, wait_s: float) -> Ready | None:
     """Margin accounts whose maintenance margin takes the largest part of their equity."""
-    readers = auditors(request)
 
-    def work() -> list[dict[str, Any]]:
-        with readers.lent() as connection:
-            rows = console_participants.margin(connection, place.pool, place.at, None)
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        rows = console_participants.margin(connection, place.pool, place.at, None)
         risky = [row for row in rows if row["maintenance_margin"]]
         risky.sort(key=lambda row: (row["margin_ratio"] is not None, -(row["margin_ratio"] or 0)))
         return risky[:NEAREST]
 
     name = ("nearest", place.shard)
-    return patience_of(request).ask(name, place.at, work, follows=place.is_now, wait_s=wait_s)
+    return worked_out(request, name, place.at, work, follows=place.is_now, wait_s=wait_s)
 
 
 @router.get("/pools/{pool}/pace.json")

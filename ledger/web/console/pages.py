@@ -5,7 +5,7 @@ policy in the headers refuses all others, those written into a page as well. Wha
 of a fault is for the log: a page says what `ledger.web.problems` makes of it.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.web.console.figures import FILTERS
 from ledger.web.console.forms import keep_token, token_of
-from ledger.web.console.patience import Patience
+from ledger.web.console.patience import WAIT_S, Patience, Ready, Work
 from ledger.web.console.people import acting, caller_of
 from ledger.web.console.place import Unknown, address
 from ledger.web.problems import TYPES, Problem, problem_of
@@ -73,13 +73,19 @@ def render(
     return page
 
 
-def patience_of(request: Request) -> Patience:
-    """The background work of this application."""
-    state = request.app.state
-    if not hasattr(state, "console_patience"):
-        state.console_patience = Patience()
-    found: Patience = state.console_patience
-    return found
+def worked_out(
+    request: Request,
+    name: Hashable,
+    at: int,
+    work: Work,
+    *,
+    follows: bool,
+    wait_s: float = WAIT_S,
+) -> Ready | None:
+    """Figures that are worked out beside the page, as `Patience.ask` has them; None: not yet."""
+    patience: Patience = request.app.state.patience
+    caller = caller_of(request).key
+    return patience.ask(caller, name, at, work, follows=follows, wait_s=wait_s)
 
 
 def fault_page(request: Request, status: int, said: str) -> HTMLResponse:

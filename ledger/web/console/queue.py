@@ -1,16 +1,16 @@
 """The ADL queue: who would be deleveraged first, by instrument and side, at any event."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from ledger.store import console_participants, console_records
-from ledger.store.web_connections import Readers
-from ledger.web.console.books import auditors, reading
+from ledger.store.console_pools import Connection
+from ledger.web.console.books import reading
 from ledger.web.console.overview import At
-from ledger.web.console.pages import Page, patience_of, render
+from ledger.web.console.pages import Page, render, worked_out
+from ledger.web.console.patience import Work
 from ledger.web.console.place import Place
 from ledger.web.console.ranking import Queued, queue
 
@@ -42,10 +42,11 @@ def adl(
     names = [row["name"] for row in terms]
     chosen = instrument or next(iter(names), "")
     policy = str(rules[1]["adl_policy"]) if rules else ""
-    ready = patience_of(request).ask(
+    ready = worked_out(
+        request,
         ("adl", place.shard),
         place.at,
-        _work(auditors(request), place, policy, {row["name"]: row["content"] for row in terms}),
+        _work(place, policy, {row["name"]: row["content"] for row in terms}),
         follows=place.is_now,
     )
     rows: list[Queued] = []
@@ -71,16 +72,13 @@ def adl(
     )
 
 
-def _work(
-    readers: Readers, place: Place, policy: str, terms: dict[str, Any]
-) -> Callable[[], object]:
+def _work(place: Place, policy: str, terms: dict[str, Any]) -> Work:
     """Works the queues of all instruments of a pool."""
 
-    def work() -> dict[str, list[Queued]]:
-        with readers.lent() as connection:
-            positions = console_participants.positions(connection, place.pool, place.at, None)
-            margin = console_participants.margin(connection, place.pool, place.at, None)
-            cash = console_participants.cash(connection, place.pool, place.at, place.asset)
+    def work(connection: Connection) -> dict[str, list[Queued]]:
+        positions = console_participants.positions(connection, place.pool, place.at, None)
+        margin = console_participants.margin(connection, place.pool, place.at, None)
+        cash = console_participants.cash(connection, place.pool, place.at, place.asset)
         margins = {(row["account"], row["instrument"]): row for row in margin}
         return {
             name: queue(

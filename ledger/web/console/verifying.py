@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pickle import UnpicklingError
 from typing import Any
 
 from ledger.audit.report import report
@@ -62,10 +63,10 @@ class Running:
         try:
             while self.ended is None:
                 self._hear(*pipe.recv())
-        except EOFError:
+        except (EOFError, OSError, UnpicklingError):
             self.fault = "the verification ended without a verdict: it was stopped from outside"
-            self.ended = datetime.now(UTC)
         finally:
+            self.ended = self.ended or datetime.now(UTC)
             pipe.close()
             self._child.join()
 

@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from ledger.errors import ConfigurationError, StoreUnavailable
+from ledger.store.web_connections import Connection, Readers
 from ledger.web.console.patience import Patience, Ready
 from ledger.web.console.verifying import Running
+from ledger.web.makers import MAKERS, Makers
 from ledger.web.settings import WebSettings
 from tests.integration.web.servers import serving
 
@@ -63,39 +65,43 @@ def test_a_visitor_learns_nothing_of_a_login_that_the_database_refuses(
     assert any("books_login" in record.getMessage() for record in caplog.records)
 
 
-def ready(fault: Exception) -> Ready:
+def ready(url: str, fault: Exception) -> Ready:
     """What a page is told of figures that could not be worked out."""
 
-    def work() -> object:
+    def work(_connection: Connection) -> object:
         raise fault
 
-    patience = Patience()
+    makers = Makers(Readers(url, "clearing_reader", size=MAKERS, wait_s=2, statement_s=10))
     try:
-        found = patience.ask("figures", 1, work, follows=True, wait_s=20)
+        found = Patience(makers).ask("maria", "figures", 1, work, follows=True, wait_s=20)
     finally:
-        patience.close()
+        makers.close()
     assert found is not None
     return found
 
 
 def test_figures_that_failed_say_no_words_of_the_database(
+    books_url: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="ledger.web"):
-        said = ready(StoreUnavailable("connection to server at db.example failed")).fault
+        said = ready(books_url, StoreUnavailable("connection to server at db.example failed")).fault
     assert said == "the database does not answer in time"
     assert "db.example" in caplog.text
 
 
 def test_figures_that_failed_for_a_reason_of_ours_leave_a_traceback(
+    books_url: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="ledger.web"):
-        said = ready(ZeroDivisionError("of 7 by 0")).fault
+        said = ready(books_url, ZeroDivisionError("of 7 by 0")).fault
     assert said is not None
     assert "of 7 by 0" not in said
     assert "ZeroDivisionError: of 7 by 0" in caplog.text
-    assert ready(ConfigurationError("at=7: no such event")).fault == "at=7: no such event"
+    assert (
+        ready(books_url, ConfigurationError("at=7: no such event")).fault == "at=7: no such event"
+    )
 
 
 def test_a_verification_that_cannot_begin_says_no_words_of_the_database() -> None:
