@@ -49,6 +49,13 @@ def missing_there(found: Comparison, row: TradeRow) -> None:
     found.found("missing_there", about, f"{says(row)} is not at {found.source.name}")
 
 
+def busted_here_alone(found: Comparison, mine: TradeRow, other: TradeRow) -> None:
+    """A trade that our books took back, and the source did not."""
+    about = _about(mine, other)._replace(ours=Decimal(0), theirs=Decimal(other[QUANTITY]))
+    words = f"{says(mine)} was busted here, and {found.source.name} has it still"
+    found.found("amount", about, words)
+
+
 def subject_of(row: TradeRow) -> str:
     """What the next run calls the same trade."""
     if row[KEY]:

@@ -27,9 +27,10 @@ MatchRule = Literal[
     "tolerance",
     "approved",
     "busted",
+    "busted_there",
 ]
 """In the order in which they are tried; `approved`: a proposal that people agreed to; `busted`: a
-trade of ours that was busted, which the source does not list."""
+trade of ours that was busted, which the source does not list; `busted_there`: one that it lists."""
 
 
 @dataclass(frozen=True, slots=True)

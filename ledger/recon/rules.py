@@ -30,6 +30,7 @@ SourceKind = Literal["trades", "holdings", "statements"]
 Sides = Literal["both", "one", "none"]
 Covers = Literal["span", "all"]
 Counter = Literal["pool", "instrument"]
+Busts = Literal["told", "not_told"]
 
 DEFAULT_SEVERITY: Mapping[BreakType, Severity] = {
     "missing_here": "high",
@@ -111,6 +112,8 @@ class SourceRules:
             known by its event id.
         ids: Trade ids are unique in the pool, or in each instrument only.
         sides: How many sides of a trade the source tells; `one` also fits files of one account.
+        busts: `told`: the source takes out trades that were busted, so one that it still has is a
+            break; `not_told`: it may have them, and they are counted apart.
         covers: `span`: our trades or movements are expected there only from the first to the last
             time in its files (statements: from beginning to end of each); `all`: every one.
         left_out: Beginnings of event ids of ours that are not expected at the source.
@@ -137,6 +140,7 @@ class SourceRules:
     reference: Literal["trade_id", "event_id"] = "trade_id"
     ids: Counter = "pool"
     sides: Sides = "both"
+    busts: Busts = "not_told"
     covers: Covers = "span"
     left_out: Sequence[str] = ()
     not_ours: Sequence[str] = ()
@@ -261,6 +265,7 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         ),
         ids=cast("Counter", table.choice("ids", get_args(Counter), "pool")),
         sides=cast("Sides", table.choice("sides", get_args(Sides), "both")),
+        busts=cast("Busts", table.choice("busts", get_args(Busts), "not_told")),
         covers=cast("Covers", table.choice("covers", get_args(Covers), "span")),
         left_out=table.texts("left_out"),
         not_ours=table.texts("not_ours"),

@@ -5,7 +5,8 @@ memory is bounded by a division and by what does not match. Nearly all pairs are
 are only counted; the rest goes through `matching_trades`. What is left has no partner by id:
 
 * lines without an id are matched by content, if that is unique in the window;
-* ours that was busted, or occurred outside what the source covers, need not be there;
+* ours that was busted, or occurred outside what the source covers, need not be there; a busted one
+  that is there is counted apart, or is a break, as the rules say;
 * the rest are breaks, and pairs of them that are alike are proposed.
 """
 
@@ -15,9 +16,16 @@ from datetime import datetime, timedelta
 from ledger.recon.lines import Trade
 from ledger.recon.matching import About, Comparison, canonical, unique_pairs
 from ledger.recon.matching_spool import DIVISIONS, Spool
-from ledger.recon.matching_trade_breaks import TradeRow, missing_here, missing_there
+from ledger.recon.matching_trade_breaks import (
+    TradeRow,
+    busted_here_alone,
+    content_of,
+    missing_here,
+    missing_there,
+)
 from ledger.recon.matching_trade_proposals import propose_trades
-from ledger.recon.matching_trades import Group, resolve, unknown
+from ledger.recon.matching_trade_sides import agreeing, by_likeness
+from ledger.recon.matching_trades import Group, merged, resolve, unknown
 from ledger.recon.rules import SourceRules
 from ledger.store.recon_books import OurBooks, microseconds, moment_of
 
@@ -168,7 +176,8 @@ class _Comparing:
     def meet(self, ours: Iterator[TradeRow], theirs: Iterator[TradeRow]) -> None:
         """One division of both sides."""
         there, many_there = _by_key(theirs)
-        here, many_here = _by_key(ours)
+        gone: dict[str, list[TradeRow]] = {}
+        here, many_here = _by_key(self._live(ours, gone) if self._busted else ours)
         self._unkeyed.extend(_taken(there, many_there, ""))
         for key in sorted(many_there):
             count = len(many_there[key]) + len(many_here.get(key, ()))
@@ -177,6 +186,11 @@ class _Comparing:
                 self._unkeyed.extend(("", *row[1:]) for row in _taken(there, many_there, key))
                 for row in _taken(here, many_here, key):
                     self._alone(("", *row[1:]))
+        for key in sorted(gone):
+            live = many_here.get(key, [here[key]] if key in here else [])
+            others = merged(sorted(_taken(there, many_there, key), key=content_of))
+            self._meet_busted(gone[key], len(live), others)
+            _divide(others, there, many_there)
         window, exact = self._window, 0
         for key, row in here.items():
             other = there.pop(key, None)
@@ -198,6 +212,38 @@ class _Comparing:
         self._found.ours += exact
         for key, row in there.items():
             self.missing_here.extend(unknown(self._found, many_there.get(key, [row])))
+
+    def _live(
+        self, ours: Iterator[TradeRow], gone: dict[str, list[TradeRow]]
+    ) -> Iterator[TradeRow]:
+        """Ours, but for those that were busted, which are put aside by id."""
+        for row in ours:
+            if row[9] in self._busted:
+                gone.setdefault(row[0], []).append(row)
+            else:
+                yield row
+
+    def _meet_busted(self, ours: list[TradeRow], live: int, theirs: list[TradeRow]) -> None:
+        """Trades of one id that were busted; what of theirs belongs to them is taken out.
+
+        Args:
+            live: How many of the same id were not.
+        """
+        found = self._found
+        for row in ours:
+            found.ours += 1
+            pairs = by_likeness(found.source, [row], theirs) if len(theirs) > live else []
+            if live:
+                pairs = agreeing(found.source, [row], theirs[:]) if pairs else []
+            if not pairs:
+                found.matched["busted"] += 1
+                continue
+            ((_, other),) = pairs
+            theirs.remove(other)
+            if found.source.busts == "told":
+                busted_here_alone(found, row, other)
+            else:
+                resolve(found, Group([row], [other], "busted_there"))
 
     def _tells_none(self, key: str, count: int) -> None:
         words = f"{count} trades here and there have the id {key}: they are told apart by content"
@@ -244,10 +290,7 @@ class _Comparing:
 
     def _alone(self, row: TradeRow) -> None:
         """One of ours that the source has no id of."""
-        if row[9] in self._busted:
-            self._found.matched["busted"] += 1
-            self._found.ours += 1
-        elif self._expects(row[1]):
+        if self._expects(row[1]):
             self.missing_there.append(row)
         else:
             self._outside.append(row)
@@ -271,11 +314,17 @@ def _by_key(rows: Iterator[TradeRow]) -> tuple[dict[str, TradeRow], dict[str, li
     """The first row of each key, and all rows of those keys that have more than one."""
     single: dict[str, TradeRow] = {}
     many: dict[str, list[TradeRow]] = {}
+    _divide(rows, single, many)
+    return single, many
+
+
+def _divide(
+    rows: Iterable[TradeRow], single: dict[str, TradeRow], many: dict[str, list[TradeRow]]
+) -> None:
     for row in rows:
         first = single.setdefault(row[0], row)
         if first is not row:
             many.setdefault(row[0], [first]).append(row)
-    return single, many
 
 
 def _taken(

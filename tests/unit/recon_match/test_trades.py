@@ -191,7 +191,31 @@ def test_a_busted_trade_need_not_be_at_the_source_and_may_be() -> None:
         "exact_reference": 2,
         "busted": 1,
     }
-    assert compared(mine, [theirs(1), theirs(2), theirs(3)], busted=["e2"]).breaks == []
+    there = compared(mine, [theirs(1), theirs(2), theirs(3)], busted=["e2"])
+    assert there.breaks == []
+    assert there.compared().matched == {"exact_reference": 2, "busted_there": 1}
+
+
+def test_a_busted_trade_that_a_source_which_tells_busts_still_has_is_an_amount_break() -> None:
+    mine, others = [ours(1), ours(2), ours(3)], [theirs(1), theirs(2), theirs(3)]
+    found = compared(mine, others, 'busts = "told"', busted=["e2"])
+    each = only(found)
+    assert (each.type, each.subject, each.our_references) == ("amount", "2", ("e2",))
+    assert (each.ours, each.theirs, each.difference) == (Decimal(0), Decimal(2), Decimal(-2))
+    assert found.compared().matched == {"exact_reference": 2}
+    assert compared(mine, [theirs(1), theirs(3)], 'busts = "told"', busted=["e2"]).breaks == []
+
+
+@pytest.mark.parametrize(("rule", "breaks"), [("not_told", []), ("told", ["amount"])])
+def test_a_trade_that_was_busted_and_sent_again_is_told_apart(rule: str, breaks: list[str]) -> None:
+    mine = [ours(1), ours(1, event_id="again", quantity="3")]
+    once = compared(mine, [theirs(1, quantity="3")], f'busts = "{rule}"', busted=["e1"])
+    assert once.breaks == []
+    assert once.compared().matched == {"exact_reference": 1, "busted": 1}
+    lines = [theirs(1, quantity="3"), theirs(1, line=9)]
+    both = compared(mine, lines, f'busts = "{rule}"', busted=["e1"])
+    assert [each.type for each in both.breaks] == breaks
+    assert both.matched["exact_reference"] == 1
 
 
 def test_what_the_rules_leave_out_is_not_looked_at() -> None:
