@@ -15,12 +15,12 @@ from ledger.store.web_pace import Pace
 from ledger.store.web_pools import head, sequence_at
 from ledger.store.web_rows import NotThere, Rows
 from ledger.store.web_states import State
-from ledger.store.web_sums import Sum
+from ledger.store.web_sums import Read, Sum
 from ledger.web.api import asking
 from ledger.web.api.arrow import as_arrow
-from ledger.web.api.catalogue import Listing, Source, has_past
+from ledger.web.api.catalogue import Listing, Source
 from ledger.web.api.cursors import Part, cursor, place
-from ledger.web.api.formats import MEDIA_TYPES, Format, as_csv, as_json, chosen
+from ledger.web.api.formats import MEDIA_TYPES, Format, as_csv, as_json, chosen, moment
 from ledger.web.api.sums import KeptSums
 from ledger.web.problems import Problem
 from ledger.web.settings import WebSettings
@@ -31,11 +31,12 @@ Endpoint = Callable[..., Response]
 
 
 class Found(NamedTuple):
-    """A page: its rows, as of which event, and where the next one begins."""
+    """A page: its rows, as of which event or moment, and where the next one begins."""
 
     rows: Rows
     sequence: int
     next: tuple[Part, ...] | None
+    read: Read | None = None
 
 
 class Asked(NamedTuple):
@@ -91,8 +92,8 @@ def _parameters(listing: Listing) -> list[inspect.Parameter]:
     source = listing.source
     named: dict[str, tuple[Any, Any]] = {"request": (Request, inspect.Parameter.empty)}
     named["pool"] = (asking.PoolName, inspect.Parameter.empty)
-    if has_past(source):
-        named["at"] = (asking.At, None)
+    is_of_clock = isinstance(source, Sum) and source.is_of_clock
+    named["at"] = (asking.AtClock if is_of_clock else asking.At, None)
     if isinstance(source, Journal):
         named["from_"] = (asking.From, None)
         named["newest_first"] = (asking.NewestFirst, False)
@@ -127,13 +128,19 @@ def _asked(listing: Listing, values: Mapping[str, Any]) -> tuple[Asked, list[obj
     word = values["after"]
     return Asked(
         asking.pool_of(values["pool"]),
-        None if at is None else asking.moment_or_sequence("at", at),
+        None if at is None else _moment(listing.source, at),
         None if first is None else asking.moment_or_sequence("from", first),
         newest_first,
         filters,
         None if word is None else _place(listing.source, question, word),
         values["limit"],
     ), question
+
+
+def _moment(source: Source, at: str) -> int | datetime:
+    if isinstance(source, Sum) and source.is_of_clock:
+        return asking.moment_of_clock("at", at)
+    return asking.moment_or_sequence("at", at)
 
 
 def _place(source: Source, question: list[object], word: str) -> tuple[Part, ...]:
@@ -152,7 +159,9 @@ def _fits(source: Source, found: tuple[Part, ...]) -> bool:
         case Journal():
             return len(found) == len(Place._fields) and all(map(asking.is_count, found))
         case Sum():
-            return len(found) == 1 and asking.is_count(found[0])
+            return len(found) == 1 + len(source.key) and all(
+                asking.is_count(part) or asking.is_id_or_empty(part) for part in found
+            )
 
 
 def _next_address(request: Request, word: str) -> str:
@@ -161,7 +170,10 @@ def _next_address(request: Request, word: str) -> str:
 
 
 def _around(pool: str, listing: Listing, found: Found) -> dict[str, object]:
-    return {"pool": pool, "listing": listing.name, "sequence": found.sequence}
+    around = {"pool": pool, "listing": listing.name, "sequence": found.sequence}
+    if found.read is None:
+        return around
+    return {**around, "as_of": moment(found.read.moment), "run": found.read.run}
 
 
 def _read(request: Request, listing: Listing, asked: Asked) -> Found:
@@ -258,8 +270,14 @@ def _as_known_at(rows: Rows, at: int) -> Rows:
 
 
 def _of_sum(kept: KeptSums, source: Sum, asked: Asked) -> Found:
-    rows, sequence = kept.rows(source, asked.pool, asked.at, asked.filters)
-    start = 0 if asked.after is None else int(asked.after[0])
-    some = rows.rows[start : start + asked.limit]
-    past = start + len(some)
-    return Found(Rows(rows.columns, some), sequence, (past,) if past < len(rows.rows) else None)
+    """A page of a sum; those behind the first are of the same event."""
+    at, place = asked.at, tuple[Part, ...]()
+    if asked.after is not None:
+        sequence, *rest = asked.after
+        place = tuple(rest)
+        if at is None and not source.is_of_clock:
+            at = int(sequence)
+    made = kept.rows(source, asked.pool, at, asked.filters)
+    some, last = made.behind(source, place, asked.limit)
+    following = None if last is None else (made.sequence, *last)
+    return Found(Rows(made.rows.columns, some), made.sequence, following, made.read)

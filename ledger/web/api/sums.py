@@ -7,16 +7,18 @@ asks first waits for it a while, and is then told to come again: it goes on bein
 
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.store.web_connections import Readers
 from ledger.store.web_pools import head, sequence_at
 from ledger.store.web_rows import Rows
-from ledger.store.web_sums import Sum, whole
+from ledger.store.web_sums import Read, Sum, read, whole
+from ledger.web.api.cursors import Part
 from ledger.web.problems import Problem
 
 KEPT_TIMES = 10
@@ -30,10 +32,43 @@ RETRY_S = 5
 
 
 class Made(NamedTuple):
-    """A sum: its rows, and of which event they are."""
+    """A sum.
+
+    Attributes:
+        rows: In the order of the sum's key.
+        sequence: Of which event they are; where `read` says when, the newest event then.
+        read: Of a sum of the clock.
+    """
 
     rows: Rows
     sequence: int
+    read: Read | None = None
+
+    def behind(
+        self, source: Sum, after: tuple[Part, ...], count_max: int
+    ) -> tuple[list[tuple[Any, ...]], tuple[Part, ...] | None]:
+        """Rows behind a key, and the key of the last one; None: there are no more."""
+        place = _placing(source, self.rows)
+        start = bisect_right(self.rows.rows, _order(after), key=lambda row: _order(place(row)))
+        some = self.rows.rows[start : start + count_max]
+        is_more = start + len(some) < len(self.rows.rows)
+        return some, place(some[-1]) if is_more else None
+
+
+def _placing(source: Sum, rows: Rows) -> Callable[[tuple[Any, ...]], tuple[Part, ...]]:
+    """Finds the key of a row in words of a cursor; null is empty."""
+    names = [column.name for column in rows.columns]
+    places = [names.index(name) for name in source.key]
+
+    def part(value: object) -> Part:
+        return "" if value is None else int(value) if isinstance(value, int) else str(value)
+
+    return lambda row: tuple(part(row[place]) for place in places)
+
+
+def _order(place: tuple[Part, ...]) -> tuple[tuple[bool, Part], ...]:
+    """Nulls first, numbers by size, ids by their bytes."""
+    return tuple((isinstance(part, int), part) for part in place)
 
 
 @dataclass(slots=True)
@@ -65,7 +100,7 @@ class KeptSums:
     def rows(
         self, source: Sum, pool: str, at: int | datetime | None, filters: Mapping[str, str]
     ) -> Made:
-        """All rows of a sum, and of which event they are.
+        """All rows of a sum, and as of when they are.
 
         Raises:
             Problem: It is being made, and will take longer.
@@ -73,6 +108,9 @@ class KeptSums:
             StoreUnavailable: The database does not answer, or gave it up.
         """
         with self._lock:
+            now = self._kept.get((source.view, pool, None, *sorted(filters.items())))
+            if now is not None and now.made is not None and now.made.sequence == at:
+                return now.made
             kept = self._of((source.view, pool, at, *sorted(filters.items())))
             if kept.made is not None and self._clock() < kept.stale_at:
                 return kept.made
@@ -110,11 +148,45 @@ class KeptSums:
         began = self._clock()
         with self._readers.lent() as connection:
             newest = head(connection, pool)
-            then = None if at is None else sequence_at(connection, pool, at, newest)
-            sequence = newest if then is None else then
-            made = kept.made
-            if made is None or made.sequence != sequence or source.schema != "reporting":
-                made = Made(whole(connection, source, pool, then, filters), sequence)
+            if source.is_of_clock:
+                made = _of_clock(connection, source, pool, at, newest, filters)
+            else:
+                made = _of_event(connection, source, pool, at, newest, filters, kept.made)
         now = self._clock()
         kept.made, kept.stale_at = made, now + KEPT_TIMES * (now - began)
         return made
+
+
+def _of_event(
+    connection: Any,  # noqa: ANN401 - of the store
+    source: Sum,
+    pool: str,
+    at: int | datetime | None,
+    newest: int,
+    filters: Mapping[str, str],
+    known: Made | None,
+) -> Made:
+    """As of an event; the one that is known where that is of the same."""
+    then = None if at is None else sequence_at(connection, pool, at, newest)
+    sequence = newest if then is None else then
+    if known is not None and known.sequence == sequence:
+        return known
+    return Made(_sorted(source, whole(connection, source, pool, then, filters)), sequence)
+
+
+def _of_clock(
+    connection: Any,  # noqa: ANN401 - of the store
+    source: Sum,
+    pool: str,
+    at: int | datetime | None,
+    newest: int,
+    filters: Mapping[str, str],
+) -> Made:
+    assert not isinstance(at, int), "work on breaks has no events"
+    found = read(connection, pool, at)
+    return Made(_sorted(source, whole(connection, source, pool, at, filters)), newest, found)
+
+
+def _sorted(source: Sum, rows: Rows) -> Rows:
+    place = _placing(source, rows)
+    return Rows(rows.columns, sorted(rows.rows, key=lambda row: _order(place(row))))

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from ledger.store.web_journals import Journal
 from ledger.store.web_states import State
+from ledger.store.web_sums import Sum
 from ledger.web.api.asking import LIMIT_MAX
-from ledger.web.api.catalogue import LISTINGS, Source, has_past
+from ledger.web.api.catalogue import LISTINGS, Source
 from ledger.web.api.listing import LIMIT
 from ledger.web.problems import TYPES
 from ledger.web.settings import WebSettings
@@ -46,9 +47,9 @@ def test_the_examples_print_what_the_page_says(example: str, tmp_path: Path) -> 
 
 
 def test_every_listing_is_described() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (yes|now) \| (.*) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (yes|clock) \| (.*) \|$", PAGE, re.MULTILINE)
     assert rows == [
-        (name, _kind(one.source), "yes" if has_past(one.source) else "now", _filters(one.source))
+        (name, _kind(one.source), _past(one.source), _filters(one.source))
         for name, one in LISTINGS.items()
     ]
 
@@ -61,6 +62,10 @@ def _kind(source: Source) -> str:
             return "state"
         case _:
             return "sum"
+
+
+def _past(source: Source) -> str:
+    return "clock" if isinstance(source, Sum) and source.is_of_clock else "yes"
 
 
 def _filters(source: Source) -> str:
