@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import TaskID
+from rich.progress import Progress, TaskID
 
 from consumers.ends import end_offsets
 from ledger.assembly import database
@@ -25,11 +25,12 @@ from ledger.cli.options import (
 from ledger.cli.reconciling_options import By, figures, who
 from ledger.errors import ConfigurationError
 from ledger.recon.controls import EndOffsets, check_controls
-from ledger.recon.keeping import Noted, agreed, keep
+from ledger.recon.keeping import Noted, agreed, keep, past
 from ledger.recon.life import ACTS, State, said
 from ledger.recon.result import Compared, Control, Result
 from ledger.recon.rules import Rules, load_rules
-from ledger.recon.run import reconcile
+from ledger.recon.run import Tell, reconcile
+from ledger.store.back_office_runs import PastRow
 
 _SHOWN_MAX = 50
 
@@ -44,6 +45,15 @@ RulesFile = Annotated[Path, typer.Argument(metavar="RULES", help="The rules file
 At = Annotated[
     int | None,
     typer.Option("--at", min=1, metavar="SEQ", help="After this event. Default: after the last."),
+]
+AsRun = Annotated[
+    int | None,
+    typer.Option(
+        "--as-run",
+        min=1,
+        metavar="RUN",
+        help="Do a kept run again: its pool, its event, the matches it was told. Keeps nothing.",
+    ),
 ]
 
 
@@ -60,6 +70,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Compare only; keep neither the run nor its breaks.")
     ] = False,
+    as_run: AsRun = None,
     kafka: Kafka = None,
     topic_prefix: TopicPrefix = None,
     by: By = None,
@@ -71,37 +82,53 @@ def run(
 
     The same files, rules and sequence give the same result hash. Without --file the controls run
     alone. With --kafka HOST:PORT the ends of the topics are one of them. Exit code 1: the pool has
-    a break that is not closed, of this run or of one before.
+    a break that is not closed, of this run or of one before; or --as-run came to something else.
 
     Example: clearing reconcile run rules.toml --file bank=2026-01-05.xml --file fills=fills.csv
     """
     name = who(by)
     rules = load_rules(rules_file)
     files = _files(file or (), rules)
-    chosen = _pool(pool, rules, files)
     ends = _ends(kafka, topic_prefix)
     with database(database_url) as url:
-        told = [] if dry_run else agreed(url, chosen)
+        again = _again(url, as_run, pool, at)
+        chosen = again.pool if again is not None else _pool(pool, rules, files)
+        told = again.agreed if again is not None else agreed(url, chosen)
+        at = again.sequence if again is not None else at
         with progress(quiet=quiet) as bar:
-            tasks: dict[str, TaskID] = {}
-
-            def tell(what: str, count: int) -> None:
-                if what not in tasks:
-                    tasks[what] = bar.add_task(what, total=None)
-                bar.update(tasks[what], completed=count)
-
+            tell = _telling(bar)
             result = reconcile(
                 url, rules, files, chosen, at, approved=told, end_offsets=ends, tell=tell
             )
             tell("keeping the breaks", len(result.breaks))
-            noted = None if dry_run else keep(url, result, rules, name)
+            noted = None if dry_run or again is not None else keep(url, result, rules, name)
     if as_json:
-        say_json(_as_json(result, noted))
+        say_json(_as_json(result, noted, again))
     else:
-        for line in _lines(result, noted):
+        for line in _lines(result, noted, again):
             say(line)
-    if noted.left_open if noted is not None else result.breaks:
+    differs = again is not None and again.result_hash != result.result_hash
+    if differs or (noted.left_open if noted is not None else result.breaks):
         raise typer.Exit(1)
+
+
+def _telling(bar: Progress) -> Tell:
+    tasks: dict[str, TaskID] = {}
+
+    def tell(what: str, count: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=None)
+        bar.update(tasks[what], completed=count)
+
+    return tell
+
+
+def _again(url: str, run: int | None, pool: str | None, at: int | None) -> PastRow | None:
+    if run is None:
+        return None
+    if pool is not None or at is not None:
+        raise ConfigurationError("--as-run takes the pool and the event of the run: leave out both")
+    return past(url, run)
 
 
 def _files(given: Sequence[str], rules: Rules) -> dict[str, list[Path]]:
@@ -138,8 +165,11 @@ def _ends(kafka: str | None, topic_prefix: str | None) -> EndOffsets | None:
     return None if kafka is None else end_offsets(kafka_settings(kafka, topic_prefix))
 
 
-def _as_json(result: Result, noted: Noted | None) -> dict[str, object]:
+def _as_json(result: Result, noted: Noted | None, again: PastRow | None) -> dict[str, object]:
     found = result.as_json()
+    if again is not None:
+        same = again.result_hash == result.result_hash
+        found |= {"expected_hash": again.result_hash, "is_as_expected": same}
     if noted is None:
         return found
     return found | {
@@ -150,7 +180,7 @@ def _as_json(result: Result, noted: Noted | None) -> dict[str, object]:
     }
 
 
-def _lines(result: Result, noted: Noted | None) -> Iterator[str]:
+def _lines(result: Result, noted: Noted | None, again: PastRow | None) -> Iterator[str]:
     named = "not kept" if noted is None else f"run {noted.run}"
     yield f"{named}: pool {result.pool} after event {result.sequence}, rules {result.rules[:16]}"
     for compared in result.compared:
@@ -171,6 +201,9 @@ def _lines(result: Result, noted: Noted | None) -> Iterator[str]:
         acts = [f"{noted.acts[act]} {act.replace('_', ' ')}" for act in ACTS if act in noted.acts]
         yield f"{', '.join(acts) or 'no break'}; {noted.left_open} not closed"
     yield f"result {result.result_hash}"
+    if again is not None:
+        same = again.result_hash == result.result_hash
+        yield "the same as that run's" if same else f"that run's was {again.result_hash}"
 
 
 def _compared(one: Compared) -> str:

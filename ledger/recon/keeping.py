@@ -65,8 +65,21 @@ class _Lives:
 
 def agreed(url: str, pool: str) -> list[str]:
     """Keys of the matches that people agreed to, which a run of this pool has to be told."""
-    with stored.opened(url, "clearing reconcile") as connection:
+    with rows.auditing(url) as connection:
         return rows.agreed(connection, pool)
+
+
+def past(url: str, run: int) -> rows.PastRow:
+    """What has to be told to do a run again, and what it came to.
+
+    Raises:
+        ConfigurationError: No run has this number.
+    """
+    with rows.auditing(url) as connection:
+        found = rows.past(connection, run)
+    if found is None:
+        raise ConfigurationError(f"there is no run {run}")
+    return found
 
 
 def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
@@ -146,6 +159,7 @@ def _run(result: Result, made_by: str) -> rows.RunRow:
         made_by,
         bytes.fromhex(result.rules),
         bytes.fromhex(result.result_hash),
+        result.agreed,
     )
 
 

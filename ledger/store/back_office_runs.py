@@ -5,7 +5,8 @@ it found changed, and what that means for the life of each. Rows go by COPY, so 
 hundred thousand breaks is a matter of seconds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -43,10 +44,11 @@ _FURTHEST = """
 _BOOKED = """
     SELECT i.event_id FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
+_PAST = "SELECT pool, sequence, agreed, result_hash FROM back_office.runs WHERE run = %s"
 _RUN = """
     INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
-                                 rules_hash, result_hash)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING run, made_at"""
+                                 rules_hash, result_hash, agreed)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING run, made_at"""
 _INPUTS = """
     COPY back_office.run_input (run, source, name, lines, covers_from, covers_until, content_hash)
     FROM STDIN"""
@@ -89,7 +91,7 @@ class KeptRow(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A run; hashes are SHA-256."""
+    """A run; hashes are SHA-256, `agreed` the keys of matches that it was told."""
 
     pool: str
     sequence: int
@@ -99,6 +101,16 @@ class RunRow(NamedTuple):
     made_by: str
     rules_hash: bytes
     result_hash: bytes
+    agreed: Sequence[str]
+
+
+class PastRow(NamedTuple):
+    """What has to be told to do a run again, and the hash of what it came to."""
+
+    pool: str
+    sequence: int
+    agreed: Sequence[str]
+    result_hash: str
 
 
 class InputRow(NamedTuple):
@@ -200,22 +212,35 @@ def agreed(connection: psycopg.Connection, pool: str) -> list[str]:
     return [key for (key,) in connection.execute(_AGREED, [pool])]
 
 
-def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> set[str]:
-    """Which of these events the books have accepted, up to a sequence; read as the auditor."""
-    if not event_ids:
-        return set()
+def past(connection: psycopg.Connection, run: int) -> PastRow | None:
+    """A run that was kept; None: there is none of this number."""
+    with connection.cursor(row_factory=class_row(PastRow)) as cursor:
+        return cursor.execute(_PAST, [run]).fetchone()
+
+
+@contextmanager
+def auditing(url: str) -> Iterator[psycopg.Connection]:
+    """A connection that reads runs, lives and books as `clearing_auditor`, and writes nothing."""
     connection = connected(url, "clearing reconcile", "SET ROLE clearing_auditor")
     try:
         with translated():
-            rows: Iterable[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence))
-            return {event_id for (event_id,) in rows}
+            yield connection
     finally:
         connection.close()
 
 
+def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> set[str]:
+    """Which of these events the books have accepted, up to a sequence; read as the auditor."""
+    if not event_ids:
+        return set()
+    with auditing(url) as connection:
+        rows: Iterable[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence))
+        return {event_id for (event_id,) in rows}
+
+
 def save(connection: psycopg.Connection, run: RunRow, found: Found) -> tuple[int, datetime]:
     """Keep a run, in the transaction that read what was kept before; its number and its time."""
-    row = connection.execute(_RUN, run).fetchone()
+    row = connection.execute(_RUN, run._replace(agreed=list(run.agreed))).fetchone()
     assert row is not None, "RETURNING gave no row"
     number, made_at = row
     _copied(connection, _INPUTS, number, found.inputs)

@@ -52,6 +52,12 @@ run = Table(
     Column("made_by", _Name, nullable=False, comment="Who ran it."),
     Column("rules_hash", LargeBinary, nullable=False, comment="SHA-256 of the rules file."),
     Column("result_hash", LargeBinary, nullable=False, comment="The same for the same inputs."),
+    Column(
+        "agreed",
+        ARRAY(_Name),
+        nullable=False,
+        comment="Keys of the matches that it was told people agreed to: an input as the files are.",
+    ),
     CheckConstraint(
         "octet_length(rules_hash) = 32 AND octet_length(result_hash) = 32",
         name="run_hashes_are_sha256",

@@ -30,7 +30,7 @@ SELECT b.pool, b.break_key, e.number, e.kind, e.state, e.made_by, e.made_at, e.r
 CREATE VIEW back_office.runs AS
 SELECT r.run, r.pool, r.sequence, r.rules_version, encode(r.rules_hash, 'hex') AS rules_hash,
        encode(r.result_hash, 'hex') AS result_hash, r.matched, r.breaks, r.made_by, r.made_at,
-       g.inputs
+       g.inputs, r.agreed
   FROM back_office.run r
  CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object(
                          'source', i.source, 'name', i.name, 'lines', i.lines,
@@ -89,6 +89,7 @@ DECLARE
         "matched": "Of ours, how many agreed.",
         "breaks": "How many differences it found.",
         "inputs": "What it was given: source, name, lines, covers_from, covers_until, content_hash.",
+        "agreed": "Keys of the matches that it was told people agreed to.",
         "token": "Its number.",
         "name": "What it is for.",
         "scopes": "What it opens.",

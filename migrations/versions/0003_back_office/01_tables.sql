@@ -12,6 +12,7 @@ CREATE TABLE back_office.run (
     made_by VARCHAR COLLATE "C" NOT NULL,
     rules_hash BYTEA NOT NULL,
     result_hash BYTEA NOT NULL,
+    agreed VARCHAR[] COLLATE "C" NOT NULL,
     PRIMARY KEY (run),
     CONSTRAINT run_hashes_are_sha256 CHECK (octet_length(rules_hash) = 32 AND octet_length(result_hash) = 32)
 );
@@ -27,6 +28,7 @@ COMMENT ON COLUMN back_office.run.rules_version IS 'As the rules file says.';
 COMMENT ON COLUMN back_office.run.made_by IS 'Who ran it.';
 COMMENT ON COLUMN back_office.run.rules_hash IS 'SHA-256 of the rules file.';
 COMMENT ON COLUMN back_office.run.result_hash IS 'The same for the same inputs.';
+COMMENT ON COLUMN back_office.run.agreed IS 'Keys of the matches that it was told people agreed to: an input as the files are.';
 CREATE TABLE back_office.token (
     token BIGINT GENERATED ALWAYS AS IDENTITY,
     made_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,

@@ -14,8 +14,8 @@ Connection = psycopg.Connection
 _LIFE = "INSERT INTO back_office.break_event (break_key, number, kind, state, made_by, words, run)"
 _ROWS = f"""
     INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
-                                 rules_hash, result_hash)
-    VALUES ('main', 1, 0, 1, '1', 'maria', sha256('rules'), sha256('result'));
+                                 rules_hash, result_hash, agreed)
+    VALUES ('main', 1, 0, 1, '1', 'maria', sha256('rules'), sha256('result'), '{{}}');
     INSERT INTO back_office.run_input VALUES (1, 'bank', 'a.csv', 1, NULL, NULL, sha256('a'));
     INSERT INTO back_office.break VALUES (1, '{KEY}', 'amount', 'bank', 'main', 'x', '', 'USD');
     INSERT INTO back_office.sighting VALUES (1, NULL, '{KEY}', 'low', 1, 2, '{{}}', '{{}}', 'why');

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ledger.cli import app
 from ledger.recon import working
 from tests.integration.back_office.test_running import DAY, EXAMPLES, called
 from tests.integration.test_detaching import live
@@ -140,3 +142,40 @@ def test_two_equal_lines_without_a_reference_are_kept_with_one_proposal(desk: De
     assert isinstance(proposals, list)
     assert len({one["key"] for one in proposals}) == len(proposals)
     assert desk.run(file)["run"] == 2, "and on every day that it is run again"
+
+
+def test_a_run_is_done_again_with_the_matches_that_it_was_told(desk: Desk) -> None:
+    file = desk.engine("engine.csv", *TRADES)
+    first = desk.run(file)
+    key = desk.agree("T-77")
+    second = desk.run(file)
+    working.do(desk.url, key, "refused", "noor", "another trade")
+    assert second["agreed"] == second["applied"] != []
+    today = desk.run(file, options=("--dry-run",))
+    assert today["result_hash"] == first["result_hash"] != second["result_hash"]
+    for run in (first, second):
+        again = desk.run(file, options=("--as-run", str(run["run"])))
+        assert (again["result_hash"], again["is_as_expected"]) == (run["result_hash"], True)
+        assert "run" not in again, "it is not kept"
+
+
+def test_a_dry_run_is_told_what_people_agreed_to(desk: Desk) -> None:
+    file = desk.engine("engine.csv", *TRADES)
+    desk.run(file)
+    desk.agree("T-77")
+    dry = desk.run(file, options=("--dry-run",))
+    assert dry["result_hash"] == desk.run(file)["result_hash"]
+
+
+def test_a_run_that_is_done_again_with_another_file_says_what_it_came_to_then(desk: Desk) -> None:
+    rules = str(DAY / "day.toml")
+    desk.run(desk.engine("engine.csv", *TRADES))
+    words = ("run", rules, "--file", desk.engine("less.csv", TRADES[0]), "--as-run", "1")
+    done = called(desk.url, *words, "--by", "rosa")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1].startswith("that run's was ")
+    for wrong, why in ((("--at", "3"), "takes the pool and the event"), ((), "there is no run 9")):
+        number = "1" if wrong else "9"
+        given = ("run", rules, *wrong, "--as-run", number, "--by", "rosa")
+        refused = CliRunner().invoke(app, ["reconcile", *given, "--database-url", desk.url])
+        assert why in str(refused.exception)

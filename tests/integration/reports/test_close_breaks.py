@@ -21,8 +21,8 @@ def _kept_run(connection: psycopg.Connection, made_at: str | None = FOUND) -> No
     """The row of a reconciliation; by the clock where no time is given."""
     connection.execute(
         "INSERT INTO back_office.run (pool, sequence, matched, breaks, made_at, rules_version,"
-        " made_by, rules_hash, result_hash) VALUES ('main', 18, 5, 2,"
-        " coalesce(%s, clock_timestamp()), '1', 'maria', sha256('r'), sha256('s'))",
+        " made_by, rules_hash, result_hash, agreed) VALUES ('main', 18, 5, 2,"
+        " coalesce(%s, clock_timestamp()), '1', 'maria', sha256('r'), sha256('s'), '{}')",
         [made_at],
     )
 
