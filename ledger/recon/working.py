@@ -1,6 +1,7 @@
 """People at work on a break: each act is tried by the rules of its life, and kept or refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
@@ -75,9 +76,18 @@ def shown(url: str, key: str) -> Shown:
         ConfigurationError: No break has it, or more than one.
     """
     with stored.opened(url, _APPLICATION) as connection:
-        of = named(connection, key)
-        life = stored.life(connection, of.break_key)
-        return Shown(of, life, stored.candidates(connection, of), adjustment_of(life))
+        return shown_over(connection, key)
+
+
+def shown_over(connection: stored.Connection, key: str) -> Shown:
+    """The same, over a connection that may read it.
+
+    Raises:
+        ConfigurationError: As `shown`.
+    """
+    of = named(connection, key)
+    life = stored.life(connection, of.break_key)
+    return Shown(of, life, stored.candidates(connection, of), adjustment_of(life))
 
 
 def named(connection: stored.Connection, beginning: str) -> stored.BreakRow:
@@ -127,6 +137,16 @@ def match_of(life: Sequence[stored.LifeRow]) -> str | None:
     return key
 
 
+@contextmanager
+def _adding(url: str) -> Iterator[stored.Connection]:
+    """A transaction in which nobody else adds to a life, begun within seconds or not at all."""
+    with (
+        stored.opened(url, _APPLICATION, is_bounded=True) as connection,
+        stored.adding(connection),
+    ):
+        yield connection
+
+
 def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None = None) -> Done:
     """Comment, explain, approve, refuse or close.
 
@@ -139,7 +159,7 @@ def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None =
         ConfigurationError: There is no such break, or no such name.
     """
     require_name(who)
-    with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
+    with _adding(url) as connection:
         of = named(connection, key)
         done = _kept(connection, of, act, who, words, None, seen)
         if act != "approved":
@@ -158,7 +178,7 @@ def assign(
     require_name(who)
     if to is not None:
         require_name(to, "--to")
-    with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
+    with _adding(url) as connection:
         of = named(connection, key)._replace(assignee=to)
         return _kept(connection, of, "assigned", who, words, None, seen)
 
@@ -172,7 +192,7 @@ def propose(
         ActRefused, ConfigurationError: As `do`; or the lines are none that the ledger could book.
     """
     require_name(who)
-    with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
+    with _adding(url) as connection:
         of = named(connection, key)
         number, _ = _tried(connection, of, "proposed", who, reason, seen)
         if wanted.match is not None:
@@ -245,7 +265,8 @@ def _adjustment(
     wanted: Proposed,
 ) -> acts.CorrectionRow:
     broken = Broken(
-        of.break_key, of.pool, of.account, of.commodity, of.ours, of.theirs, of.happened_at
+        *(of.break_key, of.type, of.pool, of.subject, of.account, of.commodity),
+        *(of.ours, of.theirs, of.our_references, of.happened_at),
     )
     lines = wanted.lines
     if not lines:
