@@ -1,6 +1,7 @@
 """The back office's rows read back: breaks as they stand, their lives, candidates, runs.
 
-Everything is read as `clearing_back_office`, through the views of the schema where there is one.
+Everything is read as `clearing_back_office`, or as `clearing_auditor`, who may read the same, and
+through the views of the schema where there is one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from ledger.store.faults import translated
 Connection = psycopg.Connection[Any]
 
 _SESSION = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
+_BOUNDED = "; SET lock_timeout = '5s'; SET statement_timeout = '10s'"
+_ANSWER_S = 20
 _LOCK = "SELECT pg_advisory_xact_lock(1667589238, 0)"
 """Held by whoever adds to a life, so that each row follows the one that was read."""
 _SETTLED = "SELECT pg_advisory_xact_lock_shared(1667589238, 0)"
@@ -57,6 +60,7 @@ _CANDIDATES = """
 _RUN = "SELECT run, pool, made_by, made_at, sequence FROM back_office.runs WHERE run = %s"
 _IS_ASSET = """
     SELECT EXISTS (SELECT FROM reporting.balances WHERE pool = %s AND asset = %s)"""
+_MAY_ADD = "SELECT pg_has_role(session_user, 'clearing_back_office', 'SET')"
 _COUNTS = """
     SELECT state, severity, count(*) FROM back_office.open_breaks
      WHERE %(pool)s::text IS NULL OR pool = %(pool)s GROUP BY 1, 2"""
@@ -137,20 +141,36 @@ class Filter(NamedTuple):
 
 
 @contextmanager
-def opened(url: str, application: str) -> Iterator[psycopg.Connection]:
+def opened(url: str, application: str, *, is_bounded: bool = False) -> Iterator[psycopg.Connection]:
     """A connection that acts as `clearing_back_office`.
+
+    Args:
+        url: Of the database.
+        application: Shown to whoever looks at the server's activity.
+        is_bounded: Somebody waits: give up after seconds, also where another adds to lives.
 
     Raises:
         SchemaMismatch: The database is not migrated to this version.
         StoreUnavailable: It cannot be reached.
         StoreError: The login may not act as that role, or the database refused something.
     """
-    connection = connected(url, application, _SESSION)
+    connection = connected(
+        url,
+        application,
+        _SESSION + _BOUNDED * is_bounded,
+        answer_s=_ANSWER_S if is_bounded else None,
+    )
     try:
         with translated():
             yield connection
     finally:
         connection.close()
+
+
+def may_add(connection: psycopg.Connection) -> bool:
+    """Whether the login of a connection may act as `clearing_back_office`."""
+    row = connection.execute(_MAY_ADD).fetchone()
+    return row is not None and bool(row[0])
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import hmac
 import secrets
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Form, HTTPException, Request, Response
+
+from ledger.web.doorkeeper import is_of_host
 
 COOKIE = "clearing_form"
 _LENGTH = 43
@@ -56,8 +57,9 @@ def require_token(request: Request, given: str) -> None:
     kept = request.cookies.get(COOKIE, "")
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not kept or not hmac.compare_digest(kept, given) or site != "same-origin" or not is_ours:
+    is_ours = origin is None or is_of_host(origin, request.headers.get("host", ""))
+    is_same = hmac.compare_digest(kept.encode(), given.encode())
+    if not kept or not is_same or site != "same-origin" or not is_ours:
         raise HTTPException(
             HTTPStatus.FORBIDDEN,
             "the form did not come from a page of this console: open the page anew and send it"

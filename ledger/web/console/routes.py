@@ -1,5 +1,7 @@
 """The pages of the console, put together under one router."""
 
+from threading import BoundedSemaphore
+
 from fastapi import APIRouter
 from starlette.datastructures import State
 
@@ -22,6 +24,9 @@ from ledger.web.console.patience import Patience
 from ledger.web.console.verifying import Verifier
 from ledger.web.makers import MAKERS, Makers
 from ledger.web.settings import WebSettings
+
+ACTS_MAX = 2
+"""People who write to breaks at one moment, each over a connection of its own."""
 
 __all__ = ["failed", "router", "share"]
 
@@ -56,4 +61,5 @@ def share(state: State) -> Makers:
     )
     state.patience = Patience(makers)
     state.verifier = Verifier()
+    state.acts = BoundedSemaphore(ACTS_MAX)
     return makers

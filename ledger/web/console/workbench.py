@@ -5,7 +5,9 @@ break allows, and what comes is tried once more. Whoever made a correction canno
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -17,12 +19,13 @@ from ledger.recon import working
 from ledger.recon.adjusting import CONTRA, line_of, lines_of
 from ledger.recon.life import STATES, Act, Standing, State, may, said, same
 from ledger.store import console_breaks
-from ledger.store.back_office import BreakRow, Filter, LifeRow, listed
-from ledger.web.console.books import reading
+from ledger.store.back_office import BreakRow, Connection, Filter, LifeRow, listed, may_add
+from ledger.store.web_connections import Busy
+from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
-from ledger.web.console.people import acting, require_scope
+from ledger.web.console.people import NAME, acting, has_scope, require_scope
 from ledger.web.console.place import Unknown, address
 
 router = APIRouter(route_class=Page)
@@ -107,12 +110,13 @@ def one_break(request: Request, pool: str, key: str, at: At = None) -> HTMLRespo
 def _break_page(
     request: Request, pool: str, key: str, at: str | None, refusal: str | None
 ) -> HTMLResponse:
-    shown = _shown(request, pool, key)
-    candidates = [
-        {"key": one.match_key, "score": one.score, **json.loads(one.content)}
-        for one in shown.candidates
-    ]
     with reading(request, pool, at) as (connection, place):
+        shown = _shown(connection, pool, key)
+        may_act = may_add(connection)
+        candidates = [
+            {"key": one.match_key, "score": one.score, **json.loads(one.content)}
+            for one in shown.candidates
+        ]
         events = console_breaks.sequences(
             connection, place.shard, [*shown.of.our_references, *_named(candidates)]
         )
@@ -134,6 +138,8 @@ def _break_page(
             "adjustment": shown.adjustment,
             "events": events,
             "me": me,
+            "may_act": may_act,
+            "is_worker": has_scope(request, "back_office"),
             "can": _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None),
             "maker": waiting,
             "is_own": waiting is not None and same(waiting, me),
@@ -146,17 +152,16 @@ def _break_page(
     )
 
 
-def _shown(request: Request, pool: str, key: str) -> working.Shown:
+def _shown(connection: Connection, pool: str, key: str) -> working.Shown:
     """A break of the pool.
 
     Raises:
         Unknown: There is none of this key.
     """
-    url: str = request.app.state.settings.database_url
     try:
-        found = working.shown(url, key)
+        found = working.shown_over(connection, key)
     except ConfigurationError as fault:
-        raise Unknown(str(fault)) from fault
+        raise Unknown(f"pool {pool} has no break {key!r}") from fault
     if found.of.pool != pool:
         raise Unknown(f"break {key} is of pool {found.of.pool}, not of {pool}")
     return found
@@ -196,7 +201,8 @@ def _in_words(state: str) -> str:
 def adjustment(request: Request, pool: str, key: str) -> Response:
     """The event of an approved correction, one line for `clearing ingest`."""
     require_scope(request, "back_office", "auditor")
-    found = _shown(request, pool, key)
+    with auditors(request).lent() as connection:
+        found = _shown(connection, pool, key)
     if found.adjustment is None:
         raise Unknown(f"break {key} has no approved adjustment")
     named = {"Content-Disposition": f'attachment; filename="{found.of.break_key}.jsonl"'}
@@ -231,7 +237,10 @@ def assign(
     """Say who works on it."""
 
     def act(url: str, who: str) -> working.Done:
-        return working.assign(url, sent.key, who, to.strip() or None, words, seen=sent.seen)
+        name = to.strip()
+        if name and not NAME.fullmatch(name):
+            raise ActRefused(f"To {name!r}: 1 to 64 of [A-Za-z0-9._:-] are expected, or nothing")
+        return working.assign(url, sent.key, who, name or None, words, seen=sent.seen)
 
     return _done(request, sent, act)
 
@@ -293,17 +302,45 @@ def _done(request: Request, sent: Sent, act: Callable[[str, str], working.Done])
     """Do it as whoever is here; a refusal is shown above the break."""
     require_token(request, sent.token)
     require_scope(request, "back_office")
-    _shown(request, sent.pool, sent.key)
+    with auditors(request).lent() as connection:
+        _shown(connection, sent.pool, sent.key)
+        may_act = may_add(connection)
     who = acting(request)
-    if not who:
-        said = "say your name first: every act on a break is kept with a name"
-        return _break_page(request, sent.pool, sent.key, sent.at, said)
-    url: str = request.app.state.settings.database_url
     try:
-        act(url, who)
+        _require_worker(who, may_act=may_act)
+        with _one_of_few(request):
+            act(request.app.state.settings.database_url, who)
     except (ActRefused, ConfigurationError) as fault:
         return _break_page(request, sent.pool, sent.key, sent.at, str(fault))
     answer: RedirectResponse = see_other(
         address("pools", sent.pool, "breaks", sent.key, at=sent.at)
     )
     return answer
+
+
+def _require_worker(who: str, *, may_act: bool) -> None:
+    if not may_act:
+        raise ActRefused("nothing can be done to breaks here: the server's login may only read")
+    if not who:
+        raise ActRefused("say your name first: every act on a break is kept with a name")
+    if not NAME.fullmatch(who):
+        raise ActRefused(
+            f"the token is named {who!r}, which the life of a break does not keep: ask for one"
+            " with a name of letters, digits and . _ : -"
+        )
+
+
+@contextmanager
+def _one_of_few(request: Request) -> Iterator[None]:
+    """A place among those who write, each over a connection of its own.
+
+    Raises:
+        Busy: None became free in time.
+    """
+    acts: BoundedSemaphore = request.app.state.acts
+    if not acts.acquire(timeout=request.app.state.settings.connection_wait_s):
+        raise Busy("others are writing to breaks: come again")
+    try:
+        yield
+    finally:
+        acts.release()
