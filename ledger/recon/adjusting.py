@@ -198,6 +198,12 @@ def message(draft: str, checked_by: str) -> str:
     return json.dumps(json.loads(draft) | {"checked_by": checked_by})
 
 
+def hash_of(draft: str, checked_by: str) -> bytes | None:
+    """SHA-256 of what the books have if they have just this; None: it is none that they could."""
+    found = decode(message(draft, checked_by).encode())
+    return None if isinstance(found, Undecodable) else found.content_hash
+
+
 def require_name(name: str, option: str = "--by") -> str:
     """A person's name as an event may carry it.
 

@@ -11,9 +11,11 @@ count of trade ids reads more than balances, funding and records of defaults.
 | `shortfall` | losses are what the fund paid, what deleveraged positions took and what is uncovered: as records tell, and as postings moved, event by event |
 | `kafka` | the topics end where our books have read to |
 | `trade_ids` | the venue's own count of its trades has no gap |
+| `corrections` | each adjustment with the id of a correction is one that was approved, word for word |
 
-The last two are asked where there is something to ask: topics with a way to ask for their ends, and
-rules that say that trade ids are a counter.
+The last three are asked where there is something to ask: topics with a way to ask for their ends,
+rules that say that trade ids are a counter, and adjustments with such an id. One that nobody
+approved is mended by an approved correction of the break that tells of it.
 """  # noqa: E501 - a table
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +23,12 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import NamedTuple
 
+from ledger.recon.adjusting import hash_of
 from ledger.recon.breaks import Break
 from ledger.recon.matching import EXACT, About, distinct
 from ledger.recon.result import Control
 from ledger.recon.rules import ControlRules, Counter, SeverityRules
+from ledger.store.back_office_corrections import BookedRow, booked_corrections
 from ledger.store.recon_books import OurBooks, our_books
 from ledger.store.recon_sums import (
     CommoditySums,
@@ -93,6 +97,8 @@ def controls_of(
         told.kafka(offsets_taken(books), end_offsets, rules.kafka_behind_max)
     if rules.trade_ids is not None:
         told.trade_ids(books, rules.trade_ids)
+    if booked := booked_corrections(books):
+        told.corrections(booked)
     return tuple(told.controls), told.breaks
 
 
@@ -200,6 +206,20 @@ class _Controls:
             self._gaps(instrument, numbers)
         self._end("trade_ids", before, checked, "the venue's count of its trades has no gap")
 
+    def corrections(self, booked: Sequence[BookedRow]) -> None:
+        """What was booked as a correction against what was approved as it."""
+        before = len(self.breaks)
+        wrong = {each.event_id: _unapproved(each) for each in booked}
+        sound = {name.rpartition("-")[0] for name, why in wrong.items() if not why}
+        for name, why in wrong.items():
+            if why:
+                figures = (Decimal(1), Decimal(0))
+                self._break("corrections", name, "", figures, f"{name} is in the books, and {why}")
+                if f"adj-{self.breaks[-1].key}" in sound:
+                    self.breaks.pop()
+        words = "what was booked as a correction was approved so"
+        self._end("corrections", before, len(booked), words)
+
     def _gaps(self, instrument: str, numbers: Sequence[int]) -> None:
         found = 0
         beyond = 0
@@ -241,6 +261,25 @@ class _Controls:
         elif not checked:
             words = "nothing to check"
         self.controls.append(Control(name, not wrong, checked, words))
+
+
+def _unapproved(each: BookedRow) -> str:
+    """Why what was booked is not what was approved; empty: it is."""
+    checked_by: str | None = None
+    for kind, who in zip(each.kinds, each.people, strict=True):
+        if kind == "corrected":
+            break
+        if kind == "approved":
+            checked_by = who
+        elif kind in {"refused", "reopened"}:
+            checked_by = None
+    if each.draft is None:
+        return "nobody proposed it"
+    if checked_by is None:
+        return "it is not approved" if "approved" not in each.kinds else "its approval was gone"
+    if hash_of(each.draft, checked_by) != each.content_hash:
+        return "it says something else than what was approved"
+    return ""
 
 
 def _untold(each: DefaultSums) -> list[tuple[str, Decimal, Decimal]]:

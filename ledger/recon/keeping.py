@@ -5,10 +5,11 @@ at stays as it was: another source, other days, a control that had nothing to ch
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from ledger.errors import ConfigurationError
+from ledger.recon.adjusting import hash_of
 from ledger.recon.breaks import Break
 from ledger.recon.controls import INTERNAL
 from ledger.recon.life import Act, Amounts, Kept, Refusal, Standing, State, after, of_run
@@ -110,8 +111,7 @@ def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
                 " it is not kept; run it again"
             )
         kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
-        remedies = [row.event_id for row in kept.values() if row.event_id is not None]
-        booked = rows.booked(url, result.pool, remedies, result.sequence) | set(result.applied)
+        booked = _booked(url, result, kept.values()) | set(result.applied)
         found = {one.key: one for one in result.breaks}
         lives = _Lives(made_by)
         for key in sorted(kept.keys() | found.keys()):
@@ -126,6 +126,17 @@ def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
         run, _ = rows.save(connection, _run(result, made_by), _left(result, kept, found, lives))
         open_now = sum(state != "closed" for state in lives.states.values())
     return Noted(run, lives.acts, {key: lives.states[key] for key in found}, open_now)
+
+
+def _booked(url: str, result: Result, kept: Iterable[rows.KeptRow]) -> set[str]:
+    """Event ids of the approved corrections that the books have, just as they were approved."""
+    approved = {
+        row.event_id: hash_of(row.content, row.checked_by)
+        for row in kept
+        if row.event_id is not None and row.content is not None and row.checked_by is not None
+    }
+    held = rows.booked(url, result.pool, list(approved), result.sequence)
+    return {event_id for event_id, content in held.items() if approved[event_id] == content}
 
 
 def _known(before: rows.KeptRow) -> Kept:

@@ -5,7 +5,7 @@ it found changed, and what that means for the life of each. Rows go by COPY, so 
 hundred thousand breaks is a matter of seconds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -21,9 +21,13 @@ _KEPT = """
     SELECT b.break_key, b.source, b.type, b.subject, b.account, b.commodity, b.state,
            b.events, b.assignee, b.happened_at, b.severity, b.ours, b.theirs, b.our_references,
            b.their_references, b.says,
-           c.event_id, c.match_key
+           c.event_id, c.match_key, c.content,
+           (SELECT e.made_by FROM back_office.break_event e
+             WHERE e.break_key = b.break_key AND e.number > c.number AND e.kind = 'approved'
+             ORDER BY e.number DESC LIMIT 1) AS checked_by
       FROM back_office.all_breaks b
-      LEFT JOIN LATERAL (SELECT c.event_id, c.match_key FROM back_office.correction c
+      LEFT JOIN LATERAL (SELECT c.number, c.event_id, c.match_key, c.content
+                           FROM back_office.correction c
                           WHERE c.break_key = b.break_key ORDER BY c.number DESC LIMIT 1) c
         ON b.state = 'approved'
      WHERE b.pool = %s"""
@@ -42,7 +46,7 @@ _FURTHEST = """
     SELECT run, sequence FROM back_office.run WHERE pool = %s
      ORDER BY sequence DESC, run DESC LIMIT 1"""
 _BOOKED = """
-    SELECT i.event_id FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
+    SELECT i.event_id, i.content_hash FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
 _PAST = "SELECT pool, sequence, agreed, result_hash FROM back_office.runs WHERE run = %s"
 _RUN = """
@@ -68,7 +72,12 @@ _EVENTS = """
 
 
 class KeptRow(NamedTuple):
-    """A break before a run; `event_id` or `match_key` of a correction that is approved."""
+    """A break before a run.
+
+    Attributes:
+        event_id, match_key, content: Of a correction that is approved, one of both and its draft.
+        checked_by: Who approved it.
+    """
 
     break_key: str
     source: str
@@ -88,6 +97,8 @@ class KeptRow(NamedTuple):
     says: str
     event_id: str | None
     match_key: str | None
+    content: str | None
+    checked_by: str | None
 
 
 class RunRow(NamedTuple):
@@ -229,13 +240,16 @@ def auditing(url: str) -> Iterator[psycopg.Connection]:
         connection.close()
 
 
-def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> set[str]:
-    """Which of these events the books have accepted, up to a sequence; read as the auditor."""
+def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> dict[str, bytes]:
+    """Which of these events the books have accepted, up to a sequence, by what content.
+
+    Read as the auditor.
+    """
     if not event_ids:
-        return set()
+        return {}
     with auditing(url) as connection:
-        rows: Iterable[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence))
-        return {event_id for (event_id,) in rows}
+        rows: list[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence)).fetchall()
+        return dict(rows)
 
 
 def save(connection: psycopg.Connection, run: RunRow, found: Found) -> tuple[int, datetime]:

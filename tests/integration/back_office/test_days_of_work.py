@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from ledger.cli import app
 from ledger.recon import working
+from ledger.recon.adjusting import line_of
 from tests.integration.back_office.test_running import DAY, EXAMPLES, called
 from tests.integration.test_detaching import live
 
@@ -179,3 +180,70 @@ def test_a_run_that_is_done_again_with_another_file_says_what_it_came_to_then(de
         given = ("run", rules, *wrong, "--as-run", number, "--by", "rosa")
         refused = CliRunner().invoke(app, ["reconcile", *given, "--database-url", desk.url])
         assert why in str(refused.exception)
+
+
+FEE = ("18:00:00,-25,B-3,",)
+
+
+def _approved(desk: Desk, *, subject: str = "B-3", lines: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Key of a break, and the adjustment that maria proposed and noor approved for it."""
+    key = desk.key(subject)
+    wanted = working.Proposed(tuple(map(line_of, lines)))
+    working.propose(desk.url, key, "maria", "bank fee", wanted)
+    done = working.do(desk.url, key, "approved", "noor", "")
+    assert done.adjustment is not None
+    return key, done.adjustment
+
+
+def _told(found: dict[str, object]) -> list[str]:
+    """What the control of corrections says."""
+    controls = found["controls"]
+    assert isinstance(controls, list)
+    return [each["says"] for each in controls if each["name"] == "corrections"]
+
+
+def test_a_correction_is_booked_word_for_word_or_it_is_none(desk: Desk) -> None:
+    file = desk.bank("bank.csv", *SOUND, *FEE)
+    assert _told(desk.run(file)) == []
+    key, adjustment = _approved(desk)
+    assert '"@house", "kind": "suspense"' in adjustment
+    edited = adjustment.replace('"@house", "kind": "suspense"', '"alice", "kind": "wallet"')
+    live(desk.url, [edited.encode()], 12)
+    found = desk.run(file)
+    assert "corrected" not in str(found["acts"])
+    assert working.shown(desk.url, key).of.state == "gone", "custody is as the bank says"
+    stray = desk.key("corrections")
+    of = working.shown(desk.url, stray).of
+    assert (of.type, of.severity) == ("control", "critical")
+    assert of.says.endswith("it says something else than what was approved")
+    back = ("alice wallet USDT 25", "@house suspense USDT -25")
+    _, mending = _approved(desk, subject="corrections", lines=back)
+    live(desk.url, [mending.encode()], 13)
+    assert _told(desk.run(file)) == ["what was booked as a correction was approved so"]
+    assert working.shown(desk.url, stray).of.state == "corrected"
+
+
+def test_a_correction_that_was_refused_after_all_and_booked_is_noticed(desk: Desk) -> None:
+    file = desk.bank("bank.csv", *SOUND, *FEE)
+    desk.run(file)
+    key, adjustment = _approved(desk)
+    working.do(desk.url, key, "refused", "maria", "mistyped")
+    live(desk.url, [adjustment.encode()], 12)
+    desk.run(file)
+    (said,) = _told(desk.run(file))
+    assert said.startswith("1 break: ")
+    assert working.shown(desk.url, desk.key("corrections")).of.says.endswith(
+        "its approval was gone"
+    )
+
+
+def test_an_adjustment_with_an_id_that_nobody_proposed_is_noticed(desk: Desk) -> None:
+    file = desk.bank("bank.csv", *SOUND, *FEE)
+    desk.run(file)
+    _, adjustment = _approved(desk)
+    made_up = adjustment.replace(json.loads(adjustment)["event_id"], f"adj-{'0' * 16}-7")
+    made_up = made_up.replace('"custody"', '"fees"')
+    live(desk.url, [made_up.encode(), adjustment.encode()], 12)
+    (said,) = _told(desk.run(file))
+    assert said.startswith("1 break: ")
+    assert desk.breaks()["B-3"] == "corrected", "the one that was approved is"
