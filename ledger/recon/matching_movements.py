@@ -93,6 +93,12 @@ class Other(NamedTuple):
         return f"{self.name} of {self.at:%Y-%m-%d}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What of ours it may be: the references that it repeats, and its own."""
+        own = (as_our_id(self.reference),) if self.reference else ()
+        return tuple(dict.fromkeys((*self.ours, *own)))
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Its reference, where it has one, and where it stands."""
         return (self.reference, self.place) if self.reference else (self.place,)

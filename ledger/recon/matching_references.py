@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ledger.recon.matching import About, Comparison
-from ledger.recon.matching_movements import Mine, Other, as_our_id, content_of
+from ledger.recon.matching_movements import Mine, Other, content_of
 from ledger.recon.result import MatchRule
 
 Bundle = tuple[list[Mine], list[Other]]
@@ -45,12 +45,7 @@ def _bundles(
     of_mine: dict[int, int] = {}
     elsewhere: list[tuple[Other, Mine]] = []
     for number, other in enumerate(sorted(theirs, key=content_of)):
-        named = [
-            mine
-            for reference in dict.fromkeys((*other.ours, as_our_id(other.reference)))
-            if reference
-            for mine in by_reference.get(reference, ())
-        ]
+        named = [mine for reference in other.names for mine in by_reference.get(reference, ())]
         here = [m for m in named if (m.account, m.commodity) == (other.account, other.commodity)]
         if not here:
             elsewhere += [(other, m) for m in named if m.commodity == other.commodity][:1]
@@ -109,8 +104,21 @@ def _adds_up(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -
         rule = "tolerance"
     else:
         return False
-    found.matched[rule] += 1
+    late = [other for other in theirs if _apart(ours, other) > found.source.window]
+    if not late:
+        found.matched[rule] += 1
+        return True
+    about = _sums(ours, theirs)._replace(at=late[0].at)
+    words = f"{ours[0]} is at {ours[0].at} here, a part of it at {late[0].at} there"
+    found.found("timing", about, f"{words}, {_apart(ours, late[0])} apart")
     return True
+
+
+def _apart(ours: Sequence[Mine], other: Other) -> timedelta:
+    """How far a line is from the nearest of ours."""
+    if other.at is None:
+        return timedelta(0)
+    return min(abs(mine.at - other.at) for mine in ours)
 
 
 def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
@@ -131,20 +139,23 @@ def _amount(
     also: Decimal = Decimal(0),
 ) -> None:
     """One break for the sums; `also` is what of theirs matched already."""
-    mine_sum = _sum(mine.amount for mine in ours)
-    their_sum = _sum(other.amount for other in theirs) + also
-    about = About(
+    about = _sums(ours, theirs, also)
+    mine_sum, their_sum = about.ours or Decimal(0), about.theirs or Decimal(0)
+    words = f"{ours[0]}, together {mine_sum:f} here, is {their_sum:f} at {found.source.name}"
+    found.found("amount", about, words)
+
+
+def _sums(ours: Sequence[Mine], theirs: Sequence[Other], also: Decimal = Decimal(0)) -> About:
+    return About(
         ours[0].event_id,
         ours[0].account,
         ours[0].commodity,
-        mine_sum,
-        their_sum,
+        _sum(mine.amount for mine in ours),
+        _sum(other.amount for other in theirs) + also,
         tuple(mine.event_id for mine in ours),
         tuple(each for other in theirs for each in other.references),
         theirs[0].at or ours[0].at,
     )
-    words = f"{ours[0]}, together {mine_sum:f} here, is {their_sum:f} at {found.source.name}"
-    found.found("amount", about, words)
 
 
 def _wrong_account(found: Comparison, mine: Mine, other: Other) -> None:

@@ -14,12 +14,13 @@ movements of those accounts and that time.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ledger.recon.arithmetic import check
+from ledger.recon.formats.days import SMALLEST
 from ledger.recon.lines import Statement
 from ledger.recon.matching import About, Comparison, canonical, unique_pairs
 from ledger.recon.matching_movement_proposals import propose_movements
@@ -31,6 +32,8 @@ from ledger.store.recon_books import OurBooks, microseconds
 
 REACH = timedelta(days=1)
 """How far outside a statement's period its lines are looked for at our side."""
+REFERRED_REACH = timedelta(days=10)
+"""How much farther, where a line repeats our reference: past weekends and holidays."""
 
 Read = Iterable[tuple[str, Statement]]
 """Statements, each with what follows the number of a line: ` of NAME`, or nothing."""
@@ -55,7 +58,7 @@ def compare_statements(
     found.theirs = len(theirs)
     tell(f"{source.name}: movements read", found.theirs)
     periods = periods_of(source, read, theirs)
-    ours = _ours(books, source, periods)
+    ours = _ours(books, source, periods, theirs)
     read_of_ours = len(ours)
     tell(f"{source.name}: our movements read", read_of_ours)
     if source.paired:
@@ -110,8 +113,13 @@ def periods_of(
     return periods
 
 
-def _ours(books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period]]) -> list[Mine]:
-    accounts = sorted({account for account, _ in periods})
+def _ours(
+    books: OurBooks,
+    source: SourceRules,
+    periods: dict[Owned, list[Period]],
+    theirs: Sequence[Other],
+) -> list[Mine]:
+    """Movements in reach of the periods, and those farther off that a line refers to."""
     reach = max(REACH, source.window)
     begins: datetime | None = None
     ends: datetime | None = None
@@ -122,14 +130,34 @@ def _ours(books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period
         begins = min(firsts) - reach if len(firsts) == len(bounds) and firsts else None
         ends = max(lasts) + reach if len(lasts) == len(bounds) and lasts else None
     books.require_held(None if begins is None else begins + reach)
-    moved = books.movements(accounts, begins, ends, every_purpose=source.every_purpose)
+    ours = list(_moved(books, source, periods, (begins, ends)))
+    known = {name for mine in ours for name in (mine.event_id, mine.request_id)}
+    wanted = {name for other in theirs for name in other.names} - known
+    beyond = []
+    if wanted and begins is not None:
+        beyond.append((begins - REFERRED_REACH, begins - SMALLEST))
+    if wanted and ends is not None:
+        beyond.append((ends + SMALLEST, ends + REFERRED_REACH))
+    for span in beyond:
+        ours += [
+            mine
+            for mine in _moved(books, source, periods, span)
+            if not wanted.isdisjoint((mine.event_id, mine.request_id))
+        ]
+    return sorted(ours)
+
+
+def _moved(
+    books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period]], span: Period
+) -> Iterator[Mine]:
+    """Movements of the accounts and commodities that the source tells of, in a span of time."""
+    accounts = sorted({account for account, _ in periods})
     left_out = tuple(source.left_out)
-    return sorted(
-        Mine.of(each)
-        for each in moved
-        if (each.account, each.commodity) in periods
-        and not (left_out and each.event_id.startswith(left_out))
-    )
+    for each in books.movements(accounts, *span, every_purpose=source.every_purpose):
+        if (each.account, each.commodity) in periods and not (
+            left_out and each.event_id.startswith(left_out)
+        ):
+            yield Mine.of(each)
 
 
 def _is_expected(mine: Mine, source: SourceRules, periods: dict[Owned, list[Period]]) -> bool:
@@ -162,6 +190,7 @@ class _Matching:
             self._note(mine)
         copies = self._set_copies_aside()
         self._match_amounts()
+        copies = self._match_sums_of_copies(copies)
         self._match_sums()
         self._match_tolerance()
         self.theirs.extend(copies)
@@ -194,6 +223,23 @@ class _Matching:
             for mine, other in unique_pairs(_times(ours), _their_times(theirs), self._window)
         ]
         self._matched("exact_amount", pairs)
+
+    def _match_sums_of_copies(self, copies: list[Other]) -> list[Other]:
+        """Batches that have equal parts; returns the copies that are in none."""
+        batches = {(each.account, each.commodity, each.reference) for each in copies}
+        apart = [
+            each
+            for each in self.theirs
+            if (each.account, each.commodity, each.reference) not in batches
+        ]
+        of_others = {id(each) for each in apart}
+        self.theirs[:] = [each for each in self.theirs if id(each) not in of_others] + copies
+        self._match_sums()
+        left = {id(each) for each in self.theirs}
+        free = [each for each in copies if id(each) in left]
+        again = {id(each) for each in free}
+        self.theirs[:] = [each for each in self.theirs if id(each) not in again] + apart
+        return free
 
     def _match_sums(self) -> None:
         """Lines that share a reference of theirs, which add up to one of ours."""

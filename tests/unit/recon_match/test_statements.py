@@ -57,7 +57,7 @@ def test_equal_amounts_in_one_window_are_proposed_and_not_matched() -> None:
 
 
 def test_lines_that_share_our_reference_and_add_up_match_one_to_many() -> None:
-    lines = [line(1, "3", ours="d1"), line(2, "2", ours="d1")]
+    lines = [line(1, "3", ours="d1"), line(2, "2", ours="d1", hour="1")]
     assert compared([moved(1, "5")], [statement(*lines)]).compared().matched == {"one_to_many": 1}
 
 
@@ -182,3 +182,37 @@ def test_a_reference_that_comes_again_on_another_day_is_another_break() -> None:
     assert first.key == again.key
     assert (other.subject, other.difference) == ("FEE of 2026-01-02", first.difference)
     assert other.key != first.key
+
+
+def test_equal_parts_of_one_batch_that_add_up_to_one_of_ours_match_one_to_many() -> None:
+    parts = [line(n, "50", reference="BA", hour="1") for n in (1, 2)]
+    found = compared([moved(1, "100")], [statement(*parts)])
+    assert found.breaks == []
+    assert found.compared().matched == {"one_to_many": 1}
+    batch = [line(n, amount, reference="BA", hour="1") for n, amount in enumerate("3232")]
+    twice = compared([moved(1, "5")], [statement(*batch)])
+    assert twice.compared().matched == {"one_to_many": 1}
+    assert sorted((each.type, each.theirs) for each in twice.breaks) == [
+        ("duplicate", Decimal(2)),
+        ("duplicate", Decimal(3)),
+    ]
+
+
+@pytest.mark.parametrize("named", [{"ours": "d1"}, {"reference": "w/7"}])
+def test_a_reference_of_before_the_weekend_is_a_timing_break(named: dict[str, str]) -> None:
+    mine = [moved(1, "-5", hour="-72", request_id="w:7"), moved(2, "-9", hour="-72")]
+    found = only(compared(mine, [statement(line(1, "-5", **named))]))
+    assert (found.type, found.difference) == ("timing", Decimal(0))
+    days = compared(mine, [statement(line(1, "-5", **named))], "window_s = 345600")
+    assert days.breaks == []
+    assert (days.ours, days.compared().matched) == (1, {"exact_reference": 1})
+
+
+def test_parts_of_a_reference_that_come_late_are_a_timing_break() -> None:
+    parts = [line(1, "3", ours="d1"), line(2, "2", ours="d1", hour="20")]
+    found = compared([moved(1, "5")], [statement(*parts)])
+    each = only(found)
+    assert (each.type, each.subject, each.difference) == ("timing", "d1", Decimal(0))
+    assert found.compared().matched == {}
+    day = "window_s = 86400"
+    assert compared([moved(1, "5")], [statement(*parts)], day).matched["one_to_many"] == 1
