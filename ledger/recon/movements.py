@@ -51,7 +51,7 @@ def compare_statements(
 ) -> Comparison:
     """Hold the movements of a source's statements against those of our books."""
     found = Comparison(source, books.settlement_asset())
-    given = list(statements)
+    given = sorted(statements, key=lambda each: each[0])  # files by name, each as it stands
     read = _sound(found, [each for each in given if source.is_ours(each[1].commodity)])
     theirs = [each for each in others_of(source, read) if each.amount]
     found.left_out = sum(len(each.movements) for _, each in given) - len(theirs)

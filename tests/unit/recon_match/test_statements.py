@@ -216,3 +216,15 @@ def test_parts_of_a_reference_that_come_late_are_a_timing_break() -> None:
     assert found.compared().matched == {}
     day = "window_s = 86400"
     assert compared([moved(1, "5")], [statement(*parts)], day).matched["one_to_many"] == 1
+
+
+def test_files_given_in_another_order_take_the_same_of_two_statements() -> None:
+    one = statement(line(1, "5"), opening="0", closing="5", number="1")[1]
+    other = statement(line(1, "5"), line(2, "4"), opening="0", closing="9", number="1")[1]
+    files = [(" of a", other), (" of b", one)]
+    found = [compared([moved(1, "5")], given) for given in (files, files[::-1])]
+    assert found[0].breaks == found[1].breaks
+    assert ("missing_here", Decimal(4)) in {(each.type, each.theirs) for each in found[0].breaks}
+    untold = [(mark, each._replace(begins=None, number="")) for mark, each in files]
+    again = [compared([moved(1, "5")], given).breaks for given in (untold, untold[::-1])]
+    assert again[0] == again[1]
