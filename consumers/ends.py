@@ -57,6 +57,11 @@ def end_offsets(settings: RunSettings) -> EndOffsets:
     return asked
 
 
+def ends_of(reader: KafkaConsumer, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where partitions end, asked of a reader that is assigned to others afterwards."""
+    return _by_fetch(reader, reader.end_offsets(list(places)))
+
+
 def _by_fetch(
     reader: KafkaConsumer, listed: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, int]:

@@ -23,6 +23,7 @@ from ledger.cli.options import (
     say_json,
 )
 from ledger.cli.reconciling_options import By, figures, who
+from ledger.cli.reconciling_topics import Since, Topics, asked, fetched
 from ledger.errors import ConfigurationError
 from ledger.recon.controls import EndOffsets, check_controls
 from ledger.recon.keeping import Noted, agreed, keep, past
@@ -63,6 +64,8 @@ def run(
         list[str] | None,
         typer.Option("--file", metavar="SOURCE=PATH", help="A file of a source; may be repeated."),
     ] = None,
+    topic: Topics = None,
+    topic_since: Since = None,
     pool: Annotated[
         str | None, typer.Option("--pool", help="Whose books. Default: that of the sources.")
     ] = None,
@@ -78,28 +81,33 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold files against the books, check the controls, and keep what differs as breaks.
+    """Hold files and topics against the books, check the controls, keep what differs as breaks.
 
-    The same files, rules and sequence give the same result hash. Without --file the controls run
-    alone. With --kafka HOST:PORT the ends of the topics are one of them. Exit code 1: the pool has
-    a break that is not closed, of this run or of one before; or --as-run came to something else.
+    The same files, rules and sequence give the same result hash. Without --file and --topic the
+    controls run alone. With --kafka HOST:PORT the ends of the topics are one of them. Exit code 1:
+    the pool has a break that is not closed, of this run or of one before; or --as-run came to
+    something else.
 
     Example: clearing reconcile run rules.toml --file bank=2026-01-05.xml --file fills=fills.csv
     """
     name = who(by)
     rules = load_rules(rules_file)
-    files = _files(file or (), rules)
+    files, topics = _files(file or (), rules), asked(topic or (), topic_since, rules)
+    broker = kafka_settings(kafka, topic_prefix) if topics else None
     ends = _ends(kafka, topic_prefix)
     with database(database_url) as url:
         again = _again(url, as_run, pool, at)
-        chosen = again.pool if again is not None else _pool(pool, rules, files)
+        sources = [*files, *(each.source for each in topics)]
+        chosen = again.pool if again is not None else _pool(pool, rules, sources)
         told = again.agreed if again is not None else agreed(url, chosen)
         at = again.sequence if again is not None else at
         with progress(quiet=quiet) as bar:
             tell = _telling(bar)
-            result = reconcile(
-                url, rules, files, chosen, at, approved=told, end_offsets=ends, tell=tell
-            )
+            with fetched(topics, rules, broker, tell) as messages:
+                given = {name: [*files.get(name, ()), *messages.get(name, ())] for name in sources}
+                result = reconcile(
+                    url, rules, given, chosen, at, approved=told, end_offsets=ends, tell=tell
+                )
             tell("keeping the breaks", len(result.breaks))
             noted = None if dry_run or again is not None else keep(url, result, rules, name)
     if as_json:
@@ -150,10 +158,10 @@ def _files(given: Sequence[str], rules: Rules) -> dict[str, list[Path]]:
     return found
 
 
-def _pool(given: str | None, rules: Rules, files: Mapping[str, Sequence[Path]]) -> str:
+def _pool(given: str | None, rules: Rules, sources: Sequence[str]) -> str:
     if given is not None:
         return given
-    pools = sorted({rules.sources[name].pool for name in files or rules.sources})
+    pools = sorted({rules.sources[name].pool for name in sources or rules.sources})
     if len(pools) > 1:
         raise ConfigurationError(
             f"the sources are of the pools {', '.join(pools)}: choose one with --pool"

@@ -14,6 +14,7 @@ from typing import cast
 
 from ledger.errors import ConfigurationError
 from ledger.recon.controls import EndOffsets, controls_of
+from ledger.recon.fetched import Fetched
 from ledger.recon.formats import FORMATS, read
 from ledger.recon.holdings import compare_holdings
 from ledger.recon.lines import Holding, Statement, Trade
@@ -35,7 +36,7 @@ READ_BYTES = 1 << 20
 def reconcile(
     url: str,
     rules: Rules,
-    files: Mapping[str, Sequence[Path]],
+    files: Mapping[str, Sequence[Path | Fetched]],
     pool: str,
     at_sequence: int | None = None,
     *,
@@ -48,7 +49,8 @@ def reconcile(
     Args:
         url: Of the database; it is only read.
         rules: Of the sources.
-        files: By the name of the source. Without any, only the controls run.
+        files: By the name of the source; of a topic what was fetched of it. Without any, only the
+            controls run.
         pool: Whose books.
         at_sequence: After which event; None: after the last there is.
         approved: Keys of proposals that people agreed to.
@@ -65,7 +67,13 @@ def reconcile(
     inputs: list[_File] = []
     for name in sorted(files):
         source = _source(rules, name, pool)
-        of_source = [_File(source, path, several=len(files[name]) > 1) for path in files[name]]
+        several = len(files[name]) > 1
+        of_source = [
+            _File(source, file.path, several, file)
+            if isinstance(file, Fetched)
+            else _File(source, file, several)
+            for file in files[name]
+        ]
         inputs += of_source
         lines[name] = _chained(of_source)
     found = reconcile_lines(
@@ -160,6 +168,7 @@ class _File:
     source: SourceRules
     path: Path
     several: bool
+    fetched: Fetched | None = None
     lines: int = 0
     first: datetime | None = None
     last: datetime | None = None
@@ -186,10 +195,14 @@ class _File:
             else:
                 self.lines += 1
                 self._see(line.at)
-                yield f"line {line.line}{mark}", line
+                place = mark if self.fetched is None else self.fetched.place(line.line)
+                yield f"line {line.line}{place}", line
 
     def as_input(self) -> Input:
         """What it was, once all its lines were taken."""
+        if self.fetched is not None:
+            told = (self.fetched.name, self.fetched.digest)
+            return Input(self.source.name, *told, self.lines, self.first, self.last)
         digest = hashlib.sha256()
         with self.path.open("rb") as file:
             while part := file.read(READ_BYTES):

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple, cast
 from ledger.errors import ConfigurationError, ImportFailed
 from ledger.recon.formats.camt053 import camt053
 from ledger.recon.formats.csv_rows import csv_rows
+from ledger.recon.formats.events import events
 from ledger.recon.formats.fix import fix
 from ledger.recon.formats.holdings import holdings_of
 from ledger.recon.formats.json_rows import json_rows
@@ -78,6 +79,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "mt940": Format("statements", mt940, "a bank's statement, SWIFT MT940"),
     "camt053": Format("statements", camt053, "a bank's statement, ISO 20022 camt.053"),
+    "events": Format("trades", events, "trades among the ledger's own wire events"),
     "fix": Format("trades", fix, "FIX trade capture reports (35=AE)"),
     "hyperliquid": Format("trades", hyperliquid, "Hyperliquid fills: perpetuals of two accounts"),
     "hyperliquid-all": Format("trades", hyperliquid_all, "Hyperliquid fills: all of them"),
