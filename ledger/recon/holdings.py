@@ -1,7 +1,8 @@
 """Balances and positions of an outside source against ours, as of the moment that it names.
 
-Several of their accounts may be one of ours: what they have is added up. The same account and
-commodity twice at one moment is a duplicate. Average entry prices are not compared: they round, and
+Several of their accounts may be one of ours: what they have is added up, and so are several lines
+of one account (available and locked, long and short). A line that says all that another one says is
+a duplicate, and does not count. Average entry prices are not compared: they round, and
 each venue in its own way.
 
 Lines that are no farther apart than the window are one snapshot. Of an account that it names (with
@@ -9,11 +10,13 @@ Lines that are no farther apart than the window are one snapshot. Of an account 
 that the source never tells (`not_theirs`); what it lacks is missing at its last moment.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from ledger.recon.breaks import Break
 from ledger.recon.lines import Holding
 from ledger.recon.matching import About, Comparison
 from ledger.recon.rules import SourceRules
@@ -61,7 +64,19 @@ def compare_holdings(
             named |= told.keys()
             lacks = _expected(source, ours, named) - named if moment == snapshot[-1] else set()
             _compare(found, ours, told, lacks, moment)
+    found.breaks[:] = _by_moments(found.breaks)
     return found
+
+
+def _by_moments(found: Sequence[Break]) -> list[Break]:
+    """Of several moments the last one has the break that lasts; those before it name theirs."""
+    last: dict[str, Break] = {}
+    for each in found:
+        last[each.key] = each  # in the order of their moments
+    return [
+        each if last[each.key] is each else replace(each, subject=f"{each.subject} at {each.at}")
+        for each in found
+    ]
 
 
 def _snapshots(
@@ -93,21 +108,32 @@ def _told(
     source = found.source
     told: dict[Owned, _Told] = {}
     for (account, commodity), lines in sorted(holdings.items()):
-        first, *others = sorted(lines, key=lambda line: (line[1].amount, line[0]))
         owned = (source.accounts(account), source.commodities(commodity))
-        had = told.get(owned, _Told(Decimal(0), ()))
-        told[owned] = _Told(had.amount + first[1].amount, (*had.places, first[0]))
-        if others:
+        copies: list[tuple[str, Holding]] = []
+        seen: set[tuple[Decimal, Decimal | None]] = set()
+        for place, line in sorted(lines, key=_content):
+            if (line.amount, line.entry_price) in seen:
+                copies.append((place, line))
+                continue
+            seen.add((line.amount, line.entry_price))
+            had = told.get(owned, _Told(Decimal(0), ()))
+            told[owned] = _Told(had.amount + line.amount, (*had.places, place))
+        if copies:
             about = About(
                 f"{owned[0]}/{owned[1]}",
                 *owned,
-                theirs=sum((line.amount for _, line in others), Decimal(0)),
-                their_references=tuple(place for place, _ in others),
+                theirs=sum((line.amount for _, line in copies), Decimal(0)),
+                their_references=tuple(place for place, _ in copies),
                 at=moment,
             )
-            words = f"{account} has {commodity} {len(lines)} times at {source.name}"
+            words = f"{account} has {len(copies)} lines of {commodity} at {source.name} again"
             found.found("duplicate", about, words)
     return told
+
+
+def _content(placed: tuple[str, Holding]) -> tuple[Decimal, str, str]:
+    place, line = placed
+    return line.amount, str(line.entry_price), place
 
 
 def _compare(

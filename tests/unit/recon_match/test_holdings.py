@@ -98,3 +98,29 @@ def test_several_accounts_of_theirs_that_are_one_of_ours_are_added_up() -> None:
 def test_an_account_that_stands_twice_is_a_duplicate() -> None:
     (each,) = compared(("ben", "USDT", "7"), ("ben", "USDT", "7")).breaks
     assert (each.type, each.theirs) == ("duplicate", Decimal(7))
+
+
+def test_several_lines_of_one_account_are_added_up() -> None:
+    names = CASH_ONLY
+    found = compared(("ada", "USDT", "4"), ("ada", "USDT", "6"), extra=names)
+    assert found.breaks == []
+    short = compared(("ada", "BTC-PERP", "3"), ("ada", "BTC-PERP", "-5"), ("ada", "USDT", "10"))
+    assert short.breaks == []
+    (each,) = compared(("ada", "USDT", "4"), ("ada", "USDT", "5"), extra=names).breaks
+    assert (each.type, each.ours, each.theirs) == ("amount", Decimal(10), Decimal(9))
+    assert each.their_references == ("line 1", "line 2")
+
+
+def test_of_several_moments_the_last_has_the_break_that_lasts() -> None:
+    def snapshots(*amounts: str) -> list[tuple[str, str]]:
+        lines = [
+            ("line 1", Holding(1, at(3600 * hour), "ben", "USDT", Decimal(amount)))
+            for hour, amount in enumerate(amounts)
+        ]
+        found = compare_holdings(FakeBooks(balances=OURS), source("holdings"), lines)
+        return [(each.subject, str(each.theirs)) for each in found.breaks]
+
+    assert snapshots("9") == [("ben/USDT", "9")]
+    first = "ben/USDT at 2026-01-01 00:00:00+00:00"
+    assert snapshots("9", "8") == [(first, "9"), ("ben/USDT", "8")]
+    assert snapshots("8", "9") == [(first, "8"), ("ben/USDT", "9")]
