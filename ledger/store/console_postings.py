@@ -26,7 +26,7 @@ _ACCOUNTS = """
     SELECT account FROM ledger.account
      WHERE shard = %(shard)s
        AND (%(owner)s::text IS NULL OR owner = %(owner)s)
-       AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+       AND (%(kind)s::text IS NULL OR kind = ANY(string_to_array(%(kind)s, '+')))
        AND (%(instrument)s::text IS NULL OR instrument = %(instrument)s)
        AND (%(asset)s::text IS NULL OR asset = %(asset)s)
      ORDER BY account LIMIT %(most)s"""
@@ -63,7 +63,7 @@ _WALKED = _NAMED.format(
     found=f"""(
     SELECT w.* FROM ({_WALK}) w
       JOIN ledger.account b ON b.shard = %(shard)s AND b.account = w.account
-     WHERE (%(kind)s::text IS NULL OR b.kind = %(kind)s)
+     WHERE (%(kind)s::text IS NULL OR b.kind = ANY(string_to_array(%(kind)s, '+')))
        AND (%(instrument)s::text IS NULL OR b.instrument = %(instrument)s)
        AND (%(asset)s::text IS NULL OR b.asset = %(asset)s)
      ORDER BY w.sequence DESC, w.line DESC LIMIT %(rows)s)"""  # noqa: S608 - constants
@@ -97,7 +97,7 @@ class Filter(NamedTuple):
 
     Attributes:
         owner: A participant, `@house` or `@liquidation`.
-        kind: Line of the chart of accounts.
+        kind: Line of the chart of accounts, or several with `+` between them.
         first, last: Of these events, both included.
     """
 

@@ -18,7 +18,7 @@ from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
 from ledger.web.console.people import acting, require_scope
-from ledger.web.console.place import NUMBER_MAX, Before, Sequence, address
+from ledger.web.console.place import NUMBER_MAX, Before, PoolName, Sequence, address
 from ledger.web.console.verifying import Verifier
 
 router = APIRouter(route_class=Page)
@@ -33,7 +33,7 @@ def verifier_of(request: Request) -> Verifier:
 
 
 @router.get("/pools/{pool}/audit")
-def audit(request: Request, pool: str, at: At = None, before: Before = None) -> HTMLResponse:
+def audit(request: Request, pool: PoolName, at: At = None, before: Before = None) -> HTMLResponse:
     """Checkpoints of a pool, the newest first."""
     rows_max = console_checkpoints.PAGE_ROWS
     with reading(request, pool, at) as (connection, place):
@@ -63,7 +63,7 @@ def audit(request: Request, pool: str, at: At = None, before: Before = None) -> 
 
 
 @router.get("/pools/{pool}/audit/checkpoint/{sequence}")
-def checkpoint(request: Request, pool: str, sequence: Sequence) -> HTMLResponse:
+def checkpoint(request: Request, pool: PoolName, sequence: Sequence) -> HTMLResponse:
     """A checkpoint as it is published: one line, to keep elsewhere."""
     with reading(request, pool, None) as (connection, place):
         found = console_checkpoints.newest(connection, place.shard, sequence + 1, 1)
@@ -79,7 +79,7 @@ def checkpoint(request: Request, pool: str, sequence: Sequence) -> HTMLResponse:
 @router.get("/pools/{pool}/events/{sequence}/proof")
 def proof(
     request: Request,
-    pool: str,
+    pool: PoolName,
     sequence: Sequence,
     checkpoint_at: Annotated[int | None, Query(alias="checkpoint", ge=1, le=NUMBER_MAX)] = None,
 ) -> JSONResponse:
@@ -98,7 +98,7 @@ def proof(
 @router.post("/pools/{pool}/audit/verify")
 def start(
     request: Request,
-    pool: str,
+    pool: PoolName,
     mode: Annotated[str, Form(max_length=20)],
     token: Token,
     whole: Annotated[str, Form(max_length=3)] = "",
@@ -114,7 +114,7 @@ def start(
 
 
 @router.post("/pools/{pool}/audit/stop")
-def stop(request: Request, pool: str, token: Token) -> RedirectResponse:
+def stop(request: Request, pool: PoolName, token: Token) -> RedirectResponse:
     """End the verification that runs."""
     require_token(request, token)
     require_scope(request, "auditor")

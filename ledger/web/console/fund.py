@@ -10,7 +10,7 @@ from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Before
+from ledger.web.console.place import Before, PoolName
 
 router = APIRouter(route_class=Page)
 
@@ -19,7 +19,7 @@ _OF = console_records.MOVEMENTS
 
 
 @router.get("/pools/{pool}/fund")
-def fund(request: Request, pool: str, at: At = None, before: Before = None) -> HTMLResponse:
+def fund(request: Request, pool: PoolName, at: At = None, before: Before = None) -> HTMLResponse:
     """Movements, the newest first."""
     with reading(request, pool, at) as (connection, place):
         newest = console_records.newest(connection, place.shard, _OF, place.at)
@@ -43,7 +43,7 @@ def fund(request: Request, pool: str, at: At = None, before: Before = None) -> H
 
 
 @router.get("/pools/{pool}/fund.json")
-def history(request: Request, pool: str, at: At = None) -> JSONResponse:
+def history(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
     """The fund after its movements; of very many, those at even distances."""
     with reading(request, pool, at) as (connection, place):
         newest = console_records.newest(connection, place.shard, _OF, place.at)

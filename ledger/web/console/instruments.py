@@ -11,14 +11,14 @@ from ledger.web.console.books import reading, summed
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Unknown
+from ledger.web.console.place import InstrumentName, PoolName, Unknown
 from ledger.web.console.totals import totals
 
 router = APIRouter(route_class=Page)
 
 
 @router.get("/pools/{pool}/instruments")
-def instruments(request: Request, pool: str, at: At = None) -> HTMLResponse:
+def instruments(request: Request, pool: PoolName, at: At = None) -> HTMLResponse:
     """All instruments of a pool."""
     with reading(request, pool, at) as (connection, place):
         rows = console_records.instruments(connection, place.shard, place.at)
@@ -33,7 +33,9 @@ def instruments(request: Request, pool: str, at: At = None) -> HTMLResponse:
 
 
 @router.get("/pools/{pool}/instruments/{name}")
-def instrument(request: Request, pool: str, name: str, at: At = None) -> HTMLResponse:
+def instrument(
+    request: Request, pool: PoolName, name: InstrumentName, at: At = None
+) -> HTMLResponse:
     """One instrument."""
     with reading(request, pool, at) as (connection, place):
         rows = console_records.instruments(connection, place.shard, place.at)
@@ -57,7 +59,7 @@ def instrument(request: Request, pool: str, name: str, at: At = None) -> HTMLRes
 
 
 @router.get("/pools/{pool}/instruments/{name}/marks.json")
-def marks(request: Request, pool: str, name: str, at: At = None) -> JSONResponse:
+def marks(request: Request, pool: PoolName, name: InstrumentName, at: At = None) -> JSONResponse:
     """The mark over all events up to one."""
     with reading(request, pool, at) as (connection, place):
         found = console_records.marks(connection, place.shard, name, 1, place.at)

@@ -10,9 +10,10 @@ from ledger.core.accounts import KINDS_OF_HOUSE, KINDS_OF_PARTICIPANT
 from ledger.errors import ConfigurationError
 from ledger.store import console_postings
 from ledger.web.console.books import reading
+from ledger.web.console.later import later
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render, see_other
-from ledger.web.console.place import Sequence, Unknown, address
+from ledger.web.console.place import PoolName, Sequence, Unknown, address
 from ledger.web.console.totals import by_commodity
 
 router = APIRouter(route_class=Page)
@@ -63,7 +64,7 @@ def _wanted(
 @router.get("/pools/{pool}/postings")
 def postings(
     request: Request,
-    pool: str,
+    pool: PoolName,
     asked: Annotated[Wanted, Depends(_wanted)],
     at: At = None,
     after: Word = "",
@@ -100,12 +101,14 @@ def _address_of(after: str) -> tuple[int, int] | None:
 
 
 @router.get("/pools/{pool}/events/{sequence}")
-def event(request: Request, pool: str, sequence: Sequence, at: At = None) -> HTMLResponse:
+def event(request: Request, pool: PoolName, sequence: Sequence, at: At = None) -> HTMLResponse:
     """One event: the message as it came, its entry, its records, its hashes."""
     with reading(request, pool, at) as (connection, place):
         found = console_postings.event(connection, place.shard, sequence)
         if found is None:
             raise Unknown(f"pool {pool} has no event {sequence} here; it has 1 to {place.head}")
+        if sequence > place.at:
+            return later(request, place, f"Event {sequence}", sequence, "events", sequence)
         legs = console_postings.legs_of(connection, place.shard, sequence)
         records = console_postings.records_of(connection, place.shard, sequence)
     return render(
@@ -124,7 +127,7 @@ def event(request: Request, pool: str, sequence: Sequence, at: At = None) -> HTM
 
 
 @router.get("/pools/{pool}/find")
-def find(request: Request, pool: str, q: Word = "", at: At = None) -> RedirectResponse:
+def find(request: Request, pool: PoolName, q: Word = "", at: At = None) -> RedirectResponse:
     """Leads to whatever an id names: a sequence, a record, an event, a participant."""
     asked = q.strip()
     with reading(request, pool, at) as (connection, place):

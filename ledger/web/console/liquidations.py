@@ -14,9 +14,10 @@ from ledger.store.console_pools import Connection
 from ledger.store.lookups import FoundRecord, Lookups
 from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
+from ledger.web.console.later import later
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Before, Place, Unknown
+from ledger.web.console.place import Before, Place, PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -27,7 +28,9 @@ _AROUND_EVENTS = 1_500
 
 
 @router.get("/pools/{pool}/liquidations")
-def liquidations(request: Request, pool: str, at: At = None, before: Before = None) -> HTMLResponse:
+def liquidations(
+    request: Request, pool: PoolName, at: At = None, before: Before = None
+) -> HTMLResponse:
     """Liquidations, the newest first."""
     of = console_records.LIQUIDATIONS
     with reading(request, pool, at) as (connection, place):
@@ -62,11 +65,14 @@ def liquidations(request: Request, pool: str, at: At = None, before: Before = No
 
 
 @router.get("/pools/{pool}/liquidations/{number}")
-def liquidation(request: Request, pool: str, number: str, at: At = None) -> HTMLResponse:
+def liquidation(request: Request, pool: PoolName, number: str, at: At = None) -> HTMLResponse:
     """One liquidation."""
     with reading(request, pool, at) as (connection, place):
         lookups = Lookups(connection, pool, place.shard)
         root, family = _family(lookups, number)
+        if root.sequence > place.at:
+            what = f"Liquidation {number}"
+            return later(request, place, what, root.sequence, "liquidations", number)
         event = lookups.event(root.sequence)
         before = _before(connection, place, root)
     assert event is not None, "a record has its event"
@@ -132,11 +138,16 @@ def _before(connection: Connection, place: Place, root: FoundRecord) -> list[dic
 
 
 @router.get("/pools/{pool}/liquidations/{number}/price.json")
-def price(request: Request, pool: str, number: str, instrument: str, at: At = None) -> JSONResponse:
+def price(
+    request: Request, pool: PoolName, number: str, instrument: str, at: At = None
+) -> JSONResponse:
     """The mark around a liquidation, with the prices that decided it."""
     with reading(request, pool, at) as (connection, place):
         lookups = Lookups(connection, pool, place.shard)
         root, family = _family(lookups, number)
+        if root.sequence > place.at:
+            raise Unknown(f"liquidation {number} came later, at event {root.sequence}")
+        family = [record for record in family if record.sequence <= place.at]
         first = max(1, root.sequence - _AROUND_EVENTS)
         last = min(place.at, root.sequence + _AROUND_EVENTS)
         marks = console_records.marks(connection, place.shard, instrument, first, last)

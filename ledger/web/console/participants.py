@@ -14,7 +14,7 @@ from ledger.web.console.charts import Line, chart
 from ledger.web.console.exact import added
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Place, Unknown
+from ledger.web.console.place import AccountName, Place, PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -26,7 +26,7 @@ CASH_KINDS = ("wallet", "isolated", "hold")
 
 @router.get("/pools/{pool}/participants")
 def participants(
-    request: Request, pool: str, at: At = None, after: Name = "", find: Name = ""
+    request: Request, pool: PoolName, at: At = None, after: Name = "", find: Name = ""
 ) -> HTMLResponse:
     """Participants by id, a page at a time."""
     with reading(request, pool, at) as (connection, place):
@@ -72,7 +72,9 @@ def _summary(name: str, held: Sequence[Mapping[str, Any]], asset: str) -> dict[s
 
 
 @router.get("/pools/{pool}/participants/{account}")
-def participant(request: Request, pool: str, account: str, at: At = None) -> HTMLResponse:
+def participant(
+    request: Request, pool: PoolName, account: AccountName, at: At = None
+) -> HTMLResponse:
     """One participant."""
     with reading(request, pool, at) as (connection, place):
         if not console_participants.is_known(connection, place.shard, account):
@@ -108,7 +110,7 @@ def _movements(connection: Connection, place: Place, account: str) -> list[conso
 
 
 @router.get("/pools/{pool}/participants/{account}/history.json")
-def history(request: Request, pool: str, account: str, at: At = None) -> JSONResponse:
+def history(request: Request, pool: PoolName, account: AccountName, at: At = None) -> JSONResponse:
     """Equity and requirements of a participant at even distances, from its first event on."""
     with reading(request, pool, at) as (connection, place):
         first = console_participants.first_event(connection, place.shard, account)

@@ -11,7 +11,7 @@ from ledger.web.console.books import reading
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render, worked_out
 from ledger.web.console.patience import Work
-from ledger.web.console.place import Place
+from ledger.web.console.place import Place, PoolName
 from ledger.web.console.ranking import Queued, queue
 
 router = APIRouter(route_class=Page)
@@ -22,7 +22,7 @@ PAGE_ROWS = 100
 @router.get("/pools/{pool}/adl")
 def adl(
     request: Request,
-    pool: str,
+    pool: PoolName,
     at: At = None,
     instrument: Annotated[str, Query(max_length=64)] = "",
     side: Annotated[str, Query(pattern="^(long|short)$")] = "long",

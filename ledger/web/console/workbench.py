@@ -26,7 +26,7 @@ from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
 from ledger.web.console.people import NAME, acting, has_scope, require_scope
-from ledger.web.console.place import Unknown, address
+from ledger.web.console.place import PoolName, Unknown, address
 
 router = APIRouter(route_class=Page)
 
@@ -53,7 +53,7 @@ Seen = Annotated[int, Form(ge=0)]
 @router.get("/pools/{pool}/breaks")
 def breaks(
     request: Request,
-    pool: str,
+    pool: PoolName,
     at: At = None,
     state: Word = "",
     severity: Word = "",
@@ -101,7 +101,7 @@ def breaks(
 
 
 @router.get("/pools/{pool}/breaks/{key}")
-def one_break(request: Request, pool: str, key: str, at: At = None) -> HTMLResponse:
+def one_break(request: Request, pool: PoolName, key: str, at: At = None) -> HTMLResponse:
     """One break."""
     require_scope(request, "back_office", "auditor")
     return _break_page(request, pool, key, at, None)
@@ -198,7 +198,7 @@ def _in_words(state: str) -> str:
 
 
 @router.get("/pools/{pool}/breaks/{key}/adjustment")
-def adjustment(request: Request, pool: str, key: str) -> Response:
+def adjustment(request: Request, pool: PoolName, key: str) -> Response:
     """The event of an approved correction, one line for `clearing ingest`."""
     require_scope(request, "back_office", "auditor")
     with auditors(request).lent() as connection:
@@ -226,7 +226,7 @@ class Sent(NamedTuple):
     at: str | None
 
 
-def _sent(pool: str, key: str, token: Token, seen: Seen = 0, at: At = None) -> Sent:
+def _sent(pool: PoolName, key: str, token: Token, seen: Seen = 0, at: At = None) -> Sent:
     return Sent(pool, key, token, seen, at)
 
 
@@ -291,7 +291,7 @@ def other(
 
 
 @router.get("/pools/{pool}/breaks/{key}/{act}")
-def looked(pool: str, key: str, act: str, at: At = None) -> RedirectResponse:
+def looked(pool: PoolName, key: str, act: str, at: At = None) -> RedirectResponse:
     """The address of an act, opened: leads to its break."""
     if act not in {*_ACTS, "assign", "propose"}:
         raise Unknown(f"nothing called {act!r} can be done to a break")
