@@ -253,6 +253,7 @@ class _Comparing:
     def meet_unkeyed(self) -> None:
         """Lines without an id, against what of ours has no partner by id."""
         if self._unkeyed:
+            self._unkeyed = _whole(self._unkeyed)
             self._match_contents()
         self._found.ours += len(self.missing_there)
 
@@ -332,6 +333,17 @@ def _taken(
 ) -> list[TradeRow]:
     row = single.pop(key, None)
     return [] if row is None else many.pop(key, [row])
+
+
+def _whole(rows: Iterable[TradeRow]) -> list[TradeRow]:
+    """Lines without an id, a buyer's and a seller's put together where they are the only ones."""
+    by_content: dict[tuple[str, ...], list[TradeRow]] = {}
+    for row in rows:
+        by_content.setdefault(row[1:5], []).append(row)
+    whole: list[TradeRow] = []
+    for alike in by_content.values():
+        whole += merged(alike) if len(alike) == 2 else alike  # noqa: PLR2004 - a pair
+    return whole
 
 
 def _same_sides(row: TradeRow, told: tuple[str | None, str | None]) -> bool:

@@ -121,3 +121,10 @@ def test_an_id_that_is_the_same_in_all_lines_is_none_and_is_told() -> None:
     (each,) = found.breaks
     assert (each.type, each.subject) == ("duplicate", "id 0")
     assert f"{2 * count} trades here and there have the id 0" in each.says
+
+
+def test_lines_without_an_id_that_tell_a_side_each_are_one_trade() -> None:
+    lines = [bought("2", trade_id=""), sold("2", trade_id="")]
+    found = compared([ours(1)], numbered(lines))
+    assert found.breaks == []
+    assert found.compared().matched == {"exact_amount": 1}
