@@ -83,6 +83,23 @@ def past(url: str, run: int) -> rows.PastRow:
     return found
 
 
+def keep_changes(url: str, result: Result, rules: Rules, made_by: str) -> Noted | None:
+    """As `keep`, but only where a break is new, gone or another than before; None: nowhere.
+
+    Nor where a run that took the books further was kept meanwhile: that one has looked, too.
+    """
+    with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
+        _, sequence = rows.furthest(connection, result.pool)
+        if result.sequence < sequence:
+            return None
+        found = {one.key: one for one in result.breaks}
+        kept, lives = _followed(url, connection, result, rules, made_by)
+        left = _left(result, kept, found, lives)
+        if lives.acts.keys() <= {"seen_again"} and not left.sightings:
+            return None
+        return _saved(connection, result, made_by, left, lives)
+
+
 def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
     """Keep a run, and let the life of each break that it concerns go on.
 
@@ -110,22 +127,40 @@ def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
                 f"the match {min(taken_back)}, which this run was told of, is agreed to no more:"
                 " it is not kept; run it again"
             )
-        kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
-        booked = _booked(url, result, kept.values()) | set(result.applied)
         found = {one.key: one for one in result.breaks}
-        lives = _Lives(made_by)
-        for key in sorted(kept.keys() | found.keys()):
-            before, seen = kept.get(key), found.get(key)
-            steps = of_run(
-                None if before is None else _known(before),
-                None if seen is None else Amounts(seen.ours, seen.theirs),
-                looked=before is not None and _looked(before, result, rules),
-                booked=before is not None and (before.event_id or before.match_key) in booked,
-            )
-            lives.follow(key, before, steps)
-        run, _ = rows.save(connection, _run(result, made_by), _left(result, kept, found, lives))
-        open_now = sum(state != "closed" for state in lives.states.values())
-    return Noted(run, lives.acts, {key: lives.states[key] for key in found}, open_now)
+        kept, lives = _followed(url, connection, result, rules, made_by)
+        left = _left(result, kept, found, lives)
+        return _saved(connection, result, made_by, left, lives)
+
+
+def _followed(
+    url: str, connection: stored.Connection, result: Result, rules: Rules, made_by: str
+) -> tuple[Mapping[str, rows.KeptRow], _Lives]:
+    """What was kept before, and what follows from this run for each."""
+    kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
+    booked = _booked(url, result, kept.values()) | set(result.applied)
+    found = {one.key: one for one in result.breaks}
+    lives = _Lives(made_by)
+    for key in sorted(kept.keys() | found.keys()):
+        before, seen = kept.get(key), found.get(key)
+        steps = of_run(
+            None if before is None else _known(before),
+            None if seen is None else Amounts(seen.ours, seen.theirs),
+            looked=before is not None and _looked(before, result, rules),
+            booked=before is not None and (before.event_id or before.match_key) in booked,
+        )
+        lives.follow(key, before, steps)
+    return kept, lives
+
+
+def _saved(
+    connection: stored.Connection, result: Result, made_by: str, left: rows.Found, lives: _Lives
+) -> Noted:
+    run, _ = rows.save(connection, _run(result, made_by), left)
+    open_now = sum(state != "closed" for state in lives.states.values())
+    return Noted(
+        run, lives.acts, {one.key: lives.states[one.key] for one in result.breaks}, open_now
+    )
 
 
 def _booked(url: str, result: Result, kept: Iterable[rows.KeptRow]) -> set[str]:

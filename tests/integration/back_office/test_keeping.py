@@ -11,7 +11,7 @@ from ledger.errors import ActRefused, ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import line_of
 from ledger.recon.breaks import Break
-from ledger.recon.keeping import Noted, agreed, keep
+from ledger.recon.keeping import Noted, agreed, keep, keep_changes
 from ledger.recon.result import Result
 from ledger.store import back_office as stored
 from tests.integration.back_office.found import (
@@ -264,3 +264,26 @@ def test_a_run_that_fails_leaves_nothing(
         assert connection.execute("SELECT count(*) FROM back_office.run").fetchone() == (0,)
     with stored.opened(database_url, "test") as connection:
         assert stored.listed(connection, stored.Filter()) == []
+
+
+def test_of_runs_that_look_all_the_time_only_those_that_find_a_change_are_kept(
+    database_url: str,
+) -> None:
+    def again(found: Result) -> Noted | None:
+        return keep_changes(database_url, found, rules(), "rosa")
+
+    assert again(result()) is None, "nothing was found, and nothing was there"
+    first = again(result(broken_control()))
+    assert first is not None
+    assert (first.run, first.acts, first.left_open) == (1, {"found": 1}, 1)
+    assert again(result(broken_control())) is None, "the same again"
+    other = replace(broken_control(), ours=Decimal(2))
+    changed = again(result(other))
+    assert changed is not None
+    assert changed.run == 2
+    assert again(result(other)) is None
+    assert again(replace(result(), sequence=8)) is None, "another run took the books further"
+    mended = again(result())
+    assert mended is not None
+    assert mended.acts == {"gone": 1}
+    assert again(result()) is None
