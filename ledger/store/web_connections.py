@@ -65,6 +65,7 @@ class Readers:
             SET default_transaction_read_only = on;
             SET statement_timeout = '{statement_s}s';
             SET idle_in_transaction_session_timeout = '60s'"""
+        self._is_closed = False
         self._free: queue.LifoQueue[psycopg.Connection | None] = queue.LifoQueue()
         for _ in range(size):
             self._free.put(None)  # made when it is first needed
@@ -96,6 +97,8 @@ class Readers:
             raise
         finally:
             self._free.put(connection)
+            if self._is_closed:
+                self.close()
 
     def _begun(self, idle: psycopg.Connection | None) -> psycopg.Connection:
         if idle is not None:
@@ -127,7 +130,8 @@ class Readers:
         return True
 
     def close(self) -> None:
-        """Close those that nobody holds."""
+        """Close those that nobody holds, and each of the others once it comes back."""
+        self._is_closed = True
         while True:
             try:
                 idle = self._free.get_nowait()

@@ -34,9 +34,10 @@ from ledger.store.web_tokens import LiveToken, live
 from ledger.web.api import asking, routes
 from ledger.web.api.openapi import specification
 from ledger.web.api.streams import Following
-from ledger.web.api.sums import MAKERS, KeptSums
+from ledger.web.api.sums import KeptSums
 from ledger.web.doorkeeper import API, Doorkeeper
 from ledger.web.limits import Limits
+from ledger.web.makers import MAKERS, Makers
 from ledger.web.problems import Problem, answer, problem_of
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import Tokens
@@ -74,16 +75,8 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.auditors = auditors
     app.state.tokens = Tokens(lambda: _live_tokens(token_readers), settings.tokens_kept_s)
     app.state.pace = Pace()
-    app.state.sums = KeptSums(
-        Readers(
-            settings.database_url,
-            "clearing_reader",
-            size=MAKERS,
-            wait_s=settings.sum_wait_s,
-            statement_s=settings.sum_statement_s,
-        ),
-        settings.sum_wait_s,
-    )
+    sum_readers = _readers(settings, "clearing_reader", MAKERS, settings.sum_statement_s)
+    app.state.sums = KeptSums(Makers(sum_readers), settings.sum_wait_s)
     app.state.following = Following(
         _readers(settings, "clearing_auditor", settings.stream_connections_max), settings
     )
@@ -102,13 +95,15 @@ def create_app(settings: WebSettings) -> FastAPI:
     return app
 
 
-def _readers(settings: WebSettings, role: Role, size: int | None = None) -> Readers:
+def _readers(
+    settings: WebSettings, role: Role, size: int | None = None, statement_s: int | None = None
+) -> Readers:
     return Readers(
         settings.database_url,
         role,
         size=size or settings.connections_max,
         wait_s=settings.connection_wait_s,
-        statement_s=settings.statement_s,
+        statement_s=statement_s or settings.statement_s,
     )
 
 

@@ -1,11 +1,12 @@
 """One endpoint for each listing: read in a snapshot, a page at a time, in the format asked for."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,13 +22,13 @@ from ledger.web.api.arrow import as_arrow
 from ledger.web.api.catalogue import Listing, Source
 from ledger.web.api.cursors import Part, cursor, place
 from ledger.web.api.formats import MEDIA_TYPES, Format, as_csv, as_json, chosen, moment
-from ledger.web.api.sums import KeptSums
+from ledger.web.api.sums import KeptSums, Made
 from ledger.web.problems import Problem
 from ledger.web.settings import WebSettings
 
 LIMIT = 100
 
-Endpoint = Callable[..., Response]
+Endpoint = Callable[..., Response | Awaitable[Response]]
 
 
 class Found(NamedTuple):
@@ -40,8 +41,14 @@ class Found(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a request asks of a listing."""
+    """What a request asks of a listing.
 
+    Attributes:
+        question: What a cursor is bound to.
+    """
+
+    question: list[object]
+    form: Format
     pool: str
     at: int | datetime | None
     first: int | datetime | None
@@ -56,20 +63,36 @@ def endpoint(listing: Listing) -> Endpoint:
     parameters = _parameters(listing)
     known = [_alias(each) for each in parameters if each.name not in ("request", "pool")]
 
-    def answer(request: Request, **values: Any) -> Response:  # noqa: ANN401 - as the signature says
+    def asked_by(request: Request, values: Mapping[str, Any]) -> Asked:
         asking.require_known(request, known)
         form = chosen(request.headers.get("accept", ""), values["format_"])
-        asked, question = _asked(listing, values)
-        found = _read(request, listing, asked)
-        following = None
-        if found.next is not None:
-            following = _next_address(request, cursor(question, found.next))
-        return response(found.rows, form, _around(asked.pool, listing, found), following)
+        return _asked(listing, values, form)
 
-    answer.__name__ = listing.name
-    answer.__doc__ = listing.remark
-    cast("Any", answer).__signature__ = inspect.Signature(parameters, return_annotation=Response)
-    return answer
+    def answer(request: Request, **values: Any) -> Response:  # noqa: ANN401 - as the signature says
+        asked = asked_by(request, values)
+        return _page(request, listing, asked, _read(request, listing, asked))
+
+    async def answer_of_sum(request: Request, **values: Any) -> Response:  # noqa: ANN401 - as above
+        asked = asked_by(request, values)
+        kept: KeptSums = request.app.state.sums
+        sum_ = cast("Sum", listing.source)
+        made = await kept.made(request.state.caller.key, sum_, asked.pool, _then(sum_, asked))
+        return await run_in_threadpool(
+            lambda: _page(request, listing, asked, _of_sum(made, sum_, asked))
+        )
+
+    made = answer_of_sum if isinstance(listing.source, Sum) else answer
+    made.__name__ = listing.name
+    made.__doc__ = listing.remark
+    cast("Any", made).__signature__ = inspect.Signature(parameters, return_annotation=Response)
+    return made
+
+
+def _page(request: Request, listing: Listing, asked: Asked, found: Found) -> Response:
+    following = None
+    if found.next is not None:
+        following = _next_address(request, cursor(asked.question, found.next))
+    return response(found.rows, asked.form, _around(asked.pool, listing, found), following)
 
 
 def response(
@@ -116,8 +139,7 @@ def _alias(parameter: inspect.Parameter) -> str:
     return parameter.name.rstrip("_")
 
 
-def _asked(listing: Listing, values: Mapping[str, Any]) -> tuple[Asked, list[object]]:
-    """What is asked, and the question that a cursor is bound to."""
+def _asked(listing: Listing, values: Mapping[str, Any], form: Format) -> Asked:
     names = [*listing.source.filters]
     if isinstance(listing.source, State):
         names.append("account")
@@ -127,6 +149,8 @@ def _asked(listing: Listing, values: Mapping[str, Any]) -> tuple[Asked, list[obj
     question = [listing.name, values["pool"], at, first, newest_first, sorted(filters.items())]
     word = values["after"]
     return Asked(
+        question,
+        form,
         asking.pool_of(values["pool"]),
         None if at is None else _moment(listing.source, at),
         None if first is None else asking.moment_or_sequence("from", first),
@@ -134,7 +158,7 @@ def _asked(listing: Listing, values: Mapping[str, Any]) -> tuple[Asked, list[obj
         filters,
         None if word is None else _place(listing.source, question, word),
         values["limit"],
-    ), question
+    )
 
 
 def _moment(source: Source, at: str) -> int | datetime:
@@ -178,9 +202,7 @@ def _around(pool: str, listing: Listing, found: Found) -> dict[str, object]:
 
 def _read(request: Request, listing: Listing, asked: Asked) -> Found:
     settings: WebSettings = request.app.state.settings
-    if isinstance(listing.source, Sum):
-        kept: KeptSums = request.app.state.sums
-        return _of_sum(kept, listing.source, asked)
+    assert not isinstance(listing.source, Sum), "sums are kept"
     with request.app.state.readers.lent() as connection:
         newest = head(connection, asked.pool)
         at = None
@@ -269,15 +291,16 @@ def _as_known_at(rows: Rows, at: int) -> Rows:
     )
 
 
-def _of_sum(kept: KeptSums, source: Sum, asked: Asked) -> Found:
-    """A page of a sum; those behind the first are of the same event."""
-    at, place = asked.at, tuple[Part, ...]()
-    if asked.after is not None:
-        sequence, *rest = asked.after
-        place = tuple(rest)
-        if at is None and not source.is_of_clock:
-            at = int(sequence)
-    made = kept.rows(source, asked.pool, at, asked.filters)
-    some, last = made.behind(source, place, asked.limit)
-    following = None if last is None else (made.sequence, *last)
-    return Found(Rows(made.rows.columns, some), made.sequence, following, made.read)
+def _then(source: Sum, asked: Asked) -> int | datetime | None:
+    """Of when a page is: those of an event behind the first are of the same."""
+    if asked.at is not None or asked.after is None or source.is_of_clock:
+        return asked.at
+    return int(asked.after[0])
+
+
+def _of_sum(made: Made, source: Sum, asked: Asked) -> Found:
+    found = made.matching(source, asked.filters) if asked.filters else made
+    place = () if asked.after is None else asked.after[1:]
+    some, last = found.behind(source, place, asked.limit)
+    following = None if last is None else (found.sequence, *last)
+    return Found(Rows(found.rows.columns, some), found.sequence, following, found.read)

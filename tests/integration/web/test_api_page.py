@@ -15,8 +15,10 @@ from ledger.store.web_sums import Sum
 from ledger.web.api.asking import LIMIT_MAX
 from ledger.web.api.catalogue import LISTINGS, Source
 from ledger.web.api.listing import LIMIT
+from ledger.web.makers import GIVEN_UP_S, WAITING_MAX
 from ledger.web.problems import TYPES
 from ledger.web.settings import WebSettings
+from ledger.web.tokens import BELIEVED_S
 from tests.integration.pages import Shell, difference, steps
 from tests.integration.web.servers import patient, serving
 
@@ -89,7 +91,10 @@ def test_the_bounds_are_those_that_the_page_says() -> None:
         f"{asked.requests_burst} times at once",
         f"longer than {asked.sum_wait_s:g} seconds",
         f"every {asked.heartbeat_s:g} seconds",
-        f"There may be {asked.streams_max}.",
+        f"There may be {asked.streams_max}, of one token {asked.caller_streams_max}.",
+        f"goes by what it last read for {BELIEVED_S:g} seconds",
+        f"nobody has asked for it in {GIVEN_UP_S:g} seconds",
+        f"{WAITING_MAX} of all",
         f"({LIMIT}; {LIMIT_MAX:,} at most)",
     ):
         assert said in PAGE, said
