@@ -26,8 +26,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ledger.store.web_connections import Readers
-from ledger.store.web_records import Behind, Followed, behind, heads
-from ledger.store.web_rows import UnknownPool
+from ledger.store.web_records import Behind, Followed, behind, heads, require_held
+from ledger.store.web_rows import Detached, UnknownPool
 from ledger.web.api import asking
 from ledger.web.api.formats import names_of, plain
 from ledger.web.problems import RETRY_S, Problem
@@ -83,6 +83,18 @@ class Following:
     def _records(self, pool: str, followed: Followed, after: tuple[int, int]) -> Behind:
         with self._readers.lent() as connection:
             return behind(connection, pool, followed, after, PAGE_RECORDS)
+
+    async def require_held(self, followed: Followed, after: tuple[int, int]) -> None:
+        """Refuse to begin where history was detached, lest it be left out in silence.
+
+        Raises:
+            Detached: It was.
+        """
+        await self._in_thread(lambda: self._require_held(followed, after))
+
+    def _require_held(self, followed: Followed, after: tuple[int, int]) -> None:
+        with self._readers.lent() as connection:
+            require_held(connection, followed, after)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -155,6 +167,8 @@ async def stream(
     name = asking.pool_of(pool)
     head = await following.head(name)
     after = _after(from_, last_event_id, head)
+    if after[0] <= head.last:
+        await following.require_held(head, after)
     caller: Caller = request.state.caller
     following.begin(caller)
     return CountedResponse(
@@ -190,7 +204,10 @@ async def _events(
             return
         head = await following.head(pool)
         if after[0] <= head.last:
-            found = await following.records(pool, head, after)
+            try:
+                found = await following.records(pool, head, after)
+            except Detached:
+                return  # whoever comes again with the last id is told
             for record in _told(found):
                 yield record
                 said = time.monotonic()
