@@ -18,6 +18,7 @@ from typing import Literal, cast, get_args
 
 from ledger.errors import ConfigurationError
 from ledger.recon.breaks import BreakType, Severity
+from ledger.recon.formats import FORMATS
 from ledger.recon.formats.mapping import SourceMapping
 from ledger.recon.rules_tables import Table
 
@@ -98,7 +99,7 @@ class SourceRules:
     Attributes:
         name: In the rules file; breaks carry it.
         kind: What its files hold.
-        format: A name that `ledger.recon.formats` knows.
+        format: A name that `ledger.recon.formats` knows, of one of this kind.
         pool: Whose books it is held against.
         mapping: How its columns are read.
         accounts, commodities: Their names in ours. `@custody` is all that the outside world holds
@@ -247,10 +248,18 @@ def digest_of(document: object) -> str:
 
 
 def _source(table: Table, inherited: SeverityRules) -> SourceRules:
+    kind = cast("SourceKind", table.choice("kind", get_args(SourceKind), None))
+    chosen = table.choice("format", tuple(FORMATS), None)
+    if FORMATS[chosen].kind != kind:
+        of_kind = ", ".join(name for name, each in FORMATS.items() if each.kind == kind)
+        raise ConfigurationError(
+            f"{table.below('format')}: the source {table.key} has {kind}, and the format {chosen}"
+            f" has {FORMATS[chosen].kind}; expected one of {of_kind}"
+        )
     source = SourceRules(
         name=table.key,
-        kind=cast("SourceKind", table.choice("kind", get_args(SourceKind), None)),
-        format=table.text("format", None),
+        kind=kind,
+        format=chosen,
         pool=table.text("pool", "main"),
         mapping=SourceMapping.of(table.raw("mapping"), table.below("mapping"), table.key),
         accounts=_translation(table.table("accounts")),
