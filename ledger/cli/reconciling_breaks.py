@@ -151,6 +151,7 @@ def _shown(found: working.Shown) -> Iterator[str]:
     yield "life"
     for event in found.life:
         by = f"run {event.run} by {event.made_by}" if event.run else event.made_by
+        by += f" (login {event.login})" if event.login != event.made_by else ""
         words = f": {event.words}" if event.words else ""
         to = f" to {event.assignee or 'nobody'}" if event.kind == "assigned" else ""
         yield f"  {event.number}. {moment(event.made_at)} {event.kind}{to}, {by}{words}"

@@ -46,7 +46,8 @@ _LISTED = f"""{_COLUMNS}
      LIMIT %(limit)s"""
 _BY_KEY = f"{_COLUMNS} WHERE break_key LIKE %(key)s || '%%' ORDER BY break_key LIMIT 2"
 _LIFE = """
-    SELECT number, kind, state, made_by, made_at, run, assignee, words, event_id, match_key, content
+    SELECT number, kind, state, made_by, made_at, run, assignee, words, event_id, match_key,
+           content, login
       FROM back_office.break_lives WHERE break_key = %s ORDER BY number"""
 _CANDIDATES = """
     SELECT c.match_key, c.score, c.content
@@ -108,6 +109,7 @@ class LifeRow(NamedTuple):
     event_id: str | None
     match_key: str | None
     content: str | None
+    login: str
 
 
 class CandidateRow(NamedTuple):

@@ -1,7 +1,7 @@
 """Tokens of the API in `back_office`: made, listed, taken back, and the live ones read.
 
-Only hashes come here. Making and taking back act as clearing_back_office, which may append, and
-change nothing.
+Only hashes come here. Making and taking back act as clearing_tokens, which may append, and change
+nothing; who works on breaks is another role, and makes himself no token.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from ledger.store.faults import translated
 Scope = Literal["reporting", "back_office", "auditor"]
 
 _SESSION = """
-    SET ROLE clearing_back_office;
+    SET ROLE clearing_tokens;
     SET search_path = pg_catalog;
     SET timezone = 'UTC';
     SET statement_timeout = '10s'"""
@@ -104,7 +104,7 @@ def live(connection: psycopg.Connection) -> list[LiveToken]:
 
 
 @contextmanager
-def _back_office(url: str) -> Iterator[psycopg.Connection]:
+def _making(url: str) -> Iterator[psycopg.Connection]:
     with translated(), connected(url, "clearing token", _SESSION) as connection:
         yield connection
 
@@ -122,7 +122,7 @@ def create(
     Raises:
         ConfigurationError: A live one has this name.
     """
-    with _back_office(url) as connection:
+    with _making(url) as connection:
         if connection.execute(_NAMED, (name,)).fetchone() is not None:
             raise ConfigurationError(
                 f"there is a live token named {name}: revoke it first, or choose another name"
@@ -136,7 +136,7 @@ def create(
 def listed(url: str) -> list[ListedToken]:
     """All tokens there ever were, in the order they were made."""
     with (
-        _back_office(url) as connection,
+        _making(url) as connection,
         connection.cursor(row_factory=class_row(ListedToken)) as cursor,
     ):
         return cursor.execute(_LISTED).fetchall()
@@ -148,7 +148,7 @@ def revoke(url: str, name: str, made_by: str, reason: str) -> int:
     Raises:
         ConfigurationError: No live token has this name.
     """
-    with _back_office(url) as connection:
+    with _making(url) as connection:
         row = connection.execute(_NAMED, (name,)).fetchone()
         if row is None:
             raise ConfigurationError(f"no live token is named {name}: see `clearing token list`")

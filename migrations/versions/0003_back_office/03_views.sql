@@ -22,7 +22,7 @@ SELECT * FROM back_office.all_breaks WHERE state <> 'closed';
 
 CREATE VIEW back_office.break_lives AS
 SELECT b.pool, b.break_key, e.number, e.kind, e.state, e.made_by, e.made_at, e.run, e.assignee, e.words,
-       c.event_id, c.match_key, c.content
+       c.event_id, c.match_key, c.content, e.login
   FROM back_office.break b
   JOIN back_office.break_event e ON e.break_key = b.break_key
   LEFT JOIN back_office.correction c ON c.break_key = e.break_key AND c.number = e.number;
@@ -30,7 +30,7 @@ SELECT b.pool, b.break_key, e.number, e.kind, e.state, e.made_by, e.made_at, e.r
 CREATE VIEW back_office.runs AS
 SELECT r.run, r.pool, r.sequence, r.rules_version, encode(r.rules_hash, 'hex') AS rules_hash,
        encode(r.result_hash, 'hex') AS result_hash, r.matched, r.breaks, r.made_by, r.made_at,
-       g.inputs, r.agreed
+       g.inputs, r.agreed, r.login
   FROM back_office.run r
  CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object(
                          'source', i.source, 'name', i.name, 'lines', i.lines,
@@ -90,6 +90,7 @@ DECLARE
         "breaks": "How many differences it found.",
         "inputs": "What it was given: source, name, lines, covers_from, covers_until, content_hash.",
         "agreed": "Keys of the matches that it was told people agreed to.",
+        "login": "Login of the database that wrote it, whatever name was given.",
         "token": "Its number.",
         "name": "What it is for.",
         "scopes": "What it opens.",

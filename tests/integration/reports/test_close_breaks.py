@@ -11,7 +11,7 @@ import pytest
 from ledger.errors import ConfigurationError
 from ledger.reports.close import close
 from ledger.reports.files import FORMATS, write_files
-from ledger.store.back_office import adding, opened
+from ledger.store.back_office import adding
 from tests.integration.reports.test_close import SECOND, rows
 
 FOUND = "2026-03-03T08:00:00Z"
@@ -43,12 +43,14 @@ def _found(connection: psycopg.Connection, key: str) -> None:
     _lived(connection, key, (FOUND, 1, 1, "found", "open"))
 
 
-def _lived(connection: psycopg.Connection, key: str, event: tuple[object, ...]) -> None:
+def _lived(
+    connection: psycopg.Connection, key: str, event: tuple[object, ...], who: str = "ines"
+) -> None:
     """An event of its life: moment, run, number, what happened, state."""
     connection.execute(
         "INSERT INTO back_office.break_event (made_at, run, number, kind, state, break_key,"
-        " made_by, words) VALUES (%s, %s, %s, %s, %s, %s, 'ines', 'so')",
-        (*event, key),
+        " made_by, words) VALUES (%s, %s, %s, %s, %s, %s, %s, 'so')",
+        (*event, key, who),
     )
 
 
@@ -59,9 +61,12 @@ def reconciled(two_days: str) -> str:
         _kept_run(connection)
         for key in ("0" * 16, "1" * 16):
             _found(connection, key)
-        _lived(connection, "0" * 16, ("2026-03-05T08:00:00Z", None, 2, "closed", "closed"))
+        _lived(connection, "0" * 16, ("2026-03-05T07:00:00Z", 1, 2, "gone", "gone"))
+        closed = ("2026-03-05T08:00:00Z", None, 3, "closed", "closed")
+        _lived(connection, "0" * 16, closed, "noor")
         _kept_run(connection, "2026-03-12T08:00:00Z")
-        again = ("2026-03-12T08:00:00Z", 2, 2, "reopened", "open")
+        _lived(connection, "1" * 16, ("2026-03-12T07:00:00Z", 2, 2, "gone", "gone"))
+        again = ("2026-03-12T08:00:00Z", 2, 3, "reopened", "open")
         _lived(connection, "1" * 16, again)
     return two_days
 
@@ -121,7 +126,7 @@ def test_breaks_of_a_moment_to_come_are_refused(two_days: str) -> None:
 
 
 def test_a_close_waits_for_a_run_that_is_being_kept(two_days: str) -> None:
-    with ThreadPoolExecutor(1) as pool, opened(two_days, "test") as connection:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(two_days, autocommit=True) as connection:
         with adding(connection):
             _kept_run(connection, None)
             time.sleep(1.1)  # a whole second goes by with the row written, and nobody sees it
