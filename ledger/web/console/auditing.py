@@ -6,20 +6,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from ledger.audit.inclusion import prove_event
 from ledger.audit.verify import MODES
 from ledger.codec.checkpoints import checkpoint_line, decode_checkpoint
 from ledger.errors import ConfigurationError
 from ledger.store import console_checkpoints
 from ledger.store.checkpoints import scales
-from ledger.store.evidence import evidence
-from ledger.web.console.books import reading
+from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
 from ledger.web.console.people import acting, require_scope
 from ledger.web.console.place import NUMBER_MAX, Before, PoolName, Sequence, address
 from ledger.web.console.verifying import Verifier
+from ledger.web.proofs import event_proof
 
 router = APIRouter(route_class=Page)
 
@@ -85,12 +84,10 @@ def proof(
 ) -> JSONResponse:
     """That an event stands in the books of a checkpoint, as `clearing prove event` proves it.
 
-    Reads the hash of every event up to the checkpoint: seconds on large books.
+    Reads the hash of every event up to the checkpoint, of which there may be so many.
     """
     require_scope(request, "auditor")
-    url: str = request.app.state.settings.database_url
-    with evidence(url, pool) as books:
-        found = prove_event(books, sequence, checkpoint_at, lambda _: None)
+    found = event_proof(auditors(request), pool, sequence, checkpoint_at)
     named = {"Content-Disposition": f'attachment; filename="{pool}-{sequence}-proof.json"'}
     return JSONResponse(found, headers={**HEADERS, **named})
 
