@@ -3,6 +3,7 @@
 import getpass
 import ipaddress
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 
 from ledger.assembly import database
 from ledger.cli.options import AsJson, DatabaseUrl, Quiet, columns, notes, say, say_json
+from ledger.codec.fields import ID_PATTERN
 from ledger.errors import ConfigurationError
 from ledger.settings import masked
 from ledger.store import web_tokens
@@ -128,7 +130,7 @@ def _is_loopback(host: str) -> bool:
 
 @tokens.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for; no other live one has it.")],
+    name: Annotated[str, typer.Argument(help="Who or what it is for; no other live one has it.")],
     scope: Annotated[
         list[AskedScope],
         typer.Option("--scope", help="What it opens; may be given several times."),
@@ -147,8 +149,11 @@ def create(
 
     Example: clearing token create grafana --scope reporting --days 90
     """
-    if not name.strip() or len(name) > 64 or not name.isprintable():  # noqa: PLR2004 - as ids
-        raise ConfigurationError("a token's name has 1 to 64 characters, all of them printable")
+    if re.fullmatch(ID_PATTERN, name) is None:
+        raise ConfigurationError(
+            f"the name {name!r} of a token: expected 1 to 64 of [A-Za-z0-9._:-]; what its owner"
+            " does to breaks is kept under it"
+        )
     scopes: list[Scope] = sorted({each.value for each in scope})
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     token = new_token()

@@ -35,11 +35,24 @@ def require_form(headers: Headers) -> bool:
     return True
 
 
+def require_no_nul(said: bytes) -> None:
+    """Refuse what the database keeps in no text.
+
+    Args:
+        said: As it came, in percent signs or without.
+
+    Raises:
+        Problem: A NUL is in it.
+    """
+    if b"\0" in said or b"%00" in said:
+        raise Problem("invalid_parameter", "a NUL stands in it, and in no name", {"errors": []})
+
+
 async def read(receive: Receive) -> Receive:
     """Read the body; what hands it on once, and then what comes behind it.
 
     Raises:
-        Problem: It is too long.
+        Problem: It is too long, or no text.
     """
     body = b""
     while True:
@@ -50,6 +63,7 @@ async def read(receive: Receive) -> Receive:
         if len(body) > BODY_MAX:
             raise _too_long()
         if not message.get("more_body", False):
+            require_no_nul(body)
             return _before({"type": "http.request", "body": body, "more_body": False}, receive)
 
 

@@ -104,8 +104,10 @@ def test_a_token_opens_nothing_once_it_was_taken_back_or_expired(
 
 
 def test_a_browser_has_its_token_in_a_cookie(database_url: str, closed: httpx.Client) -> None:
-    closed.cookies.set("clearing_token", made(database_url, "browser", "reporting"))
-    assert closed.get("/api/v1/pools").status_code == 200
+    token = made(database_url, "browser", "reporting")
+    for others in ("", 'prefs={"a":1}; ', "a/b=1; ", "x; "):
+        cookies = {"Cookie": f"{others}clearing_token={token}"}
+        assert closed.get("/api/v1/pools", headers=cookies).status_code == 200
 
 
 def test_the_books_keep_nothing_that_opens_anything(database_url: str) -> None:
@@ -148,7 +150,7 @@ def test_callers_are_limited_each_by_itself(database_url: str) -> None:
 def test_an_open_server_answers_to_the_names_of_this_machine_alone(client: httpx.Client) -> None:
     for host in ("localhost:8080", "127.0.0.1", "[::1]:8080"):
         assert client.get("/api/v1/pools", headers={"Host": host}).status_code == 200
-    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"):
+    for host in ("[", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"):
         answer = client.get("/api/v1/pools", headers={"Host": host})
         assert answer.json()["type"] == f"{PREFIX}foreign_origin"
 
@@ -172,10 +174,18 @@ def test_a_server_with_tokens_answers_what_a_proxy_passes_on(
     assert closed.get("/api/v1/pools", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["pools/main/fees?account=a%00b", "explain/%00", "pools%00"])
+def test_what_no_text_of_the_books_has_is_refused(client: httpx.Client, path: str) -> None:
+    answer = client.get(f"/api/v1/{path}")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == f"{PREFIX}invalid_parameter"
+
+
 def test_what_would_change_something_must_come_from_our_own_pages(client: httpx.Client) -> None:
     for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
     ):
         assert client.post("/breaks", headers=headers).status_code == 403
@@ -215,6 +225,14 @@ def test_the_command_makes_lists_and_takes_back(database_url: str, closed: httpx
         CliRunner().invoke(app, ["token", "revoke", "audit-2026", "--reason", "x", *url]).exception,
         ConfigurationError,
     )
+
+
+@pytest.mark.parametrize("name", ["Jane Doe", "", "j\u00e4n", "a" * 65, "x 200 1 ms admin"])
+def test_a_token_has_a_name_that_a_log_and_a_life_can_keep(database_url: str, name: str) -> None:
+    words = ["token", "create", name, "--scope", "back_office", "--database-url", database_url]
+    refused = CliRunner().invoke(app, words).exception
+    assert isinstance(refused, ConfigurationError)
+    assert "expected 1 to 64 of [A-Za-z0-9._:-]" in str(refused)
 
 
 def test_every_new_token_is_another() -> None:
