@@ -1,4 +1,4 @@
-"""The commands `clearing reconcile run` and `controls`, and the group that they are in."""
+"""The command `clearing reconcile run`, and the group that it is in."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.progress import Progress, TaskID
 
 from consumers.ends import end_offsets
 from ledger.assembly import database
-from ledger.cli import reconciling_breaks
+from ledger.cli import reconciling_breaks, reconciling_controls
 from ledger.cli.kafka import kafka_settings
 from ledger.cli.options import (
     AsJson,
@@ -22,13 +22,13 @@ from ledger.cli.options import (
     say,
     say_json,
 )
-from ledger.cli.reconciling_options import By, figures, who
+from ledger.cli.reconciling_options import At, By, figures, who
 from ledger.cli.reconciling_topics import Since, Topics, asked, fetched
 from ledger.errors import ConfigurationError
-from ledger.recon.controls import EndOffsets, check_controls
+from ledger.recon.controls import EndOffsets
 from ledger.recon.keeping import Noted, agreed, keep, past
 from ledger.recon.life import ACTS, State, said
-from ledger.recon.result import Compared, Control, Result
+from ledger.recon.result import Compared, Result
 from ledger.recon.rules import Rules, load_rules
 from ledger.recon.run import Tell, reconcile
 from ledger.store.back_office_runs import PastRow
@@ -43,10 +43,6 @@ reconciling = typer.Typer(
 )
 
 RulesFile = Annotated[Path, typer.Argument(metavar="RULES", help="The rules file, TOML.")]
-At = Annotated[
-    int | None,
-    typer.Option("--at", min=1, metavar="SEQ", help="After this event. Default: after the last."),
-]
 AsRun = Annotated[
     int | None,
     typer.Option(
@@ -194,7 +190,7 @@ def _lines(result: Result, noted: Noted | None, again: PastRow | None) -> Iterat
     for compared in result.compared:
         yield f"  {_compared(compared)}"
     yield ""
-    yield from _controls(result.controls)
+    yield from reconciling_controls.lines(result.controls)
     if result.breaks:
         yield ""
         yield from _breaks(result, {} if noted is None else noted.states)
@@ -221,13 +217,6 @@ def _compared(one: Compared) -> str:
         f"{one.source}: {one.ours} ours, {one.theirs} theirs, {matched} matched"
         f"{f' ({rules})' if rules else ''}"
     )
-
-
-def _controls(controls: Sequence[Control]) -> Iterator[str]:
-    width = max((len(one.name) for one in controls), default=0)
-    for one in controls:
-        verdict = "ok" if one.holds else "BROKEN"
-        yield f"{verdict:<8}{one.name.ljust(width)}  {one.checked:>7}  {one.says}"
 
 
 def _breaks(result: Result, states: Mapping[str, State]) -> Iterator[str]:
@@ -259,56 +248,9 @@ def _breaks(result: Result, states: Mapping[str, State]) -> Iterator[str]:
         yield f"and {left} more: clearing reconcile breaks"
 
 
-def controls(
-    rules_file: Annotated[
-        Path | None, typer.Option("--rules", metavar="FILE", help="What the controls are told.")
-    ] = None,
-    pool: Annotated[str, typer.Option("--pool", help="Whose books.")] = "main",
-    at: At = None,
-    kafka: Kafka = None,
-    topic_prefix: TopicPrefix = None,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check the internal controls alone, as often as you like; nothing is kept.
-
-    Exit code 1: one of them does not hold.
-
-    Example: clearing reconcile controls --pool main --kafka localhost:9092
-    """
-    rules = None if rules_file is None else load_rules(rules_file)
-    with database(database_url) as url:
-        checked = check_controls(
-            url,
-            pool,
-            at,
-            rules=None if rules is None else rules.controls,
-            severity=None if rules is None else rules.severity,
-            end_offsets=_ends(kafka, topic_prefix),
-        )
-    if as_json:
-        say_json(
-            {
-                "pool": pool,
-                "sequence": checked.sequence,
-                "controls": [
-                    {"name": c.name, "holds": c.holds, "checked": c.checked, "says": c.says}
-                    for c in checked.controls
-                ],
-                "broken": [one.says for one in checked.breaks],
-            }
-        )
-    else:
-        say(f"pool {pool} after event {checked.sequence}")
-        for line in [*_controls(checked.controls), *(f"  {one.says}" for one in checked.breaks)]:
-            say(line)
-    if checked.breaks:
-        raise typer.Exit(1)
-
-
 def register(app: typer.Typer) -> None:
     """Add the group."""
     reconciling.command()(run)
     reconciling_breaks.register(reconciling)
-    reconciling.command()(controls)
+    reconciling.command()(reconciling_controls.controls)
     app.add_typer(reconciling, name="reconcile")

@@ -52,6 +52,7 @@ USES = (
     Use("prove liabilities --at 8 --out {folder}/liabilities", (AUDITOR,)),
     Use("reconcile run {folder}/rules.toml --by maria", (AUDITOR, BACK_OFFICE)),
     Use("reconcile controls", (AUDITOR,)),
+    Use("reconcile controls --rules {folder}/rules.toml --keep --by maria", (AUDITOR, BACK_OFFICE)),
     Use("reconcile breaks", (BACK_OFFICE,)),
     Use("token create desk --scope reporting", (TOKENS,)),
     Use("archive detach --pool main --first 1 --archive {folder}/kept", (AUDITOR, RETENTION)),
