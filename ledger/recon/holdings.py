@@ -59,8 +59,8 @@ def compare_holdings(
     for snapshot in _snapshots(source, moments):
         named: set[Owned] = set()
         for moment in snapshot:
-            sequence = books.sequence if moment is None else books.sequence_at(moment)
-            ours, told = books.balances(sequence), _told(found, moments[moment], moment)
+            ours = books.balances() if moment is None else books.balances_by(moment)
+            told = _told(found, moments[moment], moment)
             named |= told.keys()
             lacks = _expected(source, ours, named) - named if moment == snapshot[-1] else set()
             _compare(found, ours, told, lacks, moment)

@@ -326,7 +326,7 @@ def _closings(
     """The last closing balance of each account against ours, but for what its breaks explain."""
     source = found.source
     for owned, ends, closing in _last_closings(source, read):
-        ours = books.balances(books.sequence_at(ends), owned[0]).get(owned, Decimal(0))
+        ours = books.balances_by(ends, owned[0]).get(owned, Decimal(0))
         apart = ours - closing
         differences = (
             each.difference for each in found.breaks if (each.account, each.commodity) == owned

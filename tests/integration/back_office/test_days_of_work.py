@@ -247,3 +247,47 @@ def test_an_adjustment_with_an_id_that_nobody_proposed_is_noticed(desk: Desk) ->
     (said,) = _told(desk.run(file))
     assert said.startswith("1 break: ")
     assert desk.breaks()["B-3"] == "corrected", "the one that was approved is"
+
+
+HOLDINGS = """version = 1
+[sources.vault]
+kind = "holdings"
+format = "holdings-csv"
+not_theirs = ["*-PERP"]
+"""
+
+
+def _later(number: int, day: int) -> bytes:
+    """A deposit of a day after the 5th."""
+    content = {"kind": "deposit", "account": "bob", "asset": "USDT", "amount": "70"}
+    at = f"2026-01-{day:02}T09:00:00Z"
+    return json.dumps(content | {"event_id": f"later-{number}", "occurred_at": at}).encode()
+
+
+def test_a_closing_counts_what_occurred_by_then_however_late_it_was_booked(desk: Desk) -> None:
+    file = desk.bank("bank.csv", *SOUND, *FEE, closing="19875")
+    desk.run(file)
+    key, adjustment = _approved(desk)
+    live(desk.url, [_later(1, 7), adjustment.encode(), _later(2, 8)], 12)
+    assert desk.run(file)["acts"] == {"corrected": 1}
+    assert desk.breaks() == {"B-3": "corrected"}
+    working.do(desk.url, key, "closed", "noor", "booked")
+    wrong = desk.bank("bank.csv", *SOUND, *FEE, closing="19900")
+    found = desk.run(wrong)["breaks"]
+    assert isinstance(found, list)
+    amounts = {(each["type"], each["ours"], each["theirs"]) for each in found}
+    assert ("amount", "19875", "19900") in amounts
+
+
+def test_a_snapshot_counts_what_occurred_by_then_however_late_it_was_booked(desk: Desk) -> None:
+    rules = desk.folder / "vault.toml"
+    rules.write_text(HOLDINGS)
+    file = desk.folder / "vault.csv"
+    file.write_text("at,account,commodity,amount\n2026-01-05T23:00:00Z,@custody,USDT,19875\n")
+    words = ("run", str(rules), "--file", f"vault={file}", "--by", "rosa", "--json")
+    assert json.loads(called(desk.url, *words).stdout)["acts"] == {"found": 1}
+    (subject,) = desk.breaks()
+    _, adjustment = _approved(desk, subject=subject)
+    live(desk.url, [_later(1, 7), adjustment.encode()], 12)
+    assert json.loads(called(desk.url, *words).stdout)["acts"] == {"corrected": 1}
+    assert desk.breaks() == {subject: "corrected"}
