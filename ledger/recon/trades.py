@@ -23,6 +23,13 @@ from ledger.recon.matching_trade_breaks import (
     missing_here,
     missing_there,
 )
+from ledger.recon.matching_trade_changes import (
+    CHANGE,
+    Left,
+    cancelled_there,
+    cancelled_unknown,
+    settled,
+)
 from ledger.recon.matching_trade_proposals import propose_trades
 from ledger.recon.matching_trade_sides import agreeing, by_likeness
 from ledger.recon.matching_trades import Group, merged, resolve, unknown
@@ -82,7 +89,7 @@ def _take_theirs(
             found.left_out += 1
             continue
         row = their_row(source, trade, place)
-        spool.add(row[0], row)
+        spool.add(row[0], (*row, trade.change) if trade.change else row)
         at = row[1]
         if at is not None:
             first = at if first is None or at < first else first
@@ -135,7 +142,7 @@ def _take_ours(
 
 def their_row(source: SourceRules, trade: Trade, place: str) -> TradeRow:
     """A line of theirs in our names; without an id its key is empty."""
-    _, trade_id, at, instrument, price, quantity, buyer, seller, buyer_fee, seller_fee = trade
+    _, trade_id, at, instrument, price, quantity, buyer, seller, buyer_fee, seller_fee, _ = trade
     instrument = source.commodities(instrument)
     key = trade_id
     if trade_id and source.ids == "instrument":
@@ -179,6 +186,13 @@ class _Comparing:
         gone: dict[str, list[TradeRow]] = {}
         here, many_here = _by_key(self._live(ours, gone) if self._busted else ours)
         self._unkeyed.extend(_taken(there, many_there, ""))
+        for key in [key for key, row in there.items() if len(row) > CHANGE or key in many_there]:
+            left = settled(many_there.get(key, [there[key]]))
+            if left.cancel is not None:
+                mine = _taken(here, many_here, key)
+                self._cancelled(left, mine, gone.pop(key, []))
+            _taken(there, many_there, key)
+            _divide(left.theirs, there, many_there)
         for key in sorted(many_there):
             count = len(many_there[key]) + len(many_here.get(key, ()))
             if count > GROUP_MAX:
@@ -212,6 +226,16 @@ class _Comparing:
         self._found.ours += exact
         for key, row in there.items():
             self.missing_here.extend(unknown(self._found, many_there.get(key, [row])))
+
+    def _cancelled(self, left: Left, live: list[TradeRow], busted: list[TradeRow]) -> None:
+        """Ours of an id that the source took back; those that we busted agree with it."""
+        assert left.cancel is not None, "nothing was taken back"
+        self._found.ours += len(live) + len(busted)
+        self._found.matched["busted"] += len(busted)
+        for mine in live:
+            cancelled_there(self._found, mine, left.cancel)
+        if not (live or busted or left.told):
+            cancelled_unknown(self._found, left.cancel)
 
     def _live(
         self, ours: Iterator[TradeRow], gone: dict[str, list[TradeRow]]
