@@ -59,7 +59,7 @@ def reconcile(
 
     Raises:
         ConfigurationError: A source that the rules do not have, or that is another pool's; a format
-            that does not fit; no such pool or event.
+            that does not fit; no such pool or event; a file that was changed while it was read.
         ImportFailed: A file does not read as its format says.
         StoreUnavailable: The database cannot be reached.
     """
@@ -172,6 +172,7 @@ class _File:
     lines: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    digest: str = ""
 
     def __post_init__(self) -> None:
         chosen = FORMATS.get(self.source.format)
@@ -184,6 +185,7 @@ class _File:
     def marked(self) -> Iterator[tuple[str, Line]]:
         """Its lines, each with where it stands."""
         mark = f" of {self.path.name}" if self.several else ""
+        self.digest = self._hashed() if self.fetched is None else self.fetched.digest
         for line in read(self.source.format, self.path, self.source.mapping):
             if isinstance(line, Statement):
                 self.lines += len(line.movements)
@@ -199,17 +201,28 @@ class _File:
                 yield f"line {line.line}{place}", line
 
     def as_input(self) -> Input:
-        """What it was, once all its lines were taken."""
-        if self.fetched is not None:
-            told = (self.fetched.name, self.fetched.digest)
-            return Input(self.source.name, *told, self.lines, self.first, self.last)
+        """What it was, once all its lines were taken.
+
+        Raises:
+            ConfigurationError: It is another one by now, so that nobody knows which was read.
+        """
+        name = str(self.path) if self.fetched is None else self.fetched.name
+        if self.fetched is None and self._hashed() != self.digest:
+            raise ConfigurationError(
+                f"{name} was changed while it was read: run again once it is whole"
+            )
+        return Input(self.source.name, name, self.digest, self.lines, self.first, self.last)
+
+    def _hashed(self) -> str:
+        """SHA-256 of its bytes, hex; empty where they cannot be read."""
         digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while part := file.read(READ_BYTES):
-                digest.update(part)
-        name = str(self.path)
-        hexadecimal = digest.hexdigest()
-        return Input(self.source.name, name, hexadecimal, self.lines, self.first, self.last)
+        try:
+            with self.path.open("rb") as file:
+                while part := file.read(READ_BYTES):
+                    digest.update(part)
+        except OSError:
+            return ""
+        return digest.hexdigest()
 
     def _see(self, at: datetime | None) -> None:
         if at is not None:

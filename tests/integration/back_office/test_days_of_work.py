@@ -7,8 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.cli import app
+from ledger.errors import ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import line_of
+from ledger.recon.rules import load_rules
+from ledger.recon.run import reconcile
 from tests.integration.back_office.test_running import DAY, EXAMPLES, called
 from tests.integration.test_detaching import live
 
@@ -247,6 +250,29 @@ def test_an_adjustment_with_an_id_that_nobody_proposed_is_noticed(desk: Desk) ->
     (said,) = _told(desk.run(file))
     assert said.startswith("1 break: ")
     assert desk.breaks()["B-3"] == "corrected", "the one that was approved is"
+
+
+@pytest.mark.parametrize("change", ["written", "replaced", "gone"])
+def test_a_file_that_changes_while_it_is_read_is_evidence_of_nothing(
+    desk: Desk, change: str
+) -> None:
+    path = Path(desk.bank("bank.csv", *SOUND).partition("=")[2])
+
+    def meanwhile(what: str, _count: int) -> None:
+        if what != "bank: movements read":
+            return
+        other = path.with_suffix(".new")
+        other.write_text(path.read_text().replace("-100", "-900"))
+        if change == "written":
+            path.write_text(other.read_text())
+        elif change == "replaced":
+            other.replace(path)
+        else:
+            path.unlink()
+
+    rules = load_rules(DAY / "day.toml")
+    with pytest.raises(ConfigurationError, match="was changed while it was read"):
+        reconcile(desk.url, rules, {"bank": [path]}, "main", tell=meanwhile)
 
 
 HOLDINGS = """version = 1
