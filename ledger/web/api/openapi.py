@@ -31,7 +31,7 @@ _TYPES: Mapping[str, Schema] = {
     "integer": {"type": "integer"},
     "text": {"type": "string"},
     "boolean": {"type": "boolean"},
-    "interval": {"type": "string", "format": "duration"},
+    "interval": {"type": "string", "pattern": r"^-?PT[0-9]+(\.[0-9]{1,6})?S$"},
     "timestamp with time zone": {"type": "string", "format": "date-time"},
     "text[]": {"type": "array", "items": {"type": "string"}},
 }
