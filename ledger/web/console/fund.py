@@ -49,6 +49,9 @@ def history(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
         newest = console_records.newest(connection, place.shard, _OF, place.at)
         numbers = console_records.evenly(1, newest, POINTS) if newest else []
         rows = console_records.numbered(connection, place.shard, _OF, numbers)
+    said = ""
+    if len(rows) < newest:
+        said = f"{len(rows):,} of {newest:,} movements, at even distances."
     return chart(
         "time",
         [row["occurred_at"] for row in rows],
@@ -66,4 +69,5 @@ def history(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
             ),
         ],
         [place.to("explain", row["subject"]) for row in rows],
+        said,
     )

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from ledger.store import console_records
 from ledger.web.console.books import reading, summed
-from ledger.web.console.charts import Line, chart
+from ledger.web.console.charts import Line, chart, said_of
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
 from ledger.web.console.place import InstrumentName, PoolName, Unknown
@@ -65,7 +65,8 @@ def marks(request: Request, pool: PoolName, name: InstrumentName, at: At = None)
         found = console_records.marks(connection, place.shard, name, 1, place.at)
     return chart(
         "time",
-        [moment for _, moment, _ in found],
-        [Line(f"mark of {name}", [mark for _, _, mark in found], "step")],
-        [place.event(sequence) for sequence, _, _ in found],
+        [moment for _, moment, _ in found.shown],
+        [Line(f"mark of {name}", [mark for _, _, mark in found.shown], "step")],
+        [place.event(sequence) for sequence, _, _ in found.shown],
+        said_of(found),
     )

@@ -13,7 +13,7 @@ from ledger.store import console_participants, console_records
 from ledger.store.console_pools import Connection
 from ledger.store.lookups import FoundRecord, Lookups
 from ledger.web.console.books import reading
-from ledger.web.console.charts import Line, chart
+from ledger.web.console.charts import Line, chart, said_of
 from ledger.web.console.later import later
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
@@ -150,8 +150,9 @@ def price(
         family = [record for record in family if record.sequence <= place.at]
         first = max(1, root.sequence - _AROUND_EVENTS)
         last = min(place.at, root.sequence + _AROUND_EVENTS)
-        marks = console_records.marks(connection, place.shard, instrument, first, last)
+        found = console_records.marks(connection, place.shard, instrument, first, last)
         before = _before(connection, place, root)
+    marks = found.shown
     moments: list[datetime | int] = [moment for _, moment, _ in marks]
     lines = [Line(f"mark of {instrument}", [mark for _, _, mark in marks], "step")]
     lines += [
@@ -163,7 +164,8 @@ def price(
         bankruptcy = one.body["bankruptcy_price"]
         if one.body["instrument"] == instrument and bankruptcy is not None:
             lines.append(_level("bankruptcy price", Decimal(bankruptcy), marks, "loss"))
-    return chart("time", moments, lines, [place.event(sequence) for sequence, _, _ in marks])
+    links = [place.event(sequence) for sequence, _, _ in marks]
+    return chart("time", moments, lines, links, said_of(found))
 
 
 def _level(label: str, value: Decimal, marks: Sequence[Any], tone: Any) -> Line:  # noqa: ANN401 - of the palette

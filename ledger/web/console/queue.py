@@ -11,7 +11,7 @@ from ledger.web.console.books import reading
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render, worked_out
 from ledger.web.console.patience import Work
-from ledger.web.console.place import Place, PoolName
+from ledger.web.console.place import Place, PoolName, Unknown
 from ledger.web.console.ranking import Queued, queue
 
 router = APIRouter(route_class=Page)
@@ -41,6 +41,8 @@ def adl(
         )
     names = [row["name"] for row in terms]
     chosen = instrument or next(iter(names), "")
+    if instrument and instrument not in names:
+        raise Unknown(f"pool {pool} had no instrument {instrument!r} after event {place.at}")
     policy = str(rules[1]["adl_policy"]) if rules else ""
     ready = worked_out(
         request,
