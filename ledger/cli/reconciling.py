@@ -189,6 +189,10 @@ def _lines(result: Result, noted: Noted | None, again: PastRow | None) -> Iterat
     yield f"{named}: pool {result.pool} after event {result.sequence}, rules {result.rules[:16]}"
     for compared in result.compared:
         yield f"  {_compared(compared)}"
+        for commodity, amount in sorted(compared.tolerated.items()):
+            yield f"    tolerance let pass {amount:f} {commodity}"
+        for each in compared.not_compared:
+            yield f"    not compared: {each}"
     yield ""
     yield from reconciling_controls.lines(result.controls)
     if result.breaks:

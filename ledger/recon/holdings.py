@@ -155,6 +155,7 @@ def _compare(
             continue
         if apart <= found.source.tolerated(commodity):
             found.matched["tolerance"] += 1
+            found.passed(commodity, apart)
             continue
         about = About(
             f"{account}/{commodity}",

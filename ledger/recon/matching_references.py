@@ -105,6 +105,7 @@ def _adds_up(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -
     else:
         return False
     late = [other for other in theirs if _apart(ours, other) > found.source.window]
+    found.passed(ours[0].commodity, apart)
     if not late:
         found.matched[rule] += 1
         return True

@@ -119,6 +119,8 @@ def _other_quantity(
     if abs(ours - theirs) > found.source.tolerated(mine[INSTRUMENT]):
         amounts = about._replace(ours=sign * ours, theirs=sign * theirs)
         found.found("amount", amounts, f"{says(mine)} has the quantity {other[QUANTITY]} there")
+    else:
+        found.passed(mine[INSTRUMENT], ours - theirs)
 
 
 def _other_price(found: Comparison, mine: TradeRow, other: TradeRow, about: About) -> None:
@@ -163,6 +165,8 @@ def _other_fee(found: Comparison, mine: TradeRow, other: TradeRow, side: Side) -
         )
         words = f"{says(mine)} costs its {name} a fee of {mine[field]} here, {other[field]} there"
         found.found("amount", about, words)
+    else:
+        found.passed(asset, ours - theirs)
 
 
 def _other_time(found: Comparison, mine: TradeRow, other: TradeRow, about: About) -> None:

@@ -22,7 +22,8 @@ from decimal import Decimal
 from ledger.recon.arithmetic import check
 from ledger.recon.formats.days import SMALLEST
 from ledger.recon.lines import Statement
-from ledger.recon.matching import About, Comparison, canonical, unique_pairs
+from ledger.recon.matching import Comparison, canonical, unique_pairs
+from ledger.recon.matching_closings import Owned, compare_closings
 from ledger.recon.matching_movement_proposals import propose_movements
 from ledger.recon.matching_movements import Mine, Other, content_of, others_of, unpaired
 from ledger.recon.matching_references import match_references
@@ -38,7 +39,6 @@ REFERRED_REACH = timedelta(days=10)
 Read = Iterable[tuple[str, Statement]]
 """Statements, each with what follows the number of a line: ` of NAME`, or nothing."""
 
-Owned = tuple[str, str]
 Period = tuple[datetime | None, datetime | None]
 
 
@@ -53,6 +53,7 @@ def compare_statements(
     found = Comparison(source, books.settlement_asset())
     given = sorted(statements, key=lambda each: each[0])  # files by name, each as it stands
     read = _sound(found, [each for each in given if source.is_ours(each[1].commodity)])
+    own = tuple(found.breaks)
     theirs = [each for each in others_of(source, read) if each.amount]
     found.left_out = sum(len(each.movements) for _, each in given) - len(theirs)
     found.theirs = len(theirs)
@@ -69,7 +70,7 @@ def compare_statements(
     found.ours = read_of_ours - len(matching.ours) + len(left)
     propose_movements(found, left, matching.theirs, approved)
     _missing(found, left, matching.theirs)
-    _closings(found, books, read, matching.late_for)
+    compare_closings(found, books, read, own, matching.late_for)
     return found
 
 
@@ -152,11 +153,8 @@ def _moved(
 ) -> Iterator[Mine]:
     """Movements of the accounts and commodities that the source tells of, in a span of time."""
     accounts = sorted({account for account, _ in periods})
-    left_out = tuple(source.left_out)
     for each in books.movements(accounts, *span, every_purpose=source.every_purpose):
-        if (each.account, each.commodity) in periods and not (
-            left_out and each.event_id.startswith(left_out)
-        ):
+        if (each.account, each.commodity) in periods and source.has_event(each.event_id):
             yield Mine.of(each)
 
 
@@ -285,6 +283,8 @@ class _Matching:
                 for mine, other in near
                 if of_ours[id(mine)] == of_theirs[id(other)] == 1
             ]
+        for mine, (other,) in pairs:
+            self._found.passed(mine.commodity, mine.amount - other.amount)
         self._matched("tolerance", pairs)
 
     def _of_window(self, ours: Sequence[Mine], other: Other) -> Sequence[Mine]:
@@ -315,52 +315,6 @@ def _missing(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -
         found.found("missing_there", mine.about(), f"{mine} is not at {found.source.name}")
     for other in theirs:
         found.found("missing_here", other.about(), f"{other} is not in our books")
-
-
-def _closings(
-    found: Comparison,
-    books: OurBooks,
-    read: Sequence[tuple[str, Statement]],
-    late_for: Sequence[tuple[Owned, datetime, Decimal]],
-) -> None:
-    """The last closing balance of each account against ours, but for what its breaks explain."""
-    source = found.source
-    for owned, ends, closing in _last_closings(source, read):
-        ours = books.balances_by(ends, owned[0]).get(owned, Decimal(0))
-        apart = ours - closing
-        differences = (
-            each.difference for each in found.breaks if (each.account, each.commodity) == owned
-        )
-        late = (amount for of, at, amount in late_for if of == owned and at > ends)
-        explained = sum(differences, Decimal(0)) - sum(late, Decimal(0))
-        if abs(apart - explained) > source.tolerated(owned[1]):
-            about = About(f"closing {owned[0]}/{owned[1]}", *owned, ours, closing, at=ends)
-            words = (
-                f"{owned[0]} closes with {closing:f} {owned[1]} at {source.name} and has {ours:f}"
-                f" here; the breaks of its movements explain {explained:f} of {apart:f}"
-            )
-            found.found("amount", about, words)
-
-
-def _last_closings(
-    source: SourceRules, read: Sequence[tuple[str, Statement]]
-) -> list[tuple[Owned, datetime, Decimal]]:
-    """The last closing of each of our accounts; of several of theirs the sum, if they end alike."""
-    last: dict[Owned, tuple[datetime, Decimal]] = {}
-    for _, each in read:
-        if each.closing is not None and each.ends is not None:
-            known = last.get((each.account, each.commodity))
-            if known is None or known[0] <= each.ends:
-                last[each.account, each.commodity] = (each.ends, each.closing)
-    ours: dict[Owned, list[tuple[datetime, Decimal]]] = {}
-    for (account, commodity), closing in last.items():
-        owned = (source.accounts(account), source.commodities(commodity))
-        ours.setdefault(owned, []).append(closing)
-    return [
-        (owned, closings[0][0], sum((amount for _, amount in closings), Decimal(0)))
-        for owned, closings in sorted(ours.items())
-        if len({ends for ends, _ in closings}) == 1
-    ]
 
 
 def _grouped(

@@ -8,7 +8,7 @@ the figures.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -94,6 +94,9 @@ class Compared:
         left_out: Of theirs besides: in commodities that are not ours by the rules, movements of
             nothing, and those of statements that stand there twice.
         matched: Pairs or groups by the rule that matched them.
+        tolerated: By commodity, what tolerance let pass of quantities, amounts and fees, each
+            difference without its sign. Prices are in no commodity, and not in it.
+        not_compared: What could not be held against our books, and why.
     """
 
     source: str
@@ -101,6 +104,8 @@ class Compared:
     theirs: int
     left_out: int
     matched: Mapping[MatchRule, int]
+    tolerated: Mapping[str, Decimal] = field(default_factory=dict)
+    not_compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +280,12 @@ def _input(each: Input) -> dict[str, object]:
 def _compared(each: Compared) -> dict[str, object]:
     matched = {rule: each.matched[rule] for rule in sorted(each.matched) if each.matched[rule]}
     counts = {"ours": each.ours, "theirs": each.theirs, "left_out": each.left_out}
-    return {"source": each.source, **counts, "matched": matched}
+    found: dict[str, object] = {"source": each.source, **counts, "matched": matched}
+    if each.tolerated:
+        found["tolerated"] = {name: _plain(each.tolerated[name]) for name in sorted(each.tolerated)}
+    if each.not_compared:
+        found["not_compared"] = list(each.not_compared)
+    return found
 
 
 def _break(found: Break, *, hashed: bool) -> dict[str, object]:

@@ -118,6 +118,8 @@ class SourceRules:
         covers: `span`: our trades or movements are expected there only from the first to the last
             time in its files (statements: from beginning to end of each); `all`: every one.
         left_out: Beginnings of event ids of ours that are not expected at the source.
+        only: Beginnings of event ids of ours that alone are, where an account of ours lies at
+            several banks; empty: all.
         not_ours: Patterns (`*` for anything) of their commodities that our books never hold; what
             is in one of them is counted, and left out.
         not_theirs: Patterns of our commodities that holdings never name there (positions, in a
@@ -144,10 +146,17 @@ class SourceRules:
     busts: Busts = "not_told"
     covers: Covers = "span"
     left_out: Sequence[str] = ()
+    only: Sequence[str] = ()
     not_ours: Sequence[str] = ()
     not_theirs: Sequence[str] = ()
     every_purpose: bool = False
     paired: bool = False
+
+    def has_event(self, event_id: str) -> bool:
+        """Whether the source may have what an event of ours did."""
+        if self.left_out and event_id.startswith(tuple(self.left_out)):
+            return False
+        return not self.only or event_id.startswith(tuple(self.only))
 
     def is_ours(self, commodity: str) -> bool:
         """Whether our books may hold this commodity of theirs."""
@@ -277,6 +286,7 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         busts=cast("Busts", table.choice("busts", get_args(Busts), "not_told")),
         covers=cast("Covers", table.choice("covers", get_args(Covers), "span")),
         left_out=table.texts("left_out"),
+        only=table.texts("only"),
         not_ours=table.texts("not_ours"),
         not_theirs=table.texts("not_theirs"),
         every_purpose=table.flag("every_purpose"),

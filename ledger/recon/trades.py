@@ -121,10 +121,10 @@ def _take_ours(
     source = found.source
     by_event = source.reference == "event_id"
     by_instrument = source.ids == "instrument"
-    left_out = tuple(source.left_out)
+    has_all = not (source.left_out or source.only)
     read = 0
     for trade_id, event_id, at, instrument, *figures in books.trades(begins, ends):
-        if left_out and event_id.startswith(left_out):
+        if not (has_all or source.has_event(event_id)):
             continue
         price, quantity, buyer, seller, buyer_fee, seller_fee = figures
         key = event_id if by_event or not trade_id else trade_id

@@ -39,7 +39,9 @@ def test_another_amount_is_a_break_of_both_and_within_tolerance_is_none() -> Non
     (each,) = compared(("ada", "USDT", "9.5"), extra=CASH_ONLY).breaks
     assert (each.type, each.subject, each.difference) == ("amount", "ada/USDT", Decimal("0.5"))
     tolerant = CASH_ONLY + '[sources.venue.tolerance]\n"*" = "0.5"'
-    assert compared(("ada", "USDT", "9.5"), extra=tolerant).matched["tolerance"] == 1
+    within = compared(("ada", "USDT", "9.5"), extra=tolerant)
+    assert within.compared().matched == {"tolerance": 1}
+    assert within.compared().tolerated == {"USDT": Decimal("0.5")}
 
 
 def test_what_only_one_side_has_is_missing_at_the_other() -> None:

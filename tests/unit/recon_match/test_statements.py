@@ -76,9 +76,8 @@ def test_lines_of_one_batch_that_add_up_to_one_of_ours_match_one_to_many() -> No
 
 def test_a_difference_within_tolerance_matches_and_one_beyond_does_not() -> None:
     rules = '[sources.venue.tolerance]\nUSDT = "0.01"'
-    assert compared([moved(1, "5")], [statement(line(1, "5.01"))], rules).compared().matched == {
-        "tolerance": 1,
-    }
+    within = compared([moved(1, "5")], [statement(line(1, "5.01"))], rules).compared()
+    assert (within.matched, within.tolerated) == ({"tolerance": 1}, {"USDT": Decimal("0.01")})
     assert len(compared([moved(1, "5")], [statement(line(1, "5.011"))], rules).breaks) == 2
 
 

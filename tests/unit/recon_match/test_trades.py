@@ -169,6 +169,7 @@ def test_a_difference_within_tolerance_matches_by_it() -> None:
     found = compared([ours(1)], [close], rules)
     assert found.breaks == []
     assert found.matched["tolerance"] == 1
+    assert found.compared().tolerated == {"BTC-PERP": Decimal("0.01"), "USDT": Decimal("0.2")}
     assert len(compared([ours(1)], [theirs(1, quantity="2.0100001")], rules).breaks) == 1
 
 
