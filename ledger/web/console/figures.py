@@ -95,6 +95,11 @@ def moment(value: datetime | str | None) -> Markup:
     )
 
 
+def plain_moment(value: datetime) -> str:
+    """A moment in UTC as words, to the second."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def words(value: object) -> str:
     """A name of the books as words."""
     return str(value).replace("_", " ")
@@ -163,6 +168,7 @@ FILTERS = {
     "times": times,
     "reciprocal": reciprocal,
     "moment": moment,
+    "plain_moment": plain_moment,
     "words": words,
     "short": short,
     "span": span,
