@@ -53,13 +53,15 @@ class _Lives:
         for act, words in steps:
             led_to = after(standing, act, self._made_by, words)
             assert not isinstance(led_to, Refusal), f"break {key}: {act}: {led_to.why}"
-            number += 1
             standing = Standing(led_to)
+            self.acts[act] = self.acts.get(act, 0) + 1
+            if act == "seen_again" and not words:
+                continue  # as it was: there is nothing to say of it
+            number += 1
             assignee = None if before is None else before.assignee
             self.events.append(
                 rows.EventRow(key, number, act, led_to, self._made_by, assignee, words)
             )
-            self.acts[act] = self.acts.get(act, 0) + 1
         if standing is not None:
             self.states[key] = standing.state
 
@@ -88,14 +90,17 @@ def keep_changes(url: str, result: Result, rules: Rules, made_by: str) -> Noted 
 
     Nor where a run that took the books further was kept meanwhile: that one has looked, too.
     """
-    with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
+    with (
+        stored.opened(url, "clearing reconcile") as connection,
+        stored.adding(connection, result.pool),
+    ):
         _, sequence = rows.furthest(connection, result.pool)
         if result.sequence < sequence:
             return None
         found = {one.key: one for one in result.breaks}
         kept, lives = _followed(url, connection, result, rules, made_by)
         left = _left(result, kept, found, lives)
-        if lives.acts.keys() <= {"seen_again"} and not left.sightings:
+        if not left.events and not left.sightings:
             return None
         return _saved(connection, result, made_by, left, lives)
 
@@ -114,7 +119,10 @@ def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
             applied was refused meanwhile.
         StoreUnavailable: The database cannot be reached.
     """
-    with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
+    with (
+        stored.opened(url, "clearing reconcile") as connection,
+        stored.adding(connection, result.pool),
+    ):
         further, sequence = rows.furthest(connection, result.pool)
         if result.sequence < sequence:
             raise ConfigurationError(
@@ -137,9 +145,9 @@ def _followed(
     url: str, connection: stored.Connection, result: Result, rules: Rules, made_by: str
 ) -> tuple[Mapping[str, rows.KeptRow], _Lives]:
     """What was kept before, and what follows from this run for each."""
-    kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
-    booked = _booked(url, result, kept.values()) | set(result.applied)
     found = {one.key: one for one in result.breaks}
+    kept = {row.break_key: row for row in rows.kept(connection, result.pool, found)}
+    booked = _booked(url, result, kept.values()) | set(result.applied)
     lives = _Lives(made_by)
     for key in sorted(kept.keys() | found.keys()):
         before, seen = kept.get(key), found.get(key)

@@ -138,13 +138,15 @@ def match_of(life: Sequence[stored.LifeRow]) -> str | None:
 
 
 @contextmanager
-def _adding(url: str) -> Iterator[stored.Connection]:
-    """A transaction in which nobody else adds to a life, begun within seconds or not at all."""
-    with (
-        stored.opened(url, _APPLICATION, is_bounded=True) as connection,
-        stored.adding(connection),
-    ):
-        yield connection
+def _adding(url: str, key: str) -> Iterator[tuple[stored.Connection, stored.BreakRow]]:
+    """A transaction in which nobody else adds to the life of a break, and the break in it.
+
+    Begun within seconds, or not at all.
+    """
+    with stored.opened(url, _APPLICATION, is_bounded=True) as connection:
+        pool = named(connection, key).pool
+        with stored.adding(connection, pool):
+            yield connection, named(connection, key)
 
 
 def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None = None) -> Done:
@@ -159,8 +161,7 @@ def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None =
         ConfigurationError: There is no such break, or no such name.
     """
     require_name(who)
-    with _adding(url) as connection:
-        of = named(connection, key)
+    with _adding(url, key) as (connection, of):
         done = _kept(connection, of, act, who, words, None, seen)
         if act != "approved":
             return done
@@ -178,9 +179,9 @@ def assign(
     require_name(who)
     if to is not None:
         require_name(to, "--to")
-    with _adding(url) as connection:
-        of = named(connection, key)._replace(assignee=to)
-        return _kept(connection, of, "assigned", who, words, None, seen)
+    with _adding(url, key) as (connection, of):
+        assigned = of._replace(assignee=to)
+        return _kept(connection, assigned, "assigned", who, words, None, seen)
 
 
 def propose(
@@ -192,8 +193,7 @@ def propose(
         ActRefused, ConfigurationError: As `do`; or the lines are none that the ledger could book.
     """
     require_name(who)
-    with _adding(url) as connection:
-        of = named(connection, key)
+    with _adding(url, key) as (connection, of):
         number, _ = _tried(connection, of, "proposed", who, reason, seen)
         if wanted.match is not None:
             correction = _match(connection, of, wanted.match, who)

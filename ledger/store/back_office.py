@@ -18,12 +18,18 @@ from ledger.store.faults import translated
 
 Connection = psycopg.Connection[Any]
 
-_SESSION = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
-_BOUNDED = "; SET lock_timeout = '5s'; SET statement_timeout = '10s'"
+_ROLE = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
+_RUNNING = f"""{_ROLE};
+    SET lock_timeout = '2min'; SET statement_timeout = '15min';
+    SET idle_in_transaction_session_timeout = '2min'"""
+"""Of a run that keeps a hundred thousand breaks; a client that hangs lets go of its pool."""
+_WAITED_FOR = f"""{_ROLE};
+    SET lock_timeout = '5s'; SET statement_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '10s'"""
 _ANSWER_S = 20
-_LOCK = "SELECT pg_advisory_xact_lock(1667589238, 0)"
-"""Held by whoever adds to a life, so that each row follows the one that was read."""
-_SETTLED = "SELECT pg_advisory_xact_lock_shared(1667589238, 0)"
+_LOCK = "SELECT pg_advisory_xact_lock(1667589238, hashtext(%s))"
+"""Held by whoever adds to a life of a pool, so that each row follows the one that was read."""
+_SETTLED = "SELECT pg_advisory_xact_lock_shared(1667589238, hashtext(%s))"
 
 _COLUMNS = """
     SELECT break_key, pool, source, type, severity, state, assignee, subject, account, commodity,
@@ -52,9 +58,14 @@ _LIFE = """
 _CANDIDATES = """
     SELECT c.match_key, c.score, c.content
       FROM back_office.candidate c
-     WHERE c.run = (SELECT max(i.run) FROM back_office.run_input i
+     WHERE c.run = (SELECT max(n.run) FROM back_office.candidate n
                       JOIN back_office.run r USING (run)
-                     WHERE r.pool = %(pool)s AND i.source = %(source)s)
+                     WHERE r.pool = %(pool)s AND n.source = %(source)s
+                       AND (n.our_references && %(ours)s::varchar[]
+                         OR n.their_references && %(theirs)s::varchar[])
+                       AND n.run >= (SELECT max(e.run) FROM back_office.break_event e
+                                      WHERE e.break_key = %(key)s
+                                        AND e.kind IN ('found', 'reopened')))
        AND c.source = %(source)s
        AND (c.our_references && %(ours)s::varchar[] OR c.their_references && %(theirs)s::varchar[])
      ORDER BY c.score DESC, c.match_key"""
@@ -156,12 +167,10 @@ def opened(url: str, application: str, *, is_bounded: bool = False) -> Iterator[
         StoreUnavailable: It cannot be reached.
         StoreError: The login may not act as that role, or the database refused something.
     """
-    connection = connected(
-        url,
-        application,
-        _SESSION + _BOUNDED * is_bounded,
-        answer_s=_ANSWER_S if is_bounded else None,
-    )
+    if is_bounded:
+        connection = connected(url, application, _WAITED_FOR, answer_s=_ANSWER_S)
+    else:
+        connection = connected(url, application, _RUNNING)
     try:
         with translated():
             yield connection
@@ -176,16 +185,16 @@ def may_add(connection: psycopg.Connection) -> bool:
 
 
 @contextmanager
-def adding(connection: psycopg.Connection) -> Iterator[None]:
-    """A transaction in which nobody else adds to a life."""
+def adding(connection: psycopg.Connection, pool: str) -> Iterator[None]:
+    """A transaction in which nobody else adds to a life of a pool."""
     with connection.transaction():
-        connection.execute(_LOCK)
+        connection.execute(_LOCK, [pool])
         yield
 
 
-def settled(connection: psycopg.Connection) -> None:
-    """Wait for whoever adds to a life, and keep others from it until this transaction ends."""
-    connection.execute(_SETTLED)
+def settled(connection: psycopg.Connection, pool: str) -> None:
+    """Wait for whoever adds to a life of a pool, and keep others from it in this transaction."""
+    connection.execute(_SETTLED, [pool])
 
 
 def listed(connection: psycopg.Connection, wanted: Filter) -> list[BreakRow]:
@@ -207,8 +216,13 @@ def life(connection: psycopg.Connection, break_key: str) -> list[LifeRow]:
 
 
 def candidates(connection: psycopg.Connection, of: BreakRow) -> list[CandidateRow]:
-    """What the newest run of the source proposed to match of what this break is about."""
+    """What the newest run that proposed matches of what this break is about proposed of it.
+
+    Runs of other days or accounts propose none of it, and leave these as they are; one that was
+    found before the break was opened again is none any more.
+    """
     asked = {
+        "key": of.break_key,
         "pool": of.pool,
         "source": of.source,
         "ours": list(of.our_references),

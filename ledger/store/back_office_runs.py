@@ -5,7 +5,7 @@ it found changed, and what that means for the life of each. Rows go by COPY, so 
 hundred thousand breaks is a matter of seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ _KEPT = """
                            FROM back_office.correction c
                           WHERE c.break_key = b.break_key ORDER BY c.number DESC LIMIT 1) c
         ON b.state = 'approved'
-     WHERE b.pool = %s"""
+     WHERE b.pool = %s AND (b.state <> 'closed' OR b.break_key = ANY (%s))"""
 _AGREED = """
     SELECT DISTINCT c.match_key
       FROM back_office.all_breaks b
@@ -203,10 +203,10 @@ class Found(NamedTuple):
     events: Sequence[EventRow]
 
 
-def kept(connection: psycopg.Connection, pool: str) -> list[KeptRow]:
-    """Every break of a pool, closed ones too."""
+def kept(connection: psycopg.Connection, pool: str, found: Iterable[str]) -> list[KeptRow]:
+    """The breaks of a pool that are not closed, and those that were found again."""
     with connection.cursor(row_factory=class_row(KeptRow)) as cursor:
-        return cursor.execute(_KEPT, [pool]).fetchall()
+        return cursor.execute(_KEPT, [pool, list(found)]).fetchall()
 
 
 def furthest(connection: psycopg.Connection, pool: str) -> tuple[int, int]:

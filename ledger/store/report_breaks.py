@@ -42,7 +42,7 @@ def now(books: ReportBooks) -> datetime:
     this waits for whoever writes.
     """
     with books.connection.transaction():
-        settled(books.connection)
+        settled(books.connection, books.pool)
         row = books.connection.execute(_NOW).fetchone()
     assert row is not None
     moment: datetime = row[0]

@@ -7,13 +7,14 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from ledger.errors import ActRefused, ConfigurationError
+from ledger.errors import ActRefused, ConfigurationError, StoreError
 from ledger.recon import working
 from ledger.recon.adjusting import line_of
 from ledger.recon.breaks import Break
 from ledger.recon.keeping import Noted, agreed, keep, keep_changes
 from ledger.recon.result import Result
 from ledger.store import back_office as stored
+from ledger.store.back_office_runs import kept
 from tests.integration.back_office.found import (
     HOUR,
     NOON,
@@ -52,7 +53,7 @@ def test_a_break_is_found_once_and_seen_again(database_url: str) -> None:
     assert first.states == {ONE.key: "open", TWO.key: "open"}
     again = run(database_url, result(ONE, TWO))
     assert (again.run, again.acts, again.left_open) == (2, {"seen_again": 2}, 2)
-    assert kinds(database_url, ONE) == ["found", "seen_again"]
+    assert kinds(database_url, ONE) == ["found"], "what says nothing is not kept"
 
 
 def test_a_run_keeps_what_it_was_given_and_what_it_came_to(database_url: str) -> None:
@@ -252,6 +253,62 @@ def test_a_run_that_applied_a_match_which_was_refused_meanwhile_is_not_kept(
     with pytest.raises(ConfigurationError, match=f"the match {key}, .* is agreed to no more"):
         run(database_url, result(applied=[key]))
     assert state(database_url, ONE) == "open"
+
+
+def test_what_is_seen_again_with_other_amounts_is_kept(database_url: str) -> None:
+    run(database_url, result(ONE))
+    assert run(database_url, result(difference("B-1", theirs=6))).acts == {"seen_again": 1}
+    (*_, last) = working.shown(database_url, ONE.key).life
+    assert (last.kind, last.number) == ("seen_again", 2)
+    assert last.words == "was ours nothing, theirs 5; is ours nothing, theirs 6"
+
+
+def test_a_run_of_one_pool_waits_for_nobody_at_another(database_url: str) -> None:
+    elsewhere = difference(pool="other")
+    keep(database_url, _of_pool("other", elsewhere), rules(), "rosa")
+    run(database_url, result(ONE))
+    with stored.opened(database_url, "test") as connection:
+        with stored.adding(connection, "main"):
+            working.do(database_url, elsewhere.key, "commented", "noor", "asked them")
+            with pytest.raises(StoreError, match="lock timeout"):
+                working.do(database_url, ONE.key, "commented", "noor", "asked them")
+        working.do(database_url, ONE.key, "commented", "noor", "asked them")
+
+
+def test_whoever_hangs_while_adding_lets_go(database_url: str) -> None:
+    for is_bounded in (True, False):
+        with stored.opened(database_url, "test", is_bounded=is_bounded) as connection:
+            for setting in (
+                *("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"),
+            ):
+                row = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
+                assert row is not None
+                assert row[0] != "0", setting
+
+
+def test_a_run_reads_no_closed_break_that_it_did_not_find(database_url: str) -> None:
+    run(database_url, result(ONE, TWO))
+    explained(database_url, ONE)
+    working.do(database_url, ONE.key, "closed", "noor", "known")
+    with stored.opened(database_url, "test") as connection:
+        assert [row.break_key for row in kept(connection, "main", [])] == [TWO.key]
+        assert len(kept(connection, "main", [ONE.key])) == 2
+
+
+def test_what_may_be_a_match_is_still_offered_after_a_run_of_another_day(
+    database_url: str,
+) -> None:
+    run(database_url, result(ONE, proposals=[candidate()]))
+    later = replace(candidate(), theirs=(replace(candidate().theirs[0], reference="B-9"),))
+    other = difference("B-9", at=NOON + 24 * HOUR)
+    begins, ends = NOON + 20 * HOUR, NOON + 30 * HOUR
+    apart = replace(later, ours=(replace(later.ours[0], reference="d-9"),))
+    run(database_url, result(other, proposals=[apart], begins=begins, ends=ends))
+    offered = working.shown(database_url, ONE.key).candidates
+    assert [each.match_key for each in offered] == [candidate().key]
+    run(database_url, result())
+    run(database_url, result(ONE))
+    assert working.shown(database_url, ONE.key).candidates == [], "it was opened again without it"
 
 
 def test_a_run_that_fails_leaves_nothing(

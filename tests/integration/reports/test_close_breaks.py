@@ -127,7 +127,7 @@ def test_breaks_of_a_moment_to_come_are_refused(two_days: str) -> None:
 
 def test_a_close_waits_for_a_run_that_is_being_kept(two_days: str) -> None:
     with ThreadPoolExecutor(1) as pool, psycopg.connect(two_days, autocommit=True) as connection:
-        with adding(connection):
+        with adding(connection, "main"):
             _kept_run(connection, None)
             time.sleep(1.1)  # a whole second goes by with the row written, and nobody sees it
             closing = pool.submit(close, two_days, "main")

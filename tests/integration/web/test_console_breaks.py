@@ -121,7 +121,7 @@ def test_a_token_whose_name_a_life_does_not_keep_is_told_so(kept: str) -> None:
 def test_whoever_acts_while_a_run_is_kept_is_told_to_come_again(kept: str) -> None:
     with (
         stored.opened(kept, "clearing reconcile") as connection,
-        stored.adding(connection),
+        stored.adding(connection, "main"),
         looking(kept) as client,
     ):
         began = time.monotonic()
