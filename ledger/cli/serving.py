@@ -43,6 +43,16 @@ MadeBy = Annotated[
 ]
 
 
+BehindProxy = Annotated[
+    str | None,
+    typer.Option(
+        "--behind-proxy",
+        metavar="ADDRESS",
+        help="Of the proxy that passes requests on, or its network.",
+    ),
+]
+
+
 def serve(
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="Interface to listen on.")
@@ -56,6 +66,7 @@ def serve(
     api_only: Annotated[
         bool, typer.Option("--api-only", help="Serve no console beside the API.")
     ] = False,
+    behind_proxy: BehindProxy = None,
     database_url: DatabaseUrl = None,
     quiet: Quiet = False,
 ) -> None:
@@ -63,7 +74,8 @@ def serve(
 
     The API reads only, in roles that may do nothing else. While no token was ever made
     (`clearing token create`) it answers everybody at this machine, and listens to no other; once
-    all tokens have expired or were revoked, it does not start.
+    all tokens have expired or were revoked, it does not start. Behind a proxy, --behind-proxy says
+    whose X-Forwarded-For and X-Forwarded-Proto are believed.
     Each request is logged to standard error, unless --quiet.
 
     Example: clearing serve --port 8080
@@ -76,32 +88,39 @@ def serve(
         raise ConfigurationError(_MISSING.format(missing.name)) from missing
     logging.getLogger("ledger.web").setLevel(logging.WARNING if quiet else logging.INFO)
     with database(database_url) as url:
-        is_open = _is_open(web_tokens.kept(url), host)
+        proxies = _proxies(behind_proxy)
+        is_open = _is_open(web_tokens.kept(url), host, proxies)
         settings = WebSettings(
             url,
             is_open=is_open,
+            behind_proxy=proxies,
             with_console=not api_only,
             requests_per_minute=requests_per_minute,
         )
         app = create_app(settings)
         with listening(host, port) as sock:
-            shown = f"[{host}]" if ":" in host else host
-            if is_open:
-                notes.print(
-                    "open: no token was ever made, so everybody at this machine may read all;"
-                    " `clearing token create` and a new start end that"
-                )
-            notes.print(f"books: {masked(url)}")
-            notes.print(f"serving on http://{shown}:{sock.getsockname()[1]}/ (Ctrl-C stops it)")
+            _tell(url, host, sock.getsockname()[1], is_open=is_open)
             run(app, sock)
 
 
-def _is_open(kept: web_tokens.Kept, host: str) -> bool:
+def _tell(url: str, host: str, port: int, *, is_open: bool) -> None:
+    """What is served, where, and to whom."""
+    shown = f"[{host}]" if ":" in host else host
+    if is_open:
+        notes.print(
+            "open: no token was ever made, so everybody at this machine may read all;"
+            " `clearing token create` and a new start end that"
+        )
+    notes.print(f"books: {masked(url)}")
+    notes.print(f"serving on http://{shown}:{port}/ (Ctrl-C stops it)")
+
+
+def _is_open(kept: web_tokens.Kept, host: str, proxies: str) -> bool:
     """No token is asked for: none was ever made, so that expiry and revocation open no door.
 
     Raises:
         ConfigurationError: There are tokens and all are dead, or there are none and other machines
-            reach the address.
+            reach the address, or a proxy.
     """
     if kept.live:
         return False
@@ -116,7 +135,29 @@ def _is_open(kept: web_tokens.Kept, host: str) -> bool:
             f"--host {host} can be reached from other machines, and these books have no live"
             " token: make one with `clearing token create`, or listen on 127.0.0.1"
         )
+    if proxies:
+        raise ConfigurationError(
+            "--behind-proxy: these books have no token, so a server would be open to whoever"
+            " reaches the proxy: make one with `clearing token create NAME --scope SCOPE`"
+        )
     return True
+
+
+def _proxies(said: str | None) -> str:
+    """Whose word is taken for where a request comes from.
+
+    Raises:
+        ConfigurationError: It is neither an address nor a network.
+    """
+    if said is None:
+        return ""
+    try:
+        return str(ipaddress.ip_network(said))
+    except ValueError as fault:
+        raise ConfigurationError(
+            f"--behind-proxy {said}: expected an address like 10.0.0.7, or a network like"
+            " 10.0.0.0/24"
+        ) from fault
 
 
 def _is_loopback(host: str) -> bool:

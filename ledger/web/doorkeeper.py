@@ -250,7 +250,11 @@ def _require_own_origin(method: str, headers: Headers) -> None:
     site = headers.get("sec-fetch-site", "same-origin")
     own = origin is None or is_of_host(origin, headers.get("host", ""))
     if not own or site not in ("same-origin", "none"):
-        raise Problem("foreign_origin", "what changes something must come from our own pages")
+        raise Problem(
+            "foreign_origin",
+            "what changes something must come from our own pages; behind a proxy, have it pass Host"
+            " on as it came",
+        )
 
 
 def is_of_host(origin: str, host: str) -> bool:

@@ -10,6 +10,8 @@ class WebSettings:
     Attributes:
         database_url: Of the books.
         is_open: Answer everybody on this machine, without tokens; only ever on a loopback address.
+        behind_proxy: Network of the proxies whose word is taken for where a request comes from;
+            empty: of none.
         with_console: Serve the console beside the API, where it is installed.
         connections_max: Held to the database by each of the two roles that read pages and listings.
         stream_connections_max: Held besides by all streams together.
@@ -30,6 +32,7 @@ class WebSettings:
 
     database_url: str
     is_open: bool = False
+    behind_proxy: str = ""
     with_console: bool = True
     connections_max: int = 8
     stream_connections_max: int = 4
