@@ -10,8 +10,19 @@ from typing import Annotated
 
 import typer
 
+from consumers.ends import end_offsets
 from ledger.assembly import database
-from ledger.cli.options import AsJson, DatabaseUrl, Quiet, columns, notes, say, say_json
+from ledger.cli.kafka import kafka_settings
+from ledger.cli.options import (
+    AsJson,
+    DatabaseUrl,
+    Kafka,
+    Quiet,
+    columns,
+    notes,
+    say,
+    say_json,
+)
 from ledger.codec.fields import ID_PATTERN
 from ledger.errors import ConfigurationError
 from ledger.settings import masked
@@ -67,6 +78,7 @@ def serve(
         bool, typer.Option("--api-only", help="Serve no console beside the API.")
     ] = False,
     behind_proxy: BehindProxy = None,
+    kafka: Kafka = None,
     database_url: DatabaseUrl = None,
     quiet: Quiet = False,
 ) -> None:
@@ -76,9 +88,10 @@ def serve(
     (`clearing token create`) it answers everybody at this machine, and listens to no other; once
     all tokens have expired or were revoked, it does not start. Behind a proxy, --behind-proxy says
     whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    With --kafka HOST:PORT the console asks the broker how far the books are behind it.
     Each request is logged to standard error, unless --quiet.
 
-    Example: clearing serve --port 8080
+    Example: clearing serve --port 8080 --kafka localhost:9092
     """
     try:
         from ledger.web.app import create_app  # noqa: PLC0415 - an optional extra
@@ -96,6 +109,7 @@ def serve(
             behind_proxy=proxies,
             with_console=not api_only,
             requests_per_minute=requests_per_minute,
+            end_offsets=None if kafka is None else end_offsets(kafka_settings(kafka, None)),
         )
         app = create_app(settings)
         with listening(host, port) as sock:

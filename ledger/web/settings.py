@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ledger.recon.controls import EndOffsets
+
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
@@ -28,6 +30,7 @@ class WebSettings:
         poll_s: A stream looks for new records so often.
         heartbeat_s: And sends a comment when nothing came for so long.
         stream_s: A stream is ended after so long; clients come again by themselves.
+        end_offsets: Asks the broker where topics end; None: the console shows no lag.
     """
 
     database_url: str
@@ -49,3 +52,4 @@ class WebSettings:
     poll_s: float = 0.5
     heartbeat_s: float = 15.0
     stream_s: float = 3_600.0
+    end_offsets: EndOffsets | None = None

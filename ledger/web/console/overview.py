@@ -13,6 +13,7 @@ from ledger.store import console_participants, console_pools, console_records
 from ledger.store.console_pools import Connection, PoolHead
 from ledger.web.console.books import auditors, reading, summed
 from ledger.web.console.charts import Line, chart
+from ledger.web.console.lag import behind
 from ledger.web.console.pages import Page, render, worked_out
 from ledger.web.console.patience import Ready
 from ledger.web.console.place import Before, Place, PoolName, moment_of, placed
@@ -43,6 +44,7 @@ def books(request: Request, at: At = None) -> HTMLResponse:
         "books.html",
         {
             "rows": [(head, standings.get(head.shard)) for head in heads],
+            "behind": behind(request, [head.name for head in heads], is_now=not at),
             "shown": shown,
             "left_out": max(0, len(begun) - POOLS_SUMMED_MAX),
             "now_ms": int(time.time() * 1000),
@@ -92,6 +94,7 @@ def pool_page(request: Request, pool: PoolName, at: At = None) -> HTMLResponse:
         {
             "place": place,
             "then": then,
+            "behind": behind(request, [pool], is_now=place.is_now)[pool],
             "counted_max": console_pools.REFUSED_COUNTED_MAX,
             "now_ms": int(time.time() * 1000),
             "latest": latest,

@@ -19,6 +19,7 @@ from ledger.web.console import (
     signing_in,
     workbench,
 )
+from ledger.web.console.lag import KafkaLag
 from ledger.web.console.pages import failed
 from ledger.web.console.patience import Patience
 from ledger.web.console.verifying import Verifier
@@ -61,5 +62,7 @@ def share(state: State) -> Makers:
     )
     state.patience = Patience(makers)
     state.verifier = Verifier()
+    ends = settings.end_offsets
+    state.lag = None if ends is None else KafkaLag(ends, state.auditors)
     state.acts = BoundedSemaphore(ACTS_MAX)
     return makers
