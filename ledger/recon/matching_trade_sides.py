@@ -108,6 +108,21 @@ def _only(row: TradeRow, side: Side) -> TradeRow:
     return (*row[:BUYER], None, row[SELLER], None, *row[SELLER_FEE:])
 
 
+def sides_of(rows: Sequence[TradeRow]) -> list[TradeRow] | None:
+    """What each side comes to; None where its lines are of several prices or accounts.
+
+    A line that stands there twice counts twice, for nothing of ours says how often it should.
+    """
+    found = []
+    for side in SIDES:
+        told = [_only(row, side) for row in rows if row[side[0]] is not None]
+        whole = summed(told, told[0])
+        if whole is None:
+            return None
+        found.append(whole)
+    return found
+
+
 def agreeing(source: SourceRules, ours: Sequence[TradeRow], theirs: Sequence[TradeRow]) -> Pairs:
     """Pairs that agree in all that is told, each trade in one of them."""
     pairs = []

@@ -26,7 +26,13 @@ from ledger.recon.matching_trade_breaks import (
     left_over,
     side_lacks,
 )
-from ledger.recon.matching_trade_sides import agreeing, by_likeness, resolve_sides, summed
+from ledger.recon.matching_trade_sides import (
+    agreeing,
+    by_likeness,
+    resolve_sides,
+    sides_of,
+    summed,
+)
 from ledger.recon.result import MatchRule
 
 _OF_A_WHOLE = (INSTRUMENT, PRICE, QUANTITY, BUYER, SELLER)
@@ -86,8 +92,17 @@ def merged(rows: Sequence[TradeRow]) -> list[TradeRow]:
 
 
 def unknown(found: Comparison, rows: Sequence[TradeRow]) -> list[TradeRow]:
-    """Lines of one id that we do not know: the first is missing, those after it are duplicates."""
-    first, *others = merged(sorted(rows, key=content_of))
+    """Lines of one id that we do not know: the first is missing, those after it are duplicates.
+
+    Lines that tell a side each are added up by side; where the sides are not alike, both miss.
+    """
+    told = sorted(rows, key=content_of)
+    theirs = merged(told)
+    if _tell_both_sides(told) and any(map(_is_half, theirs)):
+        sides = sides_of(told)
+        if sides is not None:
+            return merged(sides)
+    first, *others = theirs
     left_over(found, [], others)
     return [first]
 

@@ -83,6 +83,18 @@ def test_ours_that_has_lines_of_one_side_alone_is_unpaired() -> None:
     assert [each.type for each in found.breaks] == ["amount", "unpaired"]
 
 
+def test_lines_of_a_side_each_that_we_do_not_know_are_missing_with_what_they_come_to() -> None:
+    lines = numbered([bought("0.5"), bought("1.5"), sold("2")])
+    assert amounts(compared([], lines)) == [("missing_here", "1", None, Decimal(2))]
+    uneven = compared([], numbered([bought("2"), sold("3")]))
+    assert [(each.type, each.theirs) for each in uneven.breaks] == [
+        ("missing_here", Decimal(2)),
+        ("missing_here", Decimal(3)),
+    ]
+    two_prices = compared([], numbered([bought("2"), bought("2", price="70"), sold("3")]))
+    assert [each.type for each in two_prices.breaks].count("missing_here") == 1
+
+
 def test_parts_of_ours_add_up_to_a_side_as_well() -> None:
     mine = [
         ours(1, quantity="0.5", buyer_fee="0.2", seller_fee="0"),
