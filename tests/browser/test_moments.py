@@ -155,5 +155,6 @@ def test_a_verification_is_told_once_and_stop_keeps_the_focus(page: "Page") -> N
         assert page.evaluate("document.activeElement.id") == "stop"
     page.get_by_text("Good: nothing is wrong").first.wait_for(timeout=120_000)
     page.wait_for_function(
-        "document.getElementById('told').textContent.includes('Good: nothing is wrong')"
+        "document.getElementById('told').textContent"
+        ".includes('The verification ended: nothing is wrong')"
     )

@@ -38,7 +38,7 @@ function pause(part) {
 
 /** What a part says aloud when it changes: its verdict, and not its progress. */
 function aloud(part) {
-  return part.querySelector("[data-aloud]")?.textContent.trim() ?? "";
+  return part.querySelector("[data-aloud]")?.dataset.aloud ?? "";
 }
 
 export function startLive({ enliven, tell, lost }) {
