@@ -9,7 +9,7 @@ count of trade ids reads more than balances, funding and records of defaults.
 | `custody` | what the outside world owes us is what participants and the house have, by asset |
 | `funding` | received and rounding are what was paid, by instrument |
 | `shortfall` | losses are what the fund paid, what deleveraged positions took and what is uncovered: as records tell, and as postings moved, event by event |
-| `kafka` | the topics end where our books have read to |
+| `kafka` | the topics that our books have read are there, and end where they have read to |
 | `trade_ids` | the venue's own count of its trades has no gap |
 | `corrections` | each adjustment with the id of a correction is one that was approved, word for word |
 
@@ -94,7 +94,7 @@ def controls_of(
     told.funding(books)
     told.shortfall(books)
     if end_offsets is not None:
-        told.kafka(offsets_taken(books), end_offsets, rules.kafka_behind_max)
+        told.kafka(offsets_taken(books), end_offsets, rules)
     if rules.trade_ids is not None:
         told.trade_ids(books, rules.trade_ids)
     if booked := booked_corrections(books):
@@ -172,26 +172,25 @@ class _Controls:
             f" {uncovered:f} {asset}",
         )
 
-    def kafka(self, taken: Sequence[Taken], ends: EndOffsets, behind_max: int) -> None:
+    def kafka(self, taken: Sequence[Taken], ends: EndOffsets, rules: ControlRules) -> None:
         before = len(self.breaks)
-        told = ends(taken)
-        known = [each for each in taken if (each.topic, each.partition) in told]
-        for each in known:
-            end = told[each.topic, each.partition]
+        asked = _ends_of([each for each in taken if each.topic not in rules.kafka_retired], ends)
+        for each, end in asked:
             where = f"{each.topic}/{each.partition}"
-            if each.next_offset > end:
+            if end is None:
+                words = (
+                    f"{where}, read by our books up to {each.next_offset}, is there no more, or is"
+                    " another one under its name"
+                )
+            elif each.next_offset > end:
                 words = f"{where} ends at {end}, our books have read up to {each.next_offset}"
-            elif end - each.next_offset > behind_max:
+            elif end - each.next_offset > rules.kafka_behind_max:
                 words = f"{where} holds {end - each.next_offset} messages that our books do not"
             else:
                 continue
-            figures = (Decimal(each.next_offset), Decimal(end))
+            figures = (Decimal(each.next_offset), Decimal(end or 0))
             self._break("kafka", where, "", figures, words)
-        unknown = len(taken) - len(known)
-        words = "the topics end where our books have read to"
-        if unknown:
-            words += f"; {unknown} partitions that they have read are there no more"
-        self._end("kafka", before, len(known), words)
+        self._end("kafka", before, len(asked), "the topics end where our books have read to")
 
     def trade_ids(self, books: OurBooks, counter: Counter) -> None:
         """Gaps in the venue's own count; an id that stands twice is no gap."""
@@ -261,6 +260,31 @@ class _Controls:
         elif not checked:
             words = "nothing to check"
         self.controls.append(Control(name, not wrong, checked, words))
+
+
+def _ends_of(taken: Sequence[Taken], ends: EndOffsets) -> list[tuple[Taken, int | None]]:
+    """Each partition that is to be there, and where it ends; None: it is not there.
+
+    Of a topic that was made again and read on, the one that is there counts, however far its
+    forerunner was read; where none of them is there, the one that was read last.
+    """
+    sources: dict[str, dict[tuple[str, str], list[Taken]]] = {}
+    for each in taken:
+        of_topic = sources.setdefault(each.topic, {})
+        of_topic.setdefault((each.cluster, each.topic_id), []).append(each)
+    found: list[tuple[Taken, int | None]] = []
+    waiting = {topic: list(of_topic.values()) for topic, of_topic in sources.items()}
+    lost = {topic: several[0] for topic, several in waiting.items()}
+    while waiting:
+        asked = {topic: several.pop(0) for topic, several in waiting.items()}
+        told = ends([each for several in asked.values() for each in several])
+        for topic, several in asked.items():
+            if any((each.topic, each.partition) in told for each in several):
+                found += [(each, told.get((each.topic, each.partition))) for each in several]
+                del waiting[topic], lost[topic]
+        waiting = {topic: several for topic, several in waiting.items() if several}
+    found += [(each, None) for several in lost.values() for each in several]
+    return sorted(found, key=lambda one: (one[0].topic, one[0].partition))
 
 
 def _unapproved(each: BookedRow) -> str:

@@ -124,6 +124,8 @@ class SourceRules:
             is in one of them is counted, and left out.
         not_theirs: Patterns of our commodities that holdings never name there (positions, in a
             list of balances); all others of an account are expected.
+        entry_prices: Holdings tell average entry prices of positions, which are to be ours, to a
+            tick of the instrument or `price_tolerance`.
         every_purpose: Statements hold all that moves an account's cash (trades, fees, funding),
             not transfers, openings and adjustments alone.
         paired: Statements are a double entry: the lines of a reference sum to zero.
@@ -149,6 +151,7 @@ class SourceRules:
     only: Sequence[str] = ()
     not_ours: Sequence[str] = ()
     not_theirs: Sequence[str] = ()
+    entry_prices: bool = False
     every_purpose: bool = False
     paired: bool = False
 
@@ -183,10 +186,12 @@ class ControlRules:
         trade_ids: Numeric trade ids of the venue count up by one, in the pool or in each
             instrument; None: they are no counter, and gaps mean nothing.
         kafka_behind_max: Messages that a partition may be ahead of our books.
+        kafka_retired: Topics that our books have read, and that nobody looks for any more.
     """
 
     trade_ids: Counter | None = None
     kafka_behind_max: int = 0
+    kafka_retired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +294,7 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         only=table.texts("only"),
         not_ours=table.texts("not_ours"),
         not_theirs=table.texts("not_theirs"),
+        entry_prices=table.flag("entry_prices"),
         every_purpose=table.flag("every_purpose"),
         paired=table.flag("paired"),
     )
@@ -324,8 +330,10 @@ def _severity(table: Table, inherited: SeverityRules) -> SeverityRules:
 def _controls(table: Table) -> ControlRules:
     counted = table.choice("trade_ids", ("none", *get_args(Counter)), "none")
     behind = table.whole("kafka_behind_max", 0)
+    retired = tuple(table.texts("kafka_retired"))
     table.finish()
-    return ControlRules(None if counted == "none" else cast("Counter", counted), behind)
+    counter = None if counted == "none" else cast("Counter", counted)
+    return ControlRules(counter, behind, retired)
 
 
 def _listed(amounts: Mapping[str, Decimal], name: str) -> Decimal:
