@@ -15,7 +15,7 @@ on `request.state`: `caller` (name and scopes) and `request_id`.
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +38,7 @@ from ledger.web.api.sums import KeptSums
 from ledger.web.doorkeeper import API, Doorkeeper
 from ledger.web.limits import Limits
 from ledger.web.makers import MAKERS, Makers
-from ledger.web.problems import Problem, answer, problem_of
+from ledger.web.problems import Failed, Problem, answer, problem_of
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import Tokens
 
@@ -46,8 +46,6 @@ CONSOLE = Path(__file__).parent / "console"
 SPECIFICATION = "/api/v1/openapi.json"
 
 _TYPES = {404: "not_found", 405: "method_not_allowed"}
-
-Failed = Callable[[Request, Problem], Response]
 
 
 def create_app(settings: WebSettings) -> FastAPI:
@@ -91,6 +89,7 @@ def create_app(settings: WebSettings) -> FastAPI:
         settings=settings,
         tokens=app.state.tokens,
         limits=Limits(settings.requests_per_minute, settings.requests_burst),
+        failed=failed,
     )
     return app
 

@@ -20,14 +20,14 @@ import uuid
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, State
-from starlette.requests import cookie_parser
+from starlette.requests import Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import LedgerError
 from ledger.web import bodies
 from ledger.web.limits import Limits
-from ledger.web.problems import Problem, answer, problem_of
+from ledger.web.problems import Failed, Problem, answer, problem_of
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import ANYBODY, Caller, Tokens
 
@@ -74,10 +74,19 @@ class Doorkeeper:
         settings: Of the server.
         tokens: That open it.
         limits: Of callers.
+        failed: Tells a person of a problem, outside of the API.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, tokens: Tokens, limits: Limits) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: WebSettings,
+        tokens: Tokens,
+        limits: Limits,
+        failed: Failed,
+    ) -> None:
         self._app = app
+        self._failed = failed
         self._settings = settings
         self._tokens = tokens
         self._limits = limits
@@ -87,7 +96,7 @@ class Doorkeeper:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, send)
+        passage = _Passage(scope, send, self._failed)
         try:
             has_body = _has_body(scope)
             refusal = await self._refusal(scope, passage)
@@ -116,14 +125,20 @@ class Doorkeeper:
             caller = await self._caller(headers, path)
         except Problem as problem:
             self._require_patience(f"address {passage.address}")
-            if path.startswith(API) or scope["method"] not in SAFE:
+            if not self._may_sign_in(scope, problem):
                 raise
-            if problem.type not in ("missing_token", "invalid_token"):
-                raise
-            return RedirectResponse(f"{SIGN_IN}?back={quote(path, safe='')}", 303)
+            query = scope["query_string"].decode("ascii", "replace")
+            back = quote(f"{path}?{query}" if query else path, safe="")
+            return RedirectResponse(f"{SIGN_IN}?back={back}", 303)
         passage.state.caller = caller
         self._require_patience(caller.key if caller.scopes else f"address {passage.address}")
         return None
+
+    def _may_sign_in(self, scope: Scope, problem: Problem) -> bool:
+        """Whether a person who looks at a page gets there by a token."""
+        is_page = self._settings.with_console and not scope["path"].startswith(API)
+        is_unknown = problem.type in ("missing_token", "invalid_token")
+        return is_page and is_unknown and scope["method"] in SAFE
 
     async def _caller(self, headers: Headers, path: str) -> Caller:
         """Who asks.
@@ -161,7 +176,7 @@ class Doorkeeper:
 class _Passage:
     """One request on its way: its id, and what was answered."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, failed: Failed) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         self.state = State(scope.setdefault("state", {}))
@@ -169,6 +184,7 @@ class _Passage:
         self.address = (scope.get("client") or ("unknown",))[0]
         self._scope = scope
         self._send = send
+        self._failed = failed
         self._began = time.perf_counter()
         self._status = 0
 
@@ -184,9 +200,14 @@ class _Passage:
         await self._send(message)
 
     async def fail(self, problem: Problem, receive: Receive) -> None:
-        """Answer with a problem, unless an answer has begun."""
-        if not self._status:
-            await answer(problem, self.state)(self._scope, receive, self.send)
+        """Answer with a problem, unless an answer has begun; whoever reads pages gets a page."""
+        if self._status:
+            return
+        accepts = Headers(scope=self._scope).get("accept", "")
+        told: Response = answer(problem, self.state)
+        if not self._scope["path"].startswith(API) and "text/html" in accepts:
+            told = self._failed(Request(self._scope), problem)
+        await told(self._scope, receive, self.send)
 
     def log(self) -> None:
         """One line."""

@@ -8,11 +8,12 @@ Rules of this file:
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from starlette.datastructures import State
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from ledger.audit.explain import NotFound
 from ledger.audit.inclusion import BooksDiffer
@@ -85,6 +86,10 @@ class Problem(LedgerError):
         self.detail = detail
         self.members = members or {}
         self.headers = headers or {}
+
+
+Failed = Callable[[Request, Problem], Response]
+"""Tells a person of a problem."""
 
 
 def problem_of(fault: BaseException) -> Problem:

@@ -41,6 +41,7 @@ def require(scopes: frozenset[str]) -> Callable[[Request], None]:
     return has_scope
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", tags=["server"])
 async def health(request: Request) -> dict[str, str]:
     """Whether the server answers; it asks nothing of the database, and waits for no thread."""

@@ -36,11 +36,14 @@ def keep_token(request: Request, response: Response) -> None:
         set_cookie(request, response, COOKIE, token_of(request))
 
 
-def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
-    """A cookie for this server alone, until the browser is closed."""
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, age_s: int | None = None
+) -> None:
+    """A cookie for this server alone, for so long; None: until the browser is closed."""
     response.set_cookie(
         name,
         value,
+        max_age=age_s,
         path="/",
         httponly=True,
         samesite="strict",

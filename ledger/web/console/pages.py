@@ -5,7 +5,7 @@ policy in the headers refuses all others, those written into a page as well. Wha
 of a fault is for the log: a page says what `ledger.web.problems` makes of it.
 """
 
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,18 @@ def failed(request: Request, problem: Problem) -> Response:
 
 
 class Page(APIRoute):
-    """A route whose faults are pages."""
+    """A route whose faults are pages; what may be read has HEAD as well."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        methods: Collection[str],
+        **others: Any,  # noqa: ANN401 - as they come
+    ) -> None:
+        more = {"HEAD"} if "GET" in methods else set[str]()
+        super().__init__(path, endpoint, methods={*methods, *more}, **others)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with its faults caught."""
