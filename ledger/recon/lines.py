@@ -21,7 +21,8 @@ class Trade(NamedTuple):
         quantity: Contracts, positive.
         buyer_fee, seller_fee: In the settlement asset; paid is positive, a rebate negative.
         change: What the line does to a trade of the same id that another file told: `cancel` (then
-            its figures mean nothing) or `replace`; empty: nothing, it is a trade.
+            its figures mean nothing) or `replace`; `bust` cancels the one of this event id of ours.
+            Empty: nothing, it is a trade.
     """
 
     line: int
@@ -34,7 +35,7 @@ class Trade(NamedTuple):
     seller: str | None
     buyer_fee: Decimal | None = None
     seller_fee: Decimal | None = None
-    change: Literal["", "cancel", "replace"] = ""
+    change: Literal["", "cancel", "replace", "bust"] = ""
 
 
 class Movement(NamedTuple):

@@ -59,16 +59,19 @@ def compare_trades(
     """Hold the trades of a source against those of our books."""
     found = Comparison(source, books.settlement_asset())
     with Spool() as theirs, Spool() as ours:
-        first, last = _take_theirs(found, theirs, lines, tell)
+        busts: dict[str, TradeRow] = {}
+        first, last = _take_theirs(found, theirs, busts, lines, tell)
         begins, ends = _span(source, first, last)
         if theirs.rows:
             needed = None if source.covers == "all" or first is None else moment_of(first)
             books.require_held(needed)
         _take_ours(found, ours, books, begins, ends, tell)
         comparing = _Comparing(found, books.busted(), (first, last), theirs.rows > 0)
+        comparing.busts = busts
         for number in range(DIVISIONS):
             comparing.meet(ours.division(number), theirs.division(number))
     comparing.meet_unkeyed()
+    comparing.meet_busts()
     propose_trades(found, comparing.missing_there, comparing.missing_here, approved)
     for row in comparing.missing_there:
         missing_there(found, row)
@@ -78,9 +81,9 @@ def compare_trades(
 
 
 def _take_theirs(
-    found: Comparison, spool: Spool, lines: Read, tell: Tell
+    found: Comparison, spool: Spool, busts: dict[str, TradeRow], lines: Read, tell: Tell
 ) -> tuple[int | None, int | None]:
-    """Spool their trades; returns the first and the last time among them."""
+    """Spool their trades, and put busts aside; returns the first and the last time among them."""
     source = found.source
     first: int | None = None
     last: int | None = None
@@ -89,7 +92,10 @@ def _take_theirs(
             found.left_out += 1
             continue
         row = their_row(source, trade, place)
-        spool.add(row[0], (*row, trade.change) if trade.change else row)
+        if trade.change == "bust":
+            busts[trade.trade_id] = (*row, "cancel")
+        else:
+            spool.add(row[0], (*row, trade.change) if trade.change else row)
         at = row[1]
         if at is not None:
             first = at if first is None or at < first else first
@@ -143,7 +149,7 @@ def _take_ours(
 def their_row(source: SourceRules, trade: Trade, place: str) -> TradeRow:
     """A line of theirs in our names; without an id its key is empty."""
     _, trade_id, at, instrument, price, quantity, buyer, seller, buyer_fee, seller_fee, _ = trade
-    instrument = source.commodities(instrument)
+    instrument = source.commodities(instrument) if instrument else ""
     key = trade_id
     if trade_id and source.ids == "instrument":
         key = f"{instrument} {trade_id}"
@@ -175,6 +181,7 @@ class _Comparing:
         self.missing_there: list[TradeRow] = []
         self._outside: list[TradeRow] = []
         self._unkeyed: list[TradeRow] = []
+        self.busts: dict[str, TradeRow] = {}
         self._found = found
         self._busted = busted
         self._window = found.source.window // timedelta(microseconds=1)
@@ -186,6 +193,9 @@ class _Comparing:
         gone: dict[str, list[TradeRow]] = {}
         here, many_here = _by_key(self._live(ours, gone) if self._busted else ours)
         self._unkeyed.extend(_taken(there, many_there, ""))
+        if self.busts:
+            for rows in [*([row] for row in here.values()), *many_here.values(), *gone.values()]:
+                _divide(self._undone(rows), there, many_there)
         for key in [key for key, row in there.items() if len(row) > CHANGE or key in many_there]:
             left = settled(many_there.get(key, [there[key]]))
             if left.cancel is not None:
@@ -226,6 +236,11 @@ class _Comparing:
         self._found.ours += exact
         for key, row in there.items():
             self.missing_here.extend(unknown(self._found, many_there.get(key, [row])))
+
+    def _undone(self, ours: list[TradeRow]) -> list[TradeRow]:
+        """Cancels by the id of ours, for those of them that the source busts by their event."""
+        cancels = [(row[0], self.busts.pop(row[9], None)) for row in ours]
+        return [(key, *cancel[1:]) for key, cancel in cancels if cancel is not None]
 
     def _cancelled(self, left: Left, live: list[TradeRow], busted: list[TradeRow]) -> None:
         """Ours of an id that the source took back; those that we busted agree with it."""
@@ -273,6 +288,12 @@ class _Comparing:
         words = f"{count} trades here and there have the id {key}: they are told apart by content"
         about = About(f"id {key}", their_references=(key,))
         self._found.found("duplicate", about, words)
+
+    def meet_busts(self) -> None:
+        """Busts of trades that were not among ours of these times."""
+        for event_id, cancel in sorted(self.busts.items()):
+            if event_id not in self._busted:
+                cancelled_unknown(self._found, cancel)
 
     def meet_unkeyed(self) -> None:
         """Lines without an id, against what of ours has no partner by id."""

@@ -21,7 +21,7 @@ def trades(folder: Path, *lines: bytes, **columns: str) -> list[Trade]:
 def test_trades_have_their_id_or_else_that_of_their_event(tmp_path: Path) -> None:
     first, second = trades(tmp_path, said("trade", "e1", trade_id="7"), said("trade", "e2"))
     assert (first.line, first.trade_id, second.trade_id) == (1, "7", "e2")
-    assert first[3:] == ("LIN", Decimal(100), Decimal(10), "anna", "ben", Decimal(0), Decimal(0))
+    assert first[3:10] == ("LIN", Decimal(100), Decimal(10), "anna", "ben", Decimal(0), Decimal(0))
     assert first.at is not None
     assert first.at.isoformat() == "2026-01-01T00:00:00+00:00"
     (named,) = trades(tmp_path, said("trade", "e1", trade_id="7"), trade_id="event_id")
@@ -38,10 +38,25 @@ def test_a_trade_that_is_busted_below_is_not_there(tmp_path: Path) -> None:
     assert left.trade_id == "e2"
 
 
+def test_a_bust_of_a_trade_of_another_file_is_told_as_such(tmp_path: Path) -> None:
+    bust = said("trade_bust", "b1", trade_event_id="e1")
+    other, found = trades(tmp_path, bust, bust, said("trade", "e2"))
+    assert (other.trade_id, other.change) == ("e2", "")
+    assert (found.line, found.trade_id, found.change) == (1, "e1", "bust")
+    assert found.at == other.at
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ([said("trade_bust", "b1", trade_event_id="e1")], "line 1: busts the trade e1, expected"),
+        (
+            [b'{"kind": "trade_bust", "event_id": "b"}'],
+            "line 1: busts no trade, expected a trade_e",
+        ),
+        (
+            [b'{"kind": "trade_bust", "event_id": "b", "trade_event_id": "e"}'],
+            "line 1: column occurred_at is missing",
+        ),
         ([b'{"event_id": "e1"}'], "line 1: has no kind"),
         ([b'{"kind": "trade"}'], "line 1: has no event_id"),
         ([b"7"], "line 1: is not a JSON object"),

@@ -12,6 +12,10 @@ def changed(number: int, change: Literal["cancel", "replace"], **figures: str) -
     return theirs(number, line=99, **figures)._replace(change=change)
 
 
+def bust_of(event_id: str) -> Trade:
+    return theirs(2, line=99, trade_id=event_id)._replace(change="bust", instrument="")
+
+
 def test_a_cancel_of_a_trade_that_we_busted_agrees_with_it() -> None:
     found = compared([ours(1), ours(2)], [theirs(1), changed(2, "cancel")], busted=["e2"])
     assert found.breaks == []
@@ -46,3 +50,20 @@ def test_a_replacement_stands_for_what_another_file_told_of_the_trade() -> None:
         assert found.compared().matched == {"exact_reference": 1}
     last = [*lines, changed(1, "cancel", second="9")]
     assert only(compared([ours(1)], last)).theirs == 0
+
+
+def test_a_bust_names_the_trade_by_our_event_whatever_its_id() -> None:
+    mine = [ours(1), ours(2)]
+    agreed = compared(mine, [theirs(1), bust_of("e2")], busted=["e2"])
+    assert agreed.breaks == []
+    assert agreed.compared().matched == {"exact_reference": 1, "busted": 1}
+    for before in ([], [theirs(2)]):
+        each = only(compared(mine, [theirs(1), *before, bust_of("e2")]))
+        assert (each.type, each.subject) == ("amount", "2")
+        assert (each.ours, each.theirs) == (Decimal(2), Decimal(0))
+
+
+def test_a_bust_of_long_ago_is_known_by_our_busts_and_else_missing_here() -> None:
+    assert compared([ours(1)], [theirs(1), bust_of("old")], busted=["old"]).breaks == []
+    each = only(compared([ours(1)], [theirs(1), bust_of("old")]))
+    assert (each.type, each.subject, each.commodity) == ("missing_here", "old", "")
