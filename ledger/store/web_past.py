@@ -10,7 +10,7 @@ Rules of this file:
 
 from psycopg import sql
 
-ADL_QUEUE_AT = sql.SQL("""
+_ORDERED = sql.SQL("""
     WITH pool AS MATERIALIZED (
         SELECT s.shard, s.name, a.asset, a.scale, e.content ->> 'adl_policy' AS policy
           FROM ledger.shard s
@@ -34,7 +34,7 @@ ADL_QUEUE_AT = sql.SQL("""
          GROUP BY 1, 2
     ), held AS MATERIALIZED (
         SELECT pool.name AS pool, pool.policy, p.instrument, p.account, p.margin_mode, p.quantity,
-               p.cost, p.mark_price, m.equity, m.maintenance_margin, pool.scale,
+               p.unrealized_pnl, p.cost, p.mark_price, m.equity, m.maintenance_margin, pool.scale,
                coalesce(b.balance, 0) AS balance, p.instrument = ANY(m.stale_instruments) AS stale,
                CASE WHEN p.mark_price IS NULL THEN 0
                     WHEN i.type = 'linear' THEN abs(p.quantity) * i.multiplier * p.mark_price
@@ -81,6 +81,10 @@ ADL_QUEUE_AT = sql.SQL("""
           FROM (SELECT s.*, max(4 * greatest(length(abs(s.score[1])::text),
                                              length(s.score[2]::text)))
                             OVER (PARTITION BY s.instrument, s.side) AS digits FROM scored s) c)
+""")
+"""All open positions of participants after the event `at_`, each in its place of its queue."""
+
+ADL_QUEUE_AT = _ORDERED + sql.SQL("""
     SELECT pool, instrument, side, account, margin_mode, quantity,
            ledger.decimal_of(score[1], score[2], 18) AS score,
            CASE WHEN eligible THEN place END AS rank,
@@ -88,6 +92,13 @@ ADL_QUEUE_AT = sql.SQL("""
            AS percentile,
            eligible
       FROM ordered""")
+
+QUEUES_AT = _ORDERED + sql.SQL("""
+    SELECT instrument, side, account, margin_mode, quantity, unrealized_pnl, equity,
+           ledger.decimal_of(score[1], score[2], 18) AS score,
+           CASE WHEN eligible THEN place END AS rank, eligible
+      FROM ordered ORDER BY instrument, side, eligible DESC, place""")
+"""The same with what a reader asks next, in the order in which they would be deleveraged."""
 
 OPEN_BREAKS_AT = sql.SQL("""
     SELECT b.break_key, b.pool, b.source, b.type, b.subject, b.account, b.commodity,

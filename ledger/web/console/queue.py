@@ -1,18 +1,16 @@
 """The ADL queue: who would be deleveraged first, by instrument and side, at any event."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from ledger.store import console_participants, console_records
-from ledger.store.console_pools import Connection
+from ledger.store.console_participants import Queued
 from ledger.web.console.books import reading
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render, worked_out
-from ledger.web.console.patience import Work
-from ledger.web.console.place import Place, PoolName, Unknown
-from ledger.web.console.ranking import Queued, queue
+from ledger.web.console.place import PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -48,12 +46,12 @@ def adl(
         request,
         ("adl", place.shard),
         place.at,
-        _work(place, policy, {row["name"]: row["content"] for row in terms}),
+        lambda connection: console_participants.queues(connection, place.pool, place.at),
         follows=place.is_now,
     )
     rows: list[Queued] = []
     if ready is not None and ready.found is not None:
-        rows = [one for one in ready.found.get(chosen, ()) if one.side == side]
+        rows = [one for one in ready.found if (one.instrument, one.side) == (chosen, side)]
     return render(
         request,
         "adl.html",
@@ -72,26 +70,3 @@ def adl(
             "past": past,
         },
     )
-
-
-def _work(place: Place, policy: str, terms: dict[str, Any]) -> Work:
-    """Works the queues of all instruments of a pool."""
-
-    def work(connection: Connection) -> dict[str, list[Queued]]:
-        positions = console_participants.positions(connection, place.pool, place.at, None)
-        margin = console_participants.margin(connection, place.pool, place.at, None)
-        cash = console_participants.cash(connection, place.pool, place.at, place.asset)
-        margins = {(row["account"], row["instrument"]): row for row in margin}
-        return {
-            name: queue(
-                policy,
-                content,
-                place.scale,
-                [row for row in positions if row["instrument"] == name],
-                margins,
-                cash,
-            )
-            for name, content in terms.items()
-        }
-
-    return work
