@@ -2,8 +2,8 @@
 
 Several of their accounts may be one of ours: what they have is added up, and so are several lines
 of one account (available and locked, long and short). A line that says all that another one says is
-a duplicate, and does not count. Average entry prices are not compared: they round, and
-each venue in its own way.
+a duplicate, and does not count. Average entry prices round, and each venue does it in its own way:
+they are compared where the rules ask for it (`holdings_entries`).
 
 Lines that are no farther apart than the window are one snapshot. Of an account that it names (with
 `covers = "all"` of every participant) it must name all that our books have, but for commodities
@@ -17,10 +17,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ledger.recon.breaks import Break
+from ledger.recon.holdings_entries import compare_entries
 from ledger.recon.lines import Holding
 from ledger.recon.matching import About, Comparison
 from ledger.recon.rules import SourceRules
 from ledger.store.recon_books import OurBooks
+from ledger.store.recon_entries import entries
 
 Read = Iterable[tuple[str, Holding]]
 """Lines of files, each with what says where it stands."""
@@ -64,6 +66,10 @@ def compare_holdings(
             named |= told.keys()
             lacks = _expected(source, ours, named) - named if moment == snapshot[-1] else set()
             _compare(found, ours, told, lacks, moment)
+            if source.entry_prices:
+                at = books.sequence if moment is None else books.sequence_at(moment)
+                placed = [each for several in moments[moment].values() for each in several]
+                compare_entries(found, entries(books, at), placed)
     found.breaks[:] = _by_moments(found.breaks)
     return found
 
