@@ -270,3 +270,13 @@ def test_the_window_is_the_rules() -> None:
     assert source("trades", "window_s = 5").window == timedelta(seconds=5)
     found = compared([ours(1)], [theirs(1, second="10")], "window_s = 5")
     assert only(found).type == "timing"
+
+
+def test_what_was_agreed_is_matched_though_better_candidates_came() -> None:
+    agreed = ours(1, trade_id="mine", price="101")
+    others = [theirs(1, trade_id="wrong")]
+    (proposal,) = compared([agreed], others).proposals
+    better = [ours(number, trade_id=f"m{number}", second="1") for number in (2, 3, 4)]
+    again = compared([agreed, *better], others, approved=[proposal.key])
+    assert again.applied == [proposal.key]
+    assert again.compared().matched == {"approved": 1}
