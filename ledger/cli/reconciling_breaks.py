@@ -136,7 +136,7 @@ def _shown(found: working.Shown) -> Iterator[str]:
     state = next(state for state in STATES if state == one.state)
     yield f"break {one.break_key}, {one.type}, {one.severity}: {one.says}"
     yield f"  pool {one.pool}, source {one.source}, about {one.subject}"
-    yield f"  {said(state)}; opened {age(one.age)} ago, assigned to {one.assignee or 'nobody'}"
+    yield f"  {said(state)}; found {age(one.age)} ago, assigned to {one.assignee or 'nobody'}"
     happened = f", at {moment(one.happened_at)}" if one.happened_at else ""
     yield f"  on {one.account or 'no account'}{happened}"
     yield ""
