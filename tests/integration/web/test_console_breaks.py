@@ -99,6 +99,7 @@ def test_work_needs_a_scope_of_its_own(kept: str) -> None:
     assert len(life(kept)) == 1
     with looking(kept, made(kept, "noor", "back_office")) as client:
         assert sent(client, "comment").status_code == 303
+        assert "by noor (login postgres)" in client.get(PAGE).text
     assert [event.made_by for event in life(kept)] == ["rosa", "noor"]
 
 
