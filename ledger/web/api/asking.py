@@ -83,8 +83,8 @@ def filter_of(columns: Iterable[str]) -> Any:  # noqa: ANN401 - an annotation
 
 
 def pool_of(name: str) -> str:
-    """A pool as the books name it."""
-    return name.replace("~", "/")
+    """A pool as the books name it; `~..` is one whose name would lead upwards in a path."""
+    return name[1:] if name in ("~.", "~..") else name.replace("~", "/")
 
 
 def is_id_or_empty(part: object) -> bool:

@@ -243,3 +243,13 @@ def test_what_was_refused_later_is_not_counted_at_a_moment(
     assert f"{pool_time:%Y-%m-%d %H:%M:%S}" in said
     page = text_of(console.get(f"{AT}?at={sequence}"))
     assert f"Refused {refused}" in page
+
+
+def test_a_pool_whose_name_leads_upwards_has_pages(database_url: str) -> None:
+    written(database_url, pool_of("..", 1))
+    settings = WebSettings(database_url, is_open=True)
+    with serving(settings) as address, httpx.Client(base_url=address) as client:
+        assert 'href="/pools/~.."' in client.get("/").text
+        assert "<h1>.. <small>settles in USD" in client.get("/pools/~..").text
+        listed = client.get("/api/v1/pools/~../balances").json()["rows"]
+        assert {row["account"] for row in listed} == {"..", "@house"}
