@@ -34,6 +34,7 @@ def verifier_of(request: Request) -> Verifier:
 @router.get("/pools/{pool}/audit")
 def audit(request: Request, pool: PoolName, at: At = None, before: Before = None) -> HTMLResponse:
     """Checkpoints of a pool, the newest first."""
+    require_scope(request, "auditor")
     rows_max = console_checkpoints.PAGE_ROWS
     with reading(request, pool, at) as (connection, place):
         bound = min(before or place.at + 1, place.at + 1)
@@ -64,6 +65,7 @@ def audit(request: Request, pool: PoolName, at: At = None, before: Before = None
 @router.get("/pools/{pool}/audit/checkpoint/{sequence}")
 def checkpoint(request: Request, pool: PoolName, sequence: Sequence) -> HTMLResponse:
     """A checkpoint as it is published: one line, to keep elsewhere."""
+    require_scope(request, "auditor")
     with reading(request, pool, None) as (connection, place):
         found = console_checkpoints.newest(connection, place.shard, sequence + 1, 1)
         if not found or found[0].sequence != sequence:
@@ -124,6 +126,7 @@ def stop(request: Request, pool: PoolName, token: Token) -> RedirectResponse:
 @router.get("/verification.json")
 def progress(request: Request) -> JSONResponse:
     """How far the verification has come."""
+    require_scope(request, "auditor")
     run = verifier_of(request).latest
     told: dict[str, Any] = {"running": False}
     if run is not None:

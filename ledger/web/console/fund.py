@@ -10,6 +10,7 @@ from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
+from ledger.web.console.people import has_scope
 from ledger.web.console.place import Before, PoolName
 
 router = APIRouter(route_class=Page)
@@ -49,6 +50,7 @@ def history(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
         newest = console_records.newest(connection, place.shard, _OF, place.at)
         numbers = console_records.evenly(1, newest, POINTS) if newest else []
         rows = console_records.numbered(connection, place.shard, _OF, numbers)
+    is_auditor = has_scope(request, "auditor")
     said = ""
     if len(rows) < newest:
         said = f"{len(rows):,} of {newest:,} movements, at even distances."
@@ -68,6 +70,9 @@ def history(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
                 "loss",
             ),
         ],
-        [place.to("explain", row["subject"]) for row in rows],
+        [
+            place.to("explain", row["subject"]) if is_auditor else place.event(row["sequence"])
+            for row in rows
+        ],
         said,
     )

@@ -20,7 +20,7 @@ from ledger.errors import ConfigurationError, LedgerError
 from ledger.web.console.figures import FILTERS
 from ledger.web.console.forms import keep_token, token_of
 from ledger.web.console.patience import WAIT_S, Patience, Ready, Work
-from ledger.web.console.people import acting, caller_of
+from ledger.web.console.people import acting, caller_of, has_scope
 from ledger.web.console.place import Unknown, address
 from ledger.web.problems import TYPES, Problem, problem_of
 
@@ -64,6 +64,8 @@ def render(
         "place": None,
         "who": acting(request),
         "is_in": bool(caller_of(request).scopes),
+        "is_auditor": has_scope(request, "auditor"),
+        "sees_breaks": has_scope(request, "back_office", "auditor"),
         "is_open": request.app.state.settings.is_open,
         "form_token": token_of(request),
     }
