@@ -43,7 +43,7 @@ def resolve_sides(
 
     Args:
         ours: One at least.
-        theirs: Some of them tell the buyer alone, and some the seller.
+        theirs: Some of them tell one side alone; both sides are told.
         rule: What brought them together.
     """
     rules: set[MatchRule | None] = {rule}

@@ -131,8 +131,8 @@ def _add_up(found: Comparison, ours: Sequence[TradeRow], theirs: Sequence[TradeR
 
 
 def _tell_both_sides(rows: Sequence[TradeRow]) -> bool:
-    """Some tell the buyer alone, and others the seller."""
-    return len({row[BUYER] is None for row in rows if _is_half(row)}) > 1
+    """Some tell the buyer, and some the seller."""
+    return all(any(row[field] is not None for row in rows) for field in (BUYER, SELLER))
 
 
 def _is_half(row: TradeRow) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ledger.recon.lines import Trade
 from ledger.recon.matching import Comparison
@@ -24,6 +26,11 @@ def sold(quantity: str, **figures: str | None) -> Trade:
     return theirs(1, None, **{"quantity": quantity, **told, **figures})
 
 
+def whole(quantity: str, **figures: str | None) -> Trade:
+    """A line that tells both sides."""
+    return theirs(1, None, **{"quantity": quantity, **figures})
+
+
 def numbered(lines: Iterable[Trade]) -> list[Trade]:
     return [each._replace(line=number) for number, each in enumerate(lines, start=1)]
 
@@ -40,6 +47,34 @@ def test_halves_of_two_sides_are_never_added_up_to_one_trade() -> None:
         ("amount", "1 seller", Decimal(-2), Decimal("-1.6")),
     ]
     assert {each.account for each in found.breaks} == {"ada", "ben"}
+
+
+LINES = st.lists(
+    st.builds(
+        lambda quantity, price, side: (bought, sold, whole)[side](str(quantity), price=str(price)),
+        *(st.integers(1, 4), st.sampled_from([100, 100, 101]), st.integers(0, 2)),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(LINES, st.lists(st.integers(1, 4), min_size=1, max_size=2))
+@example([whole("2"), bought("2")], [4])
+@settings(max_examples=200, deadline=None)
+def test_without_a_break_each_side_comes_to_ours_in_quantity_and_value(
+    lines: list[Trade], quantities: list[int]
+) -> None:
+    mine = [
+        ours(1, event_id=f"e{n}", quantity=str(quantity), buyer_fee="0", seller_fee="0")
+        for n, quantity in enumerate(quantities)
+    ]
+    unpaid = [each._replace(buyer_fee=None, seller_fee=None) for each in numbered(lines)]
+    found = compared(mine, unpaid)
+    for side in () if found.breaks else ("buyer", "seller"):
+        told = [each for each in lines if getattr(each, side) is not None]
+        assert sum(each.quantity for each in told) == sum(quantities), side
+        assert sum(each.quantity * each.price for each in told) == 100 * sum(quantities), side
 
 
 def test_each_side_adds_up_to_ours_by_itself() -> None:
