@@ -99,6 +99,33 @@ CREATE TRIGGER proposed_just_now BEFORE INSERT ON back_office.correction
     FOR EACH ROW EXECUTE FUNCTION back_office.refuse_late_correction();
 ALTER TABLE back_office.correction ENABLE ALWAYS TRIGGER proposed_just_now;
 
+CREATE FUNCTION back_office.refuse_other_run() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added a
+                WHERE a.run IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM back_office.run r
+                                   WHERE r.run = a.run AND r.xmin = pg_current_xact_id()::xid)) THEN
+        RAISE EXCEPTION '%: a run is kept whole, and nothing is added to it later', TG_TABLE_NAME
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['run_input', 'candidate', 'control', 'break', 'sighting', 'break_event'] LOOP
+        EXECUTE format('CREATE TRIGGER of_its_own_run AFTER INSERT ON back_office.%I'
+                       ' REFERENCING NEW TABLE AS added FOR EACH STATEMENT'
+                       ' EXECUTE FUNCTION back_office.refuse_other_run()', kept);
+        EXECUTE format('ALTER TABLE back_office.%I ENABLE ALWAYS TRIGGER of_its_own_run', kept);
+    END LOOP;
+END
+$$;
+
 DO $$
 DECLARE
     kept text;

@@ -100,13 +100,26 @@ def test_a_token_that_was_taken_back_or_expired_is_no_live_token(kept: Connectio
     assert kept.execute("SELECT name FROM back_office.live_tokens").fetchall() == [("new",)]
 
 
+_RUN = """
+    INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
+                                 rules_hash, result_hash, agreed)
+    VALUES ('main', 1, 0, 1, '1', 'maria', sha256('rules'), sha256('result'), '{}') RETURNING run"""
+
+
+def _run(connection: Connection) -> int:
+    row = connection.execute(_RUN).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def _follows(connection: Connection, number: int, act: str, state: str, **given: str) -> None:
     """Let an event follow, by noor unless another is given."""
-    connection.execute(
-        f"{_LIFE} VALUES (%s, %s, %s, %s, %s, %s, %s)".encode(),
-        (KEY, number, act, state, given.get("who", "noor"), given.get("words", "so"),
-         1 if act in OF_RUNS else None),
-    )  # fmt: skip
+    with connection.transaction():
+        values = (
+            *(KEY, number, act, state, given.get("who", "noor"), given.get("words", "so")),
+            _run(connection) if act in OF_RUNS else None,
+        )
+        connection.execute(f"{_LIFE} VALUES (%s, %s, %s, %s, %s, %s, %s)".encode(), values)
 
 
 PATHS: Mapping[State, Sequence[tuple[Act, State]]] = {
@@ -130,8 +143,9 @@ def test_the_database_takes_the_moves_of_the_table_and_no_others(
 ) -> None:
     key = "f" * 16
     with kept.transaction(force_rollback=True):
-        kept.execute(f"INSERT INTO back_office.break VALUES (1, '{key}', 'amount', 'bank', 'main',"
-                     " 'y', '', 'USD')".encode())  # fmt: skip
+        run = _run(kept)
+        about = "'amount', 'bank', 'main', 'y', '', 'USD'"
+        kept.execute(f"INSERT INTO back_office.break VALUES ({run}, '{key}', {about})".encode())
         number = 1
         for act, led in (("found", "open"), *PATHS[state]):
             values = (
@@ -141,7 +155,7 @@ def test_the_database_takes_the_moves_of_the_table_and_no_others(
                 led,
                 f"person-{number}",
                 "so",
-                1 if act in OF_RUNS else None,
+                run if act in OF_RUNS else None,
             )
             kept.execute(f"{_LIFE} VALUES (%s, %s, %s, %s, %s, %s, %s)".encode(), values)
             if act == "proposed":
@@ -150,7 +164,7 @@ def test_the_database_takes_the_moves_of_the_table_and_no_others(
             number += 1
         taken = set()
         for act, led in itertools.product(ACTS, STATES):
-            values = (key, number, act, led, "noor", "so", 1 if act in OF_RUNS else None)
+            values = (key, number, act, led, "noor", "so", run if act in OF_RUNS else None)
             try:
                 with kept.transaction(force_rollback=True):
                     kept.execute(f"{_LIFE} VALUES (%s, %s, %s, %s, %s, %s, %s)".encode(), values)
@@ -212,3 +226,27 @@ def test_each_row_tells_the_login_that_wrote_it_whatever_name_it_gives(kept: Con
         assert found == [("noor", "back_office_desk"), ("maria", "postgres")]
     finally:
         kept.execute("DROP ROLE back_office_desk")
+
+
+def test_nothing_is_added_to_a_run_that_was_kept(kept: Connection) -> None:
+    kept.execute("SET ROLE clearing_back_office")
+    other = "d" * 16
+    with kept.transaction():
+        whole = _run(kept)
+        about = "'amount', 'bank', 'main', 'd', '', 'USD'"
+        kept.execute(f"INSERT INTO back_office.break VALUES ({whole}, '{other}', {about})".encode())
+    added = (
+        "run_input VALUES ({run}, 'bank', 'b.csv', 1, NULL, NULL, sha256('b'))",
+        "candidate VALUES ({run}, 90, 'd', 'bank', '{{}}', '{{}}', '{{}}')",
+        "control VALUES ({run}, 4, 'custody', true, 'it is')",
+        "break VALUES ({run}, '" + "e" * 16 + "', 'amount', 'bank', 'main', 'z', '', 'USD')",
+        "sighting VALUES ({run}, NULL, '" + other + "', 'low', 1, 2, '{{}}', '{{}}', 'why')",
+        "break_event (run, break_key, number, kind, state, made_by, words)"
+        " VALUES ({run}, '" + KEY + "', 3, 'gone', 'gone', 'noor', '')",
+    )
+    for row in added:
+        statement = f"INSERT INTO back_office.{row}"
+        with pytest.raises(errors.CheckViolation, match="nothing is added to it later"):
+            kept.execute(statement.format(run=whole).encode())
+        with kept.transaction(force_rollback=True):
+            kept.execute(statement.format(run=_run(kept)).encode())
