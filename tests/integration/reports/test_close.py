@@ -248,11 +248,18 @@ def test_what_covers_the_report_is_named_or_said_to_be_missing(two_days: str, va
             "Contracts taken over against postings of @liquidation \\(BTC-PERP\\): 0 against",
         ),
         (
+            (
+                "UPDATE ledger.posting SET purpose = 1 FROM ledger.account a"
+                " WHERE a.account = posting.account AND a.kind = 'insurance' AND purpose = 4"
+            ),
+            "Realized P&L of all holders against what came to cash",
+        ),
+        (
             "UPDATE ledger.posting SET purpose = 1 WHERE sequence = 14 AND line = 1",
             "Funding paid less received against rounding",
         ),
     ],
-    ids=["balance", "amount", "record", "takeover", "purpose"],
+    ids=["balance", "amount", "record", "takeover", "realized", "purpose"],
 )
 def test_a_close_that_does_not_tie_is_refused(two_days: str, statement: str, words: str) -> None:
     altered(two_days, *statement.split("; "))
