@@ -15,7 +15,8 @@ from ledger.store.web_sums import Sum
 from ledger.web.api.asking import LIMIT_MAX
 from ledger.web.api.catalogue import LISTINGS, Source
 from ledger.web.api.listing import LIMIT
-from ledger.web.makers import GIVEN_UP_S, WAITING_MAX
+from ledger.web.console.routes import ACTS_MAX
+from ledger.web.makers import GIVEN_UP_S, MAKERS, WAITING_MAX
 from ledger.web.problems import TYPES
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import BELIEVED_S
@@ -82,6 +83,11 @@ def test_every_problem_is_described() -> None:
     ]
 
 
+def _connections(asked: WebSettings) -> int:
+    """Of listings and pages, of tokens, of streams, of both kinds of sums, of acts on breaks."""
+    return 2 * asked.connections_max + 1 + asked.stream_connections_max + 2 * MAKERS + ACTS_MAX
+
+
 def test_the_bounds_are_those_that_the_page_says() -> None:
     asked = WebSettings("postgresql://")
     for said in (
@@ -95,6 +101,7 @@ def test_the_bounds_are_those_that_the_page_says() -> None:
         f"goes by what it last read for {BELIEVED_S:g} seconds",
         f"nobody has asked for it in {GIVEN_UP_S:g} seconds",
         f"{WAITING_MAX} of all",
+        f"holds {_connections(asked)} connections at most",
         f"({LIMIT}; {LIMIT_MAX:,} at most)",
     ):
         assert said in PAGE, said

@@ -15,6 +15,8 @@ import pytest
 
 from ledger.errors import StoreError
 from ledger.store import web_tokens
+from ledger.web.settings import WebSettings
+from tests.integration.web.servers import serving
 
 CLEARING = (sys.executable, "-c", "from ledger.cli import main; main()")
 
@@ -80,3 +82,34 @@ def test_a_server_needs_to_act_as_reader_and_auditor_and_as_nobody_else(database
                 assert httpx.get(f"{address}api/v1/pools").json()["rows"] == []
         finally:
             connection.execute("DROP ROLE web_login")
+
+
+def test_a_server_stops_while_a_sum_is_made(books_url: str) -> None:
+    with (
+        psycopg.connect(books_url) as connection,
+        served("--database-url", books_url) as (program, address),
+    ):
+        connection.execute("LOCK TABLE ledger.account IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{address}api/v1/pools/main/trial_balance", timeout=1)
+        began = time.monotonic()
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(timeout=30) == 0
+        assert time.monotonic() - began < 15, "it waits neither for the sum nor for who asked"
+
+
+def test_figures_of_a_page_may_take_longer_than_its_own_questions(books_url: str) -> None:
+    settings = WebSettings(books_url, is_open=True, statement_s=1, connection_wait_s=5)
+    with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
+        path = "/pools/main/instruments?at=77"
+        client.get("/pools/main/instruments?at=76")  # has its connections
+        with psycopg.connect(books_url) as connection:
+            connection.execute("LOCK TABLE ledger.account IN ACCESS EXCLUSIVE MODE")
+            assert 'class="waiting"' in client.get(path).text
+            time.sleep(2)
+            assert 'class="waiting"' in client.get(path).text
+        ends = time.monotonic() + 20
+        while 'class="waiting"' in (page := client.get(path).text):
+            assert time.monotonic() < ends, "they never come"
+            time.sleep(0.05)
+    assert "could not be worked out" not in page
