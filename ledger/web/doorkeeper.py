@@ -52,11 +52,11 @@ OF_API = {
 }
 OF_PAGES = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
-        " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
 }
-"""Styles stand in elements because charts draw so; programs come from files alone."""
+"""Programs and styles are files of this server; what is written into a page is refused."""
 
 PASSED_ON = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.+")
 """Headers by which a proxy says that a request is another's."""

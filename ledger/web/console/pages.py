@@ -1,14 +1,15 @@
 """Pages: templates, the headers that every page has, and faults as pages.
 
 Nothing on a page runs or loads from elsewhere: scripts and styles are files of this server, and the
-policy in the headers refuses all others, those written into a page as well. What the database says
-of a fault is for the log: a page says what `ledger.web.problems` makes of it.
+policy in the headers of the door refuses all others, those written into a page as well. What the
+database says of a fault is for the log: a page says what `ledger.web.problems` makes of it.
 """
 
 from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,25 +21,17 @@ from ledger.errors import ConfigurationError, LedgerError
 from ledger.web.console.figures import FILTERS
 from ledger.web.console.forms import keep_token, token_of
 from ledger.web.console.patience import WAIT_S, Patience, Ready, Work
-from ledger.web.console.people import acting, caller_of, has_scope
+from ledger.web.console.people import acting, caller_of, has_scope, own_path
 from ledger.web.console.place import Unknown, address
+from ledger.web.doorkeeper import SAFE, is_of_host
 from ledger.web.problems import TYPES, Problem, problem_of
 
 HERE = Path(__file__).parent
 THEMES = ("light", "dark")
 THEME_COOKIE = "clearing_theme"
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+HEADERS = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
+"""Of pages; the door (`ledger.web.doorkeeper`) adds those of every answer."""
 
 templates = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -56,9 +49,11 @@ def render(
 ) -> HTMLResponse:
     """A page from its template."""
     theme = request.cookies.get(THEME_COOKIE)
+    here = _here(request)
     shared = {
-        "path": request.url.path,
-        "here": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        "path": here.partition("?")[0],
+        "here": here,
+        "was_sent": request.method not in SAFE,
         "query": request.query_params.multi_items(),
         "theme": theme if theme in THEMES else "auto",
         "place": None,
@@ -73,6 +68,20 @@ def render(
     page = HTMLResponse(text, status, HEADERS)
     keep_token(request, page)
     return page
+
+
+def _here(request: Request) -> str:
+    """The address of the page; where a form was sent, that of the page that it stood on.
+
+    An address that forms are sent to cannot be opened, so nothing may lead back to it.
+    """
+    if request.method in SAFE:
+        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    said = request.headers.get("referer", "")
+    if not is_of_host(said, request.headers.get("host", "")):
+        return "/"
+    came = urlsplit(said)
+    return own_path(came.path + (f"?{came.query}" if came.query else ""))
 
 
 def worked_out(
