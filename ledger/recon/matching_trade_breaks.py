@@ -37,6 +37,20 @@ def missing_here(found: Comparison, row: TradeRow) -> None:
     found.found("missing_here", about, f"{says(row)} is not in our books")
 
 
+def missing_sides(found: Comparison, rows: Sequence[TradeRow]) -> None:
+    """The buyer's side and the seller's of a trade that our books do not have, not alike."""
+    for row, (field, _, name, sign) in zip(rows, SIDES, strict=True):
+        about = About(
+            f"{subject_of(row)} {name}",
+            account=row[field],
+            commodity=row[INSTRUMENT],
+            theirs=sign * Decimal(row[QUANTITY]),
+            their_references=their_references(row),
+            at=moment(row),
+        )
+        found.found("missing_here", about, f"{says(row)} is not in our books")
+
+
 def missing_there(found: Comparison, row: TradeRow) -> None:
     """A trade of our books that the source does not have."""
     about = About(

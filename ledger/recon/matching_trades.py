@@ -24,6 +24,7 @@ from ledger.recon.matching_trade_breaks import (
     content_of,
     differ,
     left_over,
+    missing_sides,
     side_lacks,
 )
 from ledger.recon.matching_trade_sides import (
@@ -94,14 +95,18 @@ def merged(rows: Sequence[TradeRow]) -> list[TradeRow]:
 def unknown(found: Comparison, rows: Sequence[TradeRow]) -> list[TradeRow]:
     """Lines of one id that we do not know: the first is missing, those after it are duplicates.
 
-    Lines that tell a side each are added up by side; where the sides are not alike, both miss.
+    Lines that tell a side each are added up by side; where the sides are not alike, each is missing
+    on its account.
     """
     told = sorted(rows, key=content_of)
     theirs = merged(told)
     if _tell_both_sides(told) and any(map(_is_half, theirs)):
         sides = sides_of(told)
-        if sides is not None:
+        if sides is not None and len(merged(sides)) == 1:
             return merged(sides)
+        if sides is not None:
+            missing_sides(found, sides)
+            return []
     first, *others = theirs
     left_over(found, [], others)
     return [first]

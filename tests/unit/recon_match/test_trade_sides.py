@@ -77,6 +77,22 @@ def test_without_a_break_each_side_comes_to_ours_in_quantity_and_value(
         assert sum(each.quantity * each.price for each in told) == 100 * sum(quantities), side
 
 
+@given(LINES, st.lists(st.integers(1, 4), max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_breaks_of_a_side_come_to_what_it_differs_by(
+    lines: list[Trade], quantities: list[int]
+) -> None:
+    mine = [ours(1, event_id=f"e{n}", quantity=str(each)) for n, each in enumerate(quantities)]
+    priced = numbered(each._replace(price=Decimal(100)) for each in lines)
+    found = compared(mine, [e._replace(buyer_fee=None, seller_fee=None) for e in priced])
+    for side, sign in (("buyer", 1), ("seller", -1)):
+        told = [each.quantity for each in lines if getattr(each, side) is not None]
+        of_both = [each.difference for each in found.breaks if not each.account]
+        of_side = [sign * each.difference for each in found.breaks if each.subject == f"1 {side}"]
+        if told:
+            assert sum(of_both) + sum(of_side) == sum(quantities) - sum(told), side
+
+
 def test_each_side_adds_up_to_ours_by_itself() -> None:
     lines = [
         bought("0.5", buyer_fee="0.2"),
@@ -122,10 +138,11 @@ def test_lines_of_a_side_each_that_we_do_not_know_are_missing_with_what_they_com
     lines = numbered([bought("0.5"), bought("1.5"), sold("2")])
     assert amounts(compared([], lines)) == [("missing_here", "1", None, Decimal(2))]
     uneven = compared([], numbered([bought("2"), sold("3")]))
-    assert [(each.type, each.theirs) for each in uneven.breaks] == [
-        ("missing_here", Decimal(2)),
-        ("missing_here", Decimal(3)),
+    assert amounts(uneven) == [
+        ("missing_here", "1 buyer", None, Decimal(2)),
+        ("missing_here", "1 seller", None, Decimal(-3)),
     ]
+    assert [each.account for each in uneven.breaks] == ["ada", "ben"]
     two_prices = compared([], numbered([bought("2"), bought("2", price="70"), sold("3")]))
     assert [each.type for each in two_prices.breaks].count("missing_here") == 1
 
