@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import class_row
 
+from ledger.errors import StoreUnavailable
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
@@ -186,9 +188,19 @@ def may_add(connection: psycopg.Connection) -> bool:
 
 @contextmanager
 def adding(connection: psycopg.Connection, pool: str) -> Iterator[None]:
-    """A transaction in which nobody else adds to a life of a pool."""
+    """A transaction in which nobody else adds to a life of a pool.
+
+    Raises:
+        StoreUnavailable: Somebody else does, for longer than the session waits.
+    """
     with connection.transaction():
-        connection.execute(_LOCK, [pool])
+        try:
+            connection.execute(_LOCK, [pool])
+        except errors.LockNotAvailable as late:
+            raise StoreUnavailable(
+                f"a run or a person is adding to the breaks of pool {pool}: nothing was done, try"
+                " again"
+            ) from late
         yield
 
 
