@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from multiprocessing import Pipe
 
 import httpx
 import pytest
@@ -104,11 +105,35 @@ def test_figures_that_failed_for_a_reason_of_ours_leave_a_traceback(
     )
 
 
-def test_a_verification_that_cannot_begin_says_no_words_of_the_database() -> None:
-    run = Running(AWAY, "quick", None, "maria")
+def until_ended(run: Running) -> None:
     ends = time.monotonic() + 60
     while run.is_running:
         assert time.monotonic() < ends, "it does not end"
         time.sleep(0.05)
+
+
+def test_a_verification_that_cannot_begin_says_no_words_of_the_database() -> None:
+    run = Running(AWAY, "quick", None, "maria")
+    until_ended(run)
     assert run.fault is not None
     assert not SECRETS.search(run.fault)
+
+
+@pytest.mark.parametrize("said", [b"no pickle", b""])
+def test_a_verification_whose_process_says_nonsense_is_over(said: bytes) -> None:
+    run = Running(AWAY, "quick", None, "maria")
+    until_ended(run)
+    run.ended = None
+    ours, theirs = Pipe(duplex=False)
+    theirs.send_bytes(said)
+    run._listen(ours)
+    theirs.close()
+    assert not run.is_running
+    assert "without a verdict" in str(run.fault)
+
+
+def test_a_verification_of_no_pool_is_not_begun(console: httpx.Client) -> None:
+    console.get("/sign-in")
+    form = {"token": console.cookies["clearing_form"], "mode": "quick"}
+    assert console.post("/pools/nope/audit/verify", data=form).status_code == 404
+    assert console.get("/verification.json").json() == {"running": False}
