@@ -126,3 +126,14 @@ def test_of_several_moments_the_last_has_the_break_that_lasts() -> None:
     first = "ben/USDT at 2026-01-01 00:00:00+00:00"
     assert snapshots("9", "8") == [(first, "9"), ("ben/USDT", "8")]
     assert snapshots("8", "9") == [(first, "8"), ("ben/USDT", "9")]
+
+
+def test_a_holding_that_comes_to_nothing_on_one_side_is_a_break_of_another_type() -> None:
+    lines = [("line 1", Holding(1, None, "ben", "USDT", Decimal(6)))]
+    found = [
+        compare_holdings(FakeBooks(balances=balances), source("holdings"), lines).breaks[0]
+        for balances in (OURS, {})
+    ]
+    assert [each.type for each in found] == ["amount", "missing_here"]
+    assert found[0].subject == found[1].subject
+    assert found[0].key != found[1].key

@@ -227,3 +227,10 @@ def test_files_given_in_another_order_take_the_same_of_two_statements() -> None:
     untold = [(mark, each._replace(begins=None, number="")) for mark, each in files]
     again = [compared([moved(1, "5")], given).breaks for given in (untold, untold[::-1])]
     assert again[0] == again[1]
+
+
+def test_a_reference_of_more_than_ten_days_before_the_statement_is_not_looked_for() -> None:
+    for days, kinds in ((10, ["timing"]), (12, ["missing_here"])):
+        mine = [moved(1, "-5", hour=str(-24 * days))]
+        found = compared(mine, [statement(line(1, "-5", ours="d1"))])
+        assert [each.type for each in found.breaks] == kinds

@@ -280,3 +280,12 @@ def test_what_was_agreed_is_matched_though_better_candidates_came() -> None:
     again = compared([agreed, *better], others, approved=[proposal.key])
     assert again.applied == [proposal.key]
     assert again.compared().matched == {"approved": 1}
+
+
+@pytest.mark.parametrize(("hours", "kind"), [(20, "timing"), (30, "missing_here")])
+def test_an_id_told_again_in_the_file_of_another_day_is_a_break(hours: int, kind: str) -> None:
+    later = str(hours * 3600)
+    found = compared(
+        [ours(1), ours(2, second=later)], [theirs(2, second=later), theirs(1, second=later)]
+    )
+    assert only(found).type == kind
