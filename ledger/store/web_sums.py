@@ -31,7 +31,7 @@ class Sum(NamedTuple):
     schema: str
     key: tuple[str, ...]
     filters: Mapping[str, tuple[str, ...]]
-    then: sql.SQL
+    then: sql.SQL | sql.Composed
     is_of_clock: bool = False
     is_closed: bool = False
 

@@ -84,6 +84,7 @@ LISTINGS: Mapping[str, Listing] = {
                 "sequence",
                 ("line",),
                 _by("account", "account_kind", "instrument", "commodity", "kind"),
+                line="line",
             ),
         ),
         Listing(
