@@ -10,6 +10,7 @@ import pytest
 
 from ledger.store.web_tokens import Scope
 from ledger.web.settings import WebSettings
+from tests.integration.web import books
 from tests.integration.web.servers import serving
 from tests.integration.web.test_tokens import bearer, made
 
@@ -31,6 +32,13 @@ AUDITORS = (
 )
 _LINK = re.compile(r'(?:href|data-fragment|data-chart|action)="(/[^"#]*)"')
 _OTHERS = re.compile(r"/static/|/sign-out|/theme|/name")
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """Books with defaults, and no tokens of others."""
+    books.write(database_url)
+    return database_url
 
 
 @contextmanager
@@ -55,8 +63,8 @@ def offered(client: httpx.Client) -> set[str]:
 
 
 @pytest.mark.parametrize("scope", ["reporting", "back_office", "auditor"])
-def test_every_link_of_a_page_leads_to_what_the_token_opens(books_url: str, scope: Scope) -> None:
-    with console(books_url, f"links of {scope}", scope) as client:
+def test_every_link_of_a_page_leads_to_what_the_token_opens(url: str, scope: Scope) -> None:
+    with console(url, f"links of {scope}", scope) as client:
         links = offered(client)
         assert len(links) > 50
         breaks = {link for link in links if "/breaks" in link}
@@ -69,8 +77,8 @@ def test_every_link_of_a_page_leads_to_what_the_token_opens(books_url: str, scop
 
 
 @pytest.mark.parametrize("scope", ["reporting", "back_office"])
-def test_what_is_for_auditors_opens_to_nobody_else(books_url: str, scope: Scope) -> None:
-    with console(books_url, f"doors of {scope}", scope) as client:
+def test_what_is_for_auditors_opens_to_nobody_else(url: str, scope: Scope) -> None:
+    with console(url, f"doors of {scope}", scope) as client:
         for path in AUDITORS:
             assert client.get(path).status_code == 403, path
         assert "The scope <code>auditor</code> opens it." in client.get(f"{POOL}/events/400").text
