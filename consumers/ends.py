@@ -28,33 +28,33 @@ def end_offsets(settings: RunSettings) -> EndOffsets:
     """
 
     def asked(taken: Sequence[Taken]) -> Mapping[tuple[str, int], int]:
-        read = {(each.topic, each.partition): each for each in taken}
         found = describe(settings, sorted({each.topic for each in taken})) if taken else None
-        places = [
-            TopicPartition(each.topic, each.partition)
+        read = {
+            TopicPartition(each.topic, each.partition): each.next_offset
             for each in taken
             if found is not None
             and found.cluster == each.cluster
             and found.topic_ids.get(each.topic) == each.topic_id
             and each.partition < found.partitions.get(each.topic, 0)
-        ]
-        if not places:
+        }
+        if not read:
             return {}
         reader = clients.consumer(settings._replace(group=None))
         try:
             with translated("asking for the ends of the topics"):
-                ends = dict(reader.end_offsets(places))
-                short = [
-                    place
-                    for place in places
-                    if ends[place] <= read[place.topic, place.partition].next_offset
-                ]
+                ends = dict(reader.end_offsets(list(read)))
+                short = [place for place in read if ends[place] <= read[place]]
                 ends |= _by_fetch(reader, {place: ends[place] for place in short})
         finally:
             reader.close(timeout_ms=1_000)
         return {(place.topic, place.partition): end for place, end in ends.items()}
 
     return asked
+
+
+def ends_of(reader: KafkaConsumer, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where partitions end, asked of a reader that is assigned to others afterwards."""
+    return _by_fetch(reader, reader.end_offsets(list(places)))
 
 
 def _by_fetch(

@@ -83,13 +83,17 @@ MARGIN_CALLS = Gauge("clearing_margin_calls_open", "Margin calls open.", _POOL)
 WITHDRAWALS = Gauge("clearing_withdrawals_open", "Withdrawal requests open.", _POOL)
 HALTED = Gauge("clearing_pool_halted", "1 where a broken invariant halted the pool.", _POOL)
 SUSPECTS = Gauge("clearing_suspect_marks", "Marks held back by the price guard.", _POOL)
+CONTROL_HOLDS = Gauge(
+    "clearing_control_holds", "1 where an internal control holds, 0 where not.", ("pool", "control")
+)
+CONTROL_TIME = Gauge("clearing_control_timestamp_seconds", "When they were last checked.", _POOL)
 BUILD = Gauge("clearing_build_info", "Always 1.", ("version", "rules"))
 
 GAUGES = (
     *(LAG_MESSAGES, LAG_SECONDS, POOL_LAG_MESSAGES, POOL_LAG_SECONDS, PARTITIONS, FAILURES),
     *(SEQUENCE, EPOCH, POOL_TIME, CHECKPOINT_SEQUENCE, CHECKPOINT_TIME, EXCESS, EXCESS_TIME),
     *(INSURANCE, DEFICIT, DEFICITS, LIQUIDATIONS, INVENTORY, MARGIN_CALLS, WITHDRAWALS),
-    *(SUSPECTS, HALTED, BUILD),
+    *(SUSPECTS, HALTED, CONTROL_HOLDS, CONTROL_TIME, BUILD),
 )
 
 Values = Mapping[tuple[str, ...], float]

@@ -47,7 +47,7 @@ def _run() -> None:
         connection.execute(
             text(
                 "GRANT SELECT ON ledger.alembic_version"
-                " TO clearing_writer, clearing_auditor, clearing_back_office"
+                " TO clearing_writer, clearing_auditor, clearing_back_office, clearing_tokens"
             )
         )
 

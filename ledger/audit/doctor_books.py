@@ -15,8 +15,14 @@ WRITING = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER", "REFERENCES", "C
 
 _REFUSE, _BALANCE = "ledger.refuse_change", "ledger.refuse_unbalanced"
 _OWN_CHECK = "back_office.refuse_own_check"
+_LATE = "back_office.refuse_late_correction"
+_OTHER_RUN = "back_office.refuse_other_run"
+_OF_RUNS = {
+    f"back_office.{table}"
+    for table in ("run_input", "candidate", "control", "break", "sighting", "break_event")
+}
 _LEAVES = ("event", "posting", "record", "event_identity")
-_ROLES = ("owner", "writer", "reader", "auditor", "retention", "back_office")
+_ROLES = ("owner", "writer", "reader", "auditor", "retention", "back_office", "tokens")
 
 
 def role_checks(condition: Condition) -> Iterator[Check]:
@@ -116,6 +122,10 @@ def triggers_check(relations: list[Relation], triggers: list[Trigger]) -> Check:
             wanted["always_balanced"] = _BALANCE
         if name == "back_office.break_event":
             wanted["checked_by_another"] = _OWN_CHECK
+        if name in _OF_RUNS:
+            wanted["of_its_own_run"] = _OTHER_RUN
+        if name == "back_office.correction":
+            wanted["proposed_just_now"] = _LATE
         for trigger, function in wanted.items():
             found = held.get((name, trigger))
             if found is None:

@@ -1,15 +1,15 @@
-"""The commands `clearing reconcile run` and `controls`, and the group that they are in."""
+"""The command `clearing reconcile run`, and the group that it is in."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import TaskID
+from rich.progress import Progress, TaskID
 
 from consumers.ends import end_offsets
 from ledger.assembly import database
-from ledger.cli import reconciling_breaks
+from ledger.cli import reconciling_breaks, reconciling_controls
 from ledger.cli.kafka import kafka_settings
 from ledger.cli.options import (
     AsJson,
@@ -22,14 +22,16 @@ from ledger.cli.options import (
     say,
     say_json,
 )
-from ledger.cli.reconciling_options import By, figures, who
+from ledger.cli.reconciling_options import At, By, figures, who
+from ledger.cli.reconciling_topics import Since, Topics, asked, fetched
 from ledger.errors import ConfigurationError
-from ledger.recon.controls import EndOffsets, check_controls
-from ledger.recon.keeping import Noted, agreed, keep
+from ledger.recon.controls import EndOffsets
+from ledger.recon.keeping import Noted, agreed, keep, past
 from ledger.recon.life import ACTS, State, said
-from ledger.recon.result import Compared, Control, Result
+from ledger.recon.result import Compared, Result
 from ledger.recon.rules import Rules, load_rules
-from ledger.recon.run import reconcile
+from ledger.recon.run import Tell, reconcile
+from ledger.store.back_office_runs import PastRow
 
 _SHOWN_MAX = 50
 
@@ -41,9 +43,14 @@ reconciling = typer.Typer(
 )
 
 RulesFile = Annotated[Path, typer.Argument(metavar="RULES", help="The rules file, TOML.")]
-At = Annotated[
+AsRun = Annotated[
     int | None,
-    typer.Option("--at", min=1, metavar="SEQ", help="After this event. Default: after the last."),
+    typer.Option(
+        "--as-run",
+        min=1,
+        metavar="RUN",
+        help="Do a kept run again: its pool, its event, the matches it was told. Keeps nothing.",
+    ),
 ]
 
 
@@ -53,6 +60,8 @@ def run(
         list[str] | None,
         typer.Option("--file", metavar="SOURCE=PATH", help="A file of a source; may be repeated."),
     ] = None,
+    topic: Topics = None,
+    topic_since: Since = None,
     pool: Annotated[
         str | None, typer.Option("--pool", help="Whose books. Default: that of the sources.")
     ] = None,
@@ -60,6 +69,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Compare only; keep neither the run nor its breaks.")
     ] = False,
+    as_run: AsRun = None,
     kafka: Kafka = None,
     topic_prefix: TopicPrefix = None,
     by: By = None,
@@ -67,41 +77,62 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold files against the books, check the controls, and keep what differs as breaks.
+    """Hold files and topics against the books, check the controls, keep what differs as breaks.
 
-    The same files, rules and sequence give the same result hash. Without --file the controls run
-    alone. With --kafka HOST:PORT the ends of the topics are one of them. Exit code 1: the pool has
-    a break that is not closed, of this run or of one before.
+    The same files, rules and sequence give the same result hash. Without --file and --topic the
+    controls run alone. With --kafka HOST:PORT the ends of the topics are one of them. Exit code 1:
+    the pool has a break that is not closed, of this run or of one before; or --as-run came to
+    something else.
 
     Example: clearing reconcile run rules.toml --file bank=2026-01-05.xml --file fills=fills.csv
     """
     name = who(by)
     rules = load_rules(rules_file)
-    files = _files(file or (), rules)
-    chosen = _pool(pool, rules, files)
+    files, topics = _files(file or (), rules), asked(topic or (), topic_since, rules)
+    broker = kafka_settings(kafka, topic_prefix) if topics else None
     ends = _ends(kafka, topic_prefix)
     with database(database_url) as url:
-        told = [] if dry_run else agreed(url, chosen)
+        again = _again(url, as_run, pool, at)
+        sources = [*files, *(each.source for each in topics)]
+        chosen = again.pool if again is not None else _pool(pool, rules, sources)
+        told = again.agreed if again is not None else agreed(url, chosen)
+        at = again.sequence if again is not None else at
         with progress(quiet=quiet) as bar:
-            tasks: dict[str, TaskID] = {}
-
-            def tell(what: str, count: int) -> None:
-                if what not in tasks:
-                    tasks[what] = bar.add_task(what, total=None)
-                bar.update(tasks[what], completed=count)
-
-            result = reconcile(
-                url, rules, files, chosen, at, approved=told, end_offsets=ends, tell=tell
-            )
+            tell = _telling(bar)
+            with fetched(topics, rules, broker, tell) as messages:
+                given = {name: [*files.get(name, ()), *messages.get(name, ())] for name in sources}
+                result = reconcile(
+                    url, rules, given, chosen, at, approved=told, end_offsets=ends, tell=tell
+                )
             tell("keeping the breaks", len(result.breaks))
-            noted = None if dry_run else keep(url, result, rules, name, told)
+            noted = None if dry_run or again is not None else keep(url, result, rules, name)
     if as_json:
-        say_json(_as_json(result, noted))
+        say_json(_as_json(result, noted, again))
     else:
-        for line in _lines(result, noted):
+        for line in _lines(result, noted, again):
             say(line)
-    if noted.left_open if noted is not None else result.breaks:
+    differs = again is not None and again.result_hash != result.result_hash
+    if differs or (noted.left_open if noted is not None else result.breaks):
         raise typer.Exit(1)
+
+
+def _telling(bar: Progress) -> Tell:
+    tasks: dict[str, TaskID] = {}
+
+    def tell(what: str, count: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=None)
+        bar.update(tasks[what], completed=count)
+
+    return tell
+
+
+def _again(url: str, run: int | None, pool: str | None, at: int | None) -> PastRow | None:
+    if run is None:
+        return None
+    if pool is not None or at is not None:
+        raise ConfigurationError("--as-run takes the pool and the event of the run: leave out both")
+    return past(url, run)
 
 
 def _files(given: Sequence[str], rules: Rules) -> dict[str, list[Path]]:
@@ -123,10 +154,10 @@ def _files(given: Sequence[str], rules: Rules) -> dict[str, list[Path]]:
     return found
 
 
-def _pool(given: str | None, rules: Rules, files: Mapping[str, Sequence[Path]]) -> str:
+def _pool(given: str | None, rules: Rules, sources: Sequence[str]) -> str:
     if given is not None:
         return given
-    pools = sorted({rules.sources[name].pool for name in files or rules.sources})
+    pools = sorted({rules.sources[name].pool for name in sources or rules.sources})
     if len(pools) > 1:
         raise ConfigurationError(
             f"the sources are of the pools {', '.join(pools)}: choose one with --pool"
@@ -138,8 +169,11 @@ def _ends(kafka: str | None, topic_prefix: str | None) -> EndOffsets | None:
     return None if kafka is None else end_offsets(kafka_settings(kafka, topic_prefix))
 
 
-def _as_json(result: Result, noted: Noted | None) -> dict[str, object]:
+def _as_json(result: Result, noted: Noted | None, again: PastRow | None) -> dict[str, object]:
     found = result.as_json()
+    if again is not None:
+        same = again.result_hash == result.result_hash
+        found |= {"expected_hash": again.result_hash, "is_as_expected": same}
     if noted is None:
         return found
     return found | {
@@ -150,13 +184,17 @@ def _as_json(result: Result, noted: Noted | None) -> dict[str, object]:
     }
 
 
-def _lines(result: Result, noted: Noted | None) -> Iterator[str]:
+def _lines(result: Result, noted: Noted | None, again: PastRow | None) -> Iterator[str]:
     named = "not kept" if noted is None else f"run {noted.run}"
     yield f"{named}: pool {result.pool} after event {result.sequence}, rules {result.rules[:16]}"
     for compared in result.compared:
         yield f"  {_compared(compared)}"
+        for commodity, amount in sorted(compared.tolerated.items()):
+            yield f"    tolerance let pass {amount:f} {commodity}"
+        for each in compared.not_compared:
+            yield f"    not compared: {each}"
     yield ""
-    yield from _controls(result.controls)
+    yield from reconciling_controls.lines(result.controls)
     if result.breaks:
         yield ""
         yield from _breaks(result, {} if noted is None else noted.states)
@@ -171,6 +209,9 @@ def _lines(result: Result, noted: Noted | None) -> Iterator[str]:
         acts = [f"{noted.acts[act]} {act.replace('_', ' ')}" for act in ACTS if act in noted.acts]
         yield f"{', '.join(acts) or 'no break'}; {noted.left_open} not closed"
     yield f"result {result.result_hash}"
+    if again is not None:
+        same = again.result_hash == result.result_hash
+        yield "the same as that run's" if same else f"that run's was {again.result_hash}"
 
 
 def _compared(one: Compared) -> str:
@@ -180,13 +221,6 @@ def _compared(one: Compared) -> str:
         f"{one.source}: {one.ours} ours, {one.theirs} theirs, {matched} matched"
         f"{f' ({rules})' if rules else ''}"
     )
-
-
-def _controls(controls: Sequence[Control]) -> Iterator[str]:
-    width = max((len(one.name) for one in controls), default=0)
-    for one in controls:
-        verdict = "ok" if one.holds else "BROKEN"
-        yield f"{verdict:<8}{one.name.ljust(width)}  {one.checked:>7}  {one.says}"
 
 
 def _breaks(result: Result, states: Mapping[str, State]) -> Iterator[str]:
@@ -218,56 +252,9 @@ def _breaks(result: Result, states: Mapping[str, State]) -> Iterator[str]:
         yield f"and {left} more: clearing reconcile breaks"
 
 
-def controls(
-    rules_file: Annotated[
-        Path | None, typer.Option("--rules", metavar="FILE", help="What the controls are told.")
-    ] = None,
-    pool: Annotated[str, typer.Option("--pool", help="Whose books.")] = "main",
-    at: At = None,
-    kafka: Kafka = None,
-    topic_prefix: TopicPrefix = None,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check the internal controls alone, as often as you like; nothing is kept.
-
-    Exit code 1: one of them does not hold.
-
-    Example: clearing reconcile controls --pool main --kafka localhost:9092
-    """
-    rules = None if rules_file is None else load_rules(rules_file)
-    with database(database_url) as url:
-        checked = check_controls(
-            url,
-            pool,
-            at,
-            rules=None if rules is None else rules.controls,
-            severity=None if rules is None else rules.severity,
-            end_offsets=_ends(kafka, topic_prefix),
-        )
-    if as_json:
-        say_json(
-            {
-                "pool": pool,
-                "sequence": checked.sequence,
-                "controls": [
-                    {"name": c.name, "holds": c.holds, "checked": c.checked, "says": c.says}
-                    for c in checked.controls
-                ],
-                "broken": [one.says for one in checked.breaks],
-            }
-        )
-    else:
-        say(f"pool {pool} after event {checked.sequence}")
-        for line in [*_controls(checked.controls), *(f"  {one.says}" for one in checked.breaks)]:
-            say(line)
-    if checked.breaks:
-        raise typer.Exit(1)
-
-
 def register(app: typer.Typer) -> None:
     """Add the group."""
     reconciling.command()(run)
     reconciling_breaks.register(reconciling)
-    reconciling.command()(controls)
+    reconciling.command()(reconciling_controls.controls)
     app.add_typer(reconciling, name="reconcile")

@@ -1,6 +1,5 @@
 """The commands that look at breaks and work on them, under `clearing reconcile`."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from ledger.errors import ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import CONTRA, line_of, lines_of
 from ledger.recon.life import STATES, Act, said
+from ledger.reports.tables_csv import unworked, write_rows
 from ledger.store.back_office import BreakRow, Filter, listed, opened
 
 Words = Annotated[str, typer.Argument(metavar="WORDS", help="What you say; kept for good.")]
@@ -53,7 +53,8 @@ def breaks(
     unassigned: Annotated[bool, typer.Option("--unassigned", help="Of nobody yet.")] = False,
     account: Annotated[str | None, typer.Option("--account", help="On this account.")] = None,
     older: Annotated[
-        str | None, typer.Option("--older", metavar="AGE", help="Open for 90m, 36h, 2d or longer.")
+        str | None,
+        typer.Option("--older", metavar="AGE", help="First found 90m, 36h, 2d ago or longer."),
     ] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed ones, too.")] = False,
     limit: Annotated[
@@ -86,13 +87,17 @@ def breaks(
 
 
 def _csv(found: list[BreakRow]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(BreakRow._fields)
-    for one in found:
-        plain = as_json(one)
-        writer.writerow(
-            " ".join(value) if isinstance(value, list) else value for value in plain.values()
-        )
+    write_rows(sys.stdout, [BreakRow._fields])
+    write_rows(sys.stdout, ([*map(_cell, one, as_json(one).values())] for one in found))
+
+
+def _cell(raw: object, plain: object) -> str:
+    """As a report writes it: words of outsiders are no formula, figures are as they are."""
+    if isinstance(plain, list):
+        return unworked(" ".join(plain))
+    if plain is None:
+        return ""
+    return unworked(str(plain)) if isinstance(raw, str) else str(plain)
 
 
 def show(key: Key, database_url: DatabaseUrl = None, as_json_: AsJson = False) -> None:
@@ -131,7 +136,7 @@ def _shown(found: working.Shown) -> Iterator[str]:
     state = next(state for state in STATES if state == one.state)
     yield f"break {one.break_key}, {one.type}, {one.severity}: {one.says}"
     yield f"  pool {one.pool}, source {one.source}, about {one.subject}"
-    yield f"  {said(state)}; opened {age(one.age)} ago, assigned to {one.assignee or 'nobody'}"
+    yield f"  {said(state)}; found {age(one.age)} ago, assigned to {one.assignee or 'nobody'}"
     happened = f", at {moment(one.happened_at)}" if one.happened_at else ""
     yield f"  on {one.account or 'no account'}{happened}"
     yield ""
@@ -146,6 +151,7 @@ def _shown(found: working.Shown) -> Iterator[str]:
     yield "life"
     for event in found.life:
         by = f"run {event.run} by {event.made_by}" if event.run else event.made_by
+        by += f" (login {event.login})" if event.login != event.made_by else ""
         words = f": {event.words}" if event.words else ""
         to = f" to {event.assignee or 'nobody'}" if event.kind == "assigned" else ""
         yield f"  {event.number}. {moment(event.made_at)} {event.kind}{to}, {by}{words}"

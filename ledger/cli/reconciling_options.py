@@ -21,6 +21,10 @@ By = Annotated[
 Key = Annotated[
     str, typer.Argument(metavar="KEY", help="Of the break; its beginning, where that is enough.")
 ]
+At = Annotated[
+    int | None,
+    typer.Option("--at", min=1, metavar="SEQ", help="After this event. Default: after the last."),
+]
 Pool = Annotated[str | None, typer.Option("--pool", help="Of this pool only.")]
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -146,7 +146,7 @@ def _formats(given: str) -> list[str]:
     unknown = sorted(set(chosen) - set(FORMATS))
     if unknown or not chosen:
         raise ConfigurationError(
-            f"--format {given}: expected {', '.join(FORMATS)}, by commas, without spaces"
+            f"--format {given}: expected any of {', '.join(FORMATS)}, by commas"
         )
     return [name for name in FORMATS if name in chosen]
 

@@ -3,14 +3,27 @@
 import getpass
 import ipaddress
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from consumers.ends import end_offsets
 from ledger.assembly import database
-from ledger.cli.options import AsJson, DatabaseUrl, Quiet, columns, notes, say, say_json
+from ledger.cli.kafka import kafka_settings
+from ledger.cli.options import (
+    AsJson,
+    DatabaseUrl,
+    Kafka,
+    Quiet,
+    columns,
+    notes,
+    say,
+    say_json,
+)
+from ledger.codec.fields import ID_PATTERN
 from ledger.errors import ConfigurationError
 from ledger.settings import masked
 from ledger.store import web_tokens
@@ -41,6 +54,16 @@ MadeBy = Annotated[
 ]
 
 
+BehindProxy = Annotated[
+    str | None,
+    typer.Option(
+        "--behind-proxy",
+        metavar="ADDRESS",
+        help="Of the proxy that passes requests on, or its network.",
+    ),
+]
+
+
 def serve(
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="Interface to listen on.")
@@ -54,16 +77,21 @@ def serve(
     api_only: Annotated[
         bool, typer.Option("--api-only", help="Serve no console beside the API.")
     ] = False,
+    behind_proxy: BehindProxy = None,
+    kafka: Kafka = None,
     database_url: DatabaseUrl = None,
     quiet: Quiet = False,
 ) -> None:
     """Serve the HTTP API and the console, until interrupted.
 
-    The API reads only, in roles that may do nothing else. Without a live token in the books
-    (`clearing token create`) it answers everybody at this machine, and listens to no other.
+    The API reads only, in roles that may do nothing else. While no token was ever made
+    (`clearing token create`) it answers everybody at this machine, and listens to no other; once
+    all tokens have expired or were revoked, it does not start. Behind a proxy, --behind-proxy says
+    whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    With --kafka HOST:PORT the console asks the broker how far the books are behind it.
     Each request is logged to standard error, unless --quiet.
 
-    Example: clearing serve --port 8080
+    Example: clearing serve --port 8080 --kafka localhost:9092
     """
     try:
         from ledger.web.app import create_app  # noqa: PLC0415 - an optional extra
@@ -73,29 +101,77 @@ def serve(
         raise ConfigurationError(_MISSING.format(missing.name)) from missing
     logging.getLogger("ledger.web").setLevel(logging.WARNING if quiet else logging.INFO)
     with database(database_url) as url:
-        is_open = not web_tokens.are_there(url)
-        if is_open and not _is_loopback(host):
-            raise ConfigurationError(
-                f"--host {host} can be reached from other machines, and these books have no live"
-                " token: make one with `clearing token create`, or listen on 127.0.0.1"
-            )
+        proxies = _proxies(behind_proxy)
+        is_open = _is_open(web_tokens.kept(url), host, proxies)
         settings = WebSettings(
             url,
             is_open=is_open,
+            behind_proxy=proxies,
             with_console=not api_only,
             requests_per_minute=requests_per_minute,
+            end_offsets=None if kafka is None else end_offsets(kafka_settings(kafka, None)),
         )
         app = create_app(settings)
         with listening(host, port) as sock:
-            shown = f"[{host}]" if ":" in host else host
-            if is_open:
-                notes.print(
-                    "open: there is no live token, so everybody at this machine may read all;"
-                    " `clearing token create` and a new start end that"
-                )
-            notes.print(f"books: {masked(url)}")
-            notes.print(f"serving on http://{shown}:{sock.getsockname()[1]}/ (Ctrl-C stops it)")
+            _tell(url, host, sock.getsockname()[1], is_open=is_open)
             run(app, sock)
+
+
+def _tell(url: str, host: str, port: int, *, is_open: bool) -> None:
+    """What is served, where, and to whom."""
+    shown = f"[{host}]" if ":" in host else host
+    if is_open:
+        notes.print(
+            "open: no token was ever made, so everybody at this machine may read all;"
+            " `clearing token create` and a new start end that"
+        )
+    notes.print(f"books: {masked(url)}")
+    notes.print(f"serving on http://{shown}:{port}/ (Ctrl-C stops it)")
+
+
+def _is_open(kept: web_tokens.Kept, host: str, proxies: str) -> bool:
+    """No token is asked for: none was ever made, so that expiry and revocation open no door.
+
+    Raises:
+        ConfigurationError: There are tokens and all are dead, or there are none and other machines
+            reach the address, or a proxy.
+    """
+    if kept.live:
+        return False
+    if kept.ever:
+        raise ConfigurationError(
+            f"all {kept.ever} tokens of these books have expired or were revoked, so the server"
+            " would answer nobody: make a new one with `clearing token create NAME --scope SCOPE`"
+            " (`clearing token list` shows the others)"
+        )
+    if not _is_loopback(host):
+        raise ConfigurationError(
+            f"--host {host} can be reached from other machines, and these books have no live"
+            " token: make one with `clearing token create`, or listen on 127.0.0.1"
+        )
+    if proxies:
+        raise ConfigurationError(
+            "--behind-proxy: these books have no token, so a server would be open to whoever"
+            " reaches the proxy: make one with `clearing token create NAME --scope SCOPE`"
+        )
+    return True
+
+
+def _proxies(said: str | None) -> str:
+    """Whose word is taken for where a request comes from.
+
+    Raises:
+        ConfigurationError: It is neither an address nor a network.
+    """
+    if said is None:
+        return ""
+    try:
+        return str(ipaddress.ip_network(said))
+    except ValueError as fault:
+        raise ConfigurationError(
+            f"--behind-proxy {said}: expected an address like 10.0.0.7, or a network like"
+            " 10.0.0.0/24"
+        ) from fault
 
 
 def _is_loopback(host: str) -> bool:
@@ -109,7 +185,7 @@ def _is_loopback(host: str) -> bool:
 
 @tokens.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for; no other live one has it.")],
+    name: Annotated[str, typer.Argument(help="Who or what it is for; no other live one has it.")],
     scope: Annotated[
         list[AskedScope],
         typer.Option("--scope", help="What it opens; may be given several times."),
@@ -128,8 +204,11 @@ def create(
 
     Example: clearing token create grafana --scope reporting --days 90
     """
-    if not name.strip() or len(name) > 64 or not name.isprintable():  # noqa: PLR2004 - as ids
-        raise ConfigurationError("a token's name has 1 to 64 characters, all of them printable")
+    if re.fullmatch(ID_PATTERN, name) is None:
+        raise ConfigurationError(
+            f"the name {name!r} of a token: expected 1 to 64 of [A-Za-z0-9._:-]; what its owner"
+            " does to breaks is kept under it"
+        )
     scopes: list[Scope] = sorted({each.value for each in scope})
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     token = new_token()

@@ -1,13 +1,12 @@
 """Options of the commands that run for long: their logs, and where they are watched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import typer
 
-from consumers.health import HealthServer
-from consumers.telemetry import Telemetry
+from consumers.health import HealthServer, Page
 from consumers.telemetry_logs import logger
 
 LogLevel = Annotated[
@@ -42,8 +41,15 @@ ReadyLag = Annotated[
 _log = logger(__name__)
 
 
+class Watched(Protocol):
+    """What tells of itself."""
+
+    def pages(self) -> dict[str, Callable[[], Page]]:
+        """What is served, by path."""
+
+
 @contextmanager
-def watched(telemetry: Telemetry, address: str, port: int | None) -> Iterator[None]:
+def watched(telemetry: Watched, address: str, port: int | None) -> Iterator[None]:
     """Serve metrics and health while the block runs; nothing without a port.
 
     Raises:

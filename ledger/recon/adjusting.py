@@ -5,6 +5,8 @@ house account. The draft is kept with the break, without a checker. Approving ad
 and nothing else; so the same line comes out however often it is asked for. Nothing is booked here:
 the line goes the way of every event, and the rules decide it as any other.
 
+Amounts keep every digit: whoever signs them, signs what the break says.
+
 What was left out: a trade that is missing is not adjusted, it is ingested; contracts move with
 their cost, which nobody but a person can name, so their lines have to be written.
 """
@@ -20,12 +22,15 @@ from ledger.codec.decoding import Undecodable, decode
 from ledger.codec.fields import ID_PATTERN
 from ledger.core.accounts import HOUSE
 from ledger.errors import ConfigurationError
+from ledger.recon.arithmetic import exact_sum
 
 CONTRA = f"{HOUSE} suspense"
 """Where the other side of a correction goes, unless it is told."""
 
 _HOUSE_KINDS = ("custody", "fees", "insurance", "rounding", "suspense", "deficit")
 _WITH_BOTH = ("isolated", "variation")
+_OF_OUR_BOOKS = ("missing_here", "wrong_account")
+_OF_BOTH = ("missing_there", "amount")
 _CHECKER = "checker"
 """Stands for the checker while a draft is tried, for there is none yet."""
 
@@ -49,11 +54,14 @@ class Broken(NamedTuple):
     """What of a break its correction needs; the fields are those of `Break`."""
 
     key: str
+    type: str
     pool: str
+    subject: str
     account: str
     commodity: str
     ours: Decimal | None
     theirs: Decimal | None
+    our_references: Sequence[str]
     at: datetime | None
 
 
@@ -93,25 +101,42 @@ def suggested(broken: Broken, contra: str = CONTRA) -> tuple[Line, Line]:
         contra: Owner and kind of the other line.
 
     Raises:
-        ConfigurationError: The break lies on no account, or nothing differs.
+        ConfigurationError: The break is none of our books, lies on no account, or nothing differs.
     """
+    if not _is_of_our_books(broken):
+        raise ConfigurationError(
+            f"break {broken.key}, {broken.type} of {broken.subject}, does not say that our books"
+            " are wrong: explain it, or write the lines of its correction, --line"
+        )
     if not broken.account or not broken.commodity:
         raise ConfigurationError(
             f"break {broken.key} lies on no account: write the lines of its correction, --line"
         )
     owner, _, kind = contra.partition(" ")
-    missing = (broken.theirs or Decimal(0)) - (broken.ours or Decimal(0))
+    missing = exact_sum([broken.theirs or Decimal(0), (broken.ours or Decimal(0)).copy_negate()])
     if not missing:
         raise ConfigurationError(
             f"break {broken.key}: both sides say the same amount, so there is nothing to adjust;"
             " explain it, or write the lines, --line"
         )
     held = _held(broken)
-    amount = -missing if held[1] == "custody" else missing
+    amount = missing.copy_negate() if held[1] == "custody" else missing
     return (
         Line(*held, None, broken.commodity, amount),
-        Line(owner, kind, None, broken.commodity, -amount),
+        Line(owner, kind, None, broken.commodity, amount.copy_negate()),
     )
+
+
+def _is_of_our_books(broken: Broken) -> bool:
+    """Whether both sides of it are of one thing, so that ours may be made theirs.
+
+    A statement that does not hold against itself, one line too many, or a balance that other breaks
+    explain a part of, says nothing of the kind.
+    """
+    if broken.type in _OF_OUR_BOOKS:
+        return True
+    is_holding = broken.subject.startswith(f"{broken.account}/{broken.commodity}")
+    return broken.type in _OF_BOTH and (bool(broken.our_references) or is_holding)
 
 
 def _held(broken: Broken) -> tuple[str, str]:
@@ -173,6 +198,12 @@ def message(draft: str, checked_by: str) -> str:
     return json.dumps(json.loads(draft) | {"checked_by": checked_by})
 
 
+def hash_of(draft: str, checked_by: str) -> bytes | None:
+    """SHA-256 of what the books have if they have just this; None: it is none that they could."""
+    found = decode(message(draft, checked_by).encode())
+    return None if isinstance(found, Undecodable) else found.content_hash
+
+
 def require_name(name: str, option: str = "--by") -> str:
     """A person's name as an event may carry it.
 
@@ -188,7 +219,7 @@ def _require_balanced(lines: Sequence[Line]) -> None:
     sums: dict[str, Decimal] = {}
     for line in lines:
         commodity = line.asset if line.asset is not None else f"contracts of {line.instrument}"
-        sums[commodity] = sums.get(commodity, Decimal(0)) + line.amount
+        sums[commodity] = exact_sum([sums.get(commodity, Decimal(0)), line.amount])
     for commodity, total in sums.items():
         if total:
             raise ConfigurationError(

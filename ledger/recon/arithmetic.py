@@ -3,23 +3,25 @@
 What is asked of the statements of one account and commodity, in their order:
 
 * None stands there twice: the same number and beginning or, without number, the same in all. The
-  second one is a break `duplicate` and is left out of what follows, whatever it says.
+  other one is a break `duplicate` and is left out of what follows, whatever it says. Of two that
+  say different things the one is taken whose sum holds, of those the one with more movements.
 * Closing is opening plus the movements. Else a break `amount`: `ours` is the sum worked out,
   `theirs` the closing told.
 * Opening is the closing of the one before. Else a break `opening`, with that closing as `ours`;
   where the numbers show that statements between the two are not there, it is the one break
   `missing_there` instead, also where the balances meet.
 
-Order: by beginning where all tell one, then by number; statements without numbers stay as given.
-A number counts up by one, or begins again below. It may have a page behind a stroke (`12/1`).
-A balance that a source does not tell is not asked about. Sums are exact.
+Order: by beginning where all tell one, then by number; of those that both have alike, each follows
+the one that closes as it opens, else by what they say. Statements without numbers and beginnings
+stay as given. A number counts up by one, or begins again below. It may have a page behind a
+stroke (`12/1`). A balance that a source does not tell is not asked about. Sums are exact.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.recon.breaks import Break, BreakType, Severity
 from ledger.recon.lines import Statement
@@ -98,6 +100,11 @@ def movements_sum(statement: Statement) -> Decimal:
     return exact_sum(movement.amount for movement in statement.movements)
 
 
+def worked_out(statement: Statement) -> Decimal:
+    """Its opening and its movements."""
+    return exact_sum([statement.opening or Decimal(0), movements_sum(statement)])
+
+
 class _Chain:
     """The statements of one account and commodity."""
 
@@ -135,7 +142,7 @@ class _Chain:
         says = (
             "stands there a second time and says the same"
             if same
-            else "stands there a second time and says something else; the first one is taken"
+            else "stands there a second time and says something else; this one is left out"
         )
         subject = f"statement {name_of(second)}" + (f", time {time}" if time > 2 else "")  # noqa: PLR2004 - the second time needs no number
         self._break("duplicate", second, subject, says, first.closing, second.closing)
@@ -143,14 +150,14 @@ class _Chain:
     def _check_sum(self, statement: Statement) -> None:
         if statement.opening is None or statement.closing is None:
             return
-        worked_out = exact_sum([statement.opening, movements_sum(statement)])
-        if worked_out != statement.closing:
+        total = worked_out(statement)
+        if total != statement.closing:
             says = (
                 f"opening {statement.opening:f} and {len(statement.movements)} movements come to"
-                f" {worked_out:f}, its closing balance is {statement.closing:f}"
+                f" {total:f}, its closing balance is {statement.closing:f}"
             )
             subject = f"statement {name_of(statement)}"
-            self._break("amount", statement, subject, says, worked_out, statement.closing)
+            self._break("amount", statement, subject, says, total, statement.closing)
 
     def _check_link(self, before: Statement, after: Statement) -> None:
         gap = _gap(before, after)
@@ -199,14 +206,39 @@ class _Chain:
 def _ordered(statements: Sequence[Statement]) -> list[Statement]:
     numbers = [number_of(each) for each in statements]
     begins = [each.begins for each in statements]
-    places = range(len(statements))
-    if all(at is not None for at in begins):
-        order = sorted(places, key=lambda at: (begins[at], numbers[at] or Number(0, 0)))
-    elif all(number is not None for number in numbers):
-        order = sorted(places, key=lambda at: numbers[at] or Number(0, 0))
-    else:
-        order = list(places)
-    return [statements[at] for at in order]
+    tied: dict[tuple[Any, ...], list[Statement]] = {}
+    for at, (each, number, begin) in enumerate(zip(statements, numbers, begins, strict=True)):
+        place: tuple[Any, ...] = (at,)
+        if None not in begins:
+            place = (begin, number or Number(0, 0))
+        elif None not in numbers:
+            place = (number,)
+        tied.setdefault(place, []).append(each)
+    found: list[Statement] = []
+    for place in sorted(tied):
+        found += _linked(sorted(tied[place], key=_rank), found[-1:])
+    return found
+
+
+def _linked(tied: list[Statement], before: Sequence[Statement]) -> Iterator[Statement]:
+    """Statements of one place, each after the one that closes as it opens, if there is one."""
+    closing = before[-1].closing if before else None
+    while tied:
+        closings = {each.closing for each in tied}
+        following = [each for each in tied if closing is not None and each.opening == closing]
+        firsts = [each for each in tied if each.opening not in closings]
+        each = (following or firsts or tied)[0]
+        tied.remove(each)
+        closing = each.closing
+        yield each
+
+
+def _rank(statement: Statement) -> tuple[bool, int, str]:
+    """Those whose sum holds first, then those that tell the most; then by what they say."""
+    holds = None not in {statement.opening, statement.closing} and (
+        worked_out(statement) == statement.closing
+    )
+    return not holds, -len(statement.movements), str(_content(statement))
 
 
 def _gap(before: Statement, after: Statement) -> str:

@@ -9,11 +9,13 @@ count of trade ids reads more than balances, funding and records of defaults.
 | `custody` | what the outside world owes us is what participants and the house have, by asset |
 | `funding` | received and rounding are what was paid, by instrument |
 | `shortfall` | losses are what the fund paid, what deleveraged positions took and what is uncovered: as records tell, and as postings moved, event by event |
-| `kafka` | the topics end where our books have read to |
+| `kafka` | the topics that our books have read are there, and end where they have read to |
 | `trade_ids` | the venue's own count of its trades has no gap |
+| `corrections` | each adjustment with the id of a correction is one that was approved, word for word |
 
-The last two are asked where there is something to ask: topics with a way to ask for their ends, and
-rules that say that trade ids are a counter.
+The last three are asked where there is something to ask: topics with a way to ask for their ends,
+rules that say that trade ids are a counter, and adjustments with such an id. One that nobody
+approved is mended by an approved correction of the break that tells of it.
 """  # noqa: E501 - a table
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +23,12 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import NamedTuple
 
+from ledger.recon.adjusting import hash_of
 from ledger.recon.breaks import Break
 from ledger.recon.matching import EXACT, About, distinct
 from ledger.recon.result import Control
 from ledger.recon.rules import ControlRules, Counter, SeverityRules
+from ledger.store.back_office_corrections import BookedRow, booked_corrections
 from ledger.store.recon_books import OurBooks, our_books
 from ledger.store.recon_sums import (
     CommoditySums,
@@ -90,9 +94,11 @@ def controls_of(
     told.funding(books)
     told.shortfall(books)
     if end_offsets is not None:
-        told.kafka(offsets_taken(books), end_offsets, rules.kafka_behind_max)
+        told.kafka(offsets_taken(books), end_offsets, rules)
     if rules.trade_ids is not None:
         told.trade_ids(books, rules.trade_ids)
+    if booked := booked_corrections(books):
+        told.corrections(booked)
     return tuple(told.controls), told.breaks
 
 
@@ -166,26 +172,25 @@ class _Controls:
             f" {uncovered:f} {asset}",
         )
 
-    def kafka(self, taken: Sequence[Taken], ends: EndOffsets, behind_max: int) -> None:
+    def kafka(self, taken: Sequence[Taken], ends: EndOffsets, rules: ControlRules) -> None:
         before = len(self.breaks)
-        told = ends(taken)
-        known = [each for each in taken if (each.topic, each.partition) in told]
-        for each in known:
-            end = told[each.topic, each.partition]
+        asked = _ends_of([each for each in taken if each.topic not in rules.kafka_retired], ends)
+        for each, end in asked:
             where = f"{each.topic}/{each.partition}"
-            if each.next_offset > end:
+            if end is None:
+                words = (
+                    f"{where}, read by our books up to {each.next_offset}, is there no more, or is"
+                    " another one under its name"
+                )
+            elif each.next_offset > end:
                 words = f"{where} ends at {end}, our books have read up to {each.next_offset}"
-            elif end - each.next_offset > behind_max:
+            elif end - each.next_offset > rules.kafka_behind_max:
                 words = f"{where} holds {end - each.next_offset} messages that our books do not"
             else:
                 continue
-            figures = (Decimal(each.next_offset), Decimal(end))
+            figures = (Decimal(each.next_offset), Decimal(end or 0))
             self._break("kafka", where, "", figures, words)
-        unknown = len(taken) - len(known)
-        words = "the topics end where our books have read to"
-        if unknown:
-            words += f"; {unknown} partitions that they have read are there no more"
-        self._end("kafka", before, len(known), words)
+        self._end("kafka", before, len(asked), "the topics end where our books have read to")
 
     def trade_ids(self, books: OurBooks, counter: Counter) -> None:
         """Gaps in the venue's own count; an id that stands twice is no gap."""
@@ -199,6 +204,20 @@ class _Controls:
             checked += len(numbers)
             self._gaps(instrument, numbers)
         self._end("trade_ids", before, checked, "the venue's count of its trades has no gap")
+
+    def corrections(self, booked: Sequence[BookedRow]) -> None:
+        """What was booked as a correction against what was approved as it."""
+        before = len(self.breaks)
+        wrong = {each.event_id: _unapproved(each) for each in booked}
+        sound = {name.rpartition("-")[0] for name, why in wrong.items() if not why}
+        for name, why in wrong.items():
+            if why:
+                figures = (Decimal(1), Decimal(0))
+                self._break("corrections", name, "", figures, f"{name} is in the books, and {why}")
+                if f"adj-{self.breaks[-1].key}" in sound:
+                    self.breaks.pop()
+        words = "what was booked as a correction was approved so"
+        self._end("corrections", before, len(booked), words)
 
     def _gaps(self, instrument: str, numbers: Sequence[int]) -> None:
         found = 0
@@ -241,6 +260,50 @@ class _Controls:
         elif not checked:
             words = "nothing to check"
         self.controls.append(Control(name, not wrong, checked, words))
+
+
+def _ends_of(taken: Sequence[Taken], ends: EndOffsets) -> list[tuple[Taken, int | None]]:
+    """Each partition that is to be there, and where it ends; None: it is not there.
+
+    Of a topic that was made again and read on, the one that is there counts, however far its
+    forerunner was read; where none of them is there, the one that was read last.
+    """
+    sources: dict[str, dict[tuple[str, str], list[Taken]]] = {}
+    for each in taken:
+        of_topic = sources.setdefault(each.topic, {})
+        of_topic.setdefault((each.cluster, each.topic_id), []).append(each)
+    found: list[tuple[Taken, int | None]] = []
+    waiting = {topic: list(of_topic.values()) for topic, of_topic in sources.items()}
+    lost = {topic: several[0] for topic, several in waiting.items()}
+    while waiting:
+        asked = {topic: several.pop(0) for topic, several in waiting.items()}
+        told = ends([each for several in asked.values() for each in several])
+        for topic, several in asked.items():
+            if any((each.topic, each.partition) in told for each in several):
+                found += [(each, told.get((each.topic, each.partition))) for each in several]
+                del waiting[topic], lost[topic]
+        waiting = {topic: several for topic, several in waiting.items() if several}
+    found += [(each, None) for several in lost.values() for each in several]
+    return sorted(found, key=lambda one: (one[0].topic, one[0].partition))
+
+
+def _unapproved(each: BookedRow) -> str:
+    """Why what was booked is not what was approved; empty: it is."""
+    checked_by: str | None = None
+    for kind, who in zip(each.kinds, each.people, strict=True):
+        if kind == "corrected":
+            break
+        if kind == "approved":
+            checked_by = who
+        elif kind in {"refused", "reopened"}:
+            checked_by = None
+    if each.draft is None:
+        return "nobody proposed it"
+    if checked_by is None:
+        return "it is not approved" if "approved" not in each.kinds else "its approval was gone"
+    if hash_of(each.draft, checked_by) != each.content_hash:
+        return "it says something else than what was approved"
+    return ""
 
 
 def _untold(each: DefaultSums) -> list[tuple[str, Decimal, Decimal]]:

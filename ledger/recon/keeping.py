@@ -5,16 +5,17 @@ at stays as it was: another source, other days, a control that had nothing to ch
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from ledger.errors import ConfigurationError
+from ledger.recon.adjusting import hash_of
 from ledger.recon.breaks import Break
 from ledger.recon.controls import INTERNAL
 from ledger.recon.life import Act, Amounts, Kept, Refusal, Standing, State, after, of_run
-from ledger.recon.result import Control, Input, Result
+from ledger.recon.result import Control, Result
 from ledger.recon.rules import VERSION, Rules
+from ledger.recon.scopes import Place, looked
 from ledger.store import back_office as stored
 from ledger.store import back_office_runs as rows
 
@@ -52,24 +53,59 @@ class _Lives:
         for act, words in steps:
             led_to = after(standing, act, self._made_by, words)
             assert not isinstance(led_to, Refusal), f"break {key}: {act}: {led_to.why}"
-            number += 1
             standing = Standing(led_to)
+            self.acts[act] = self.acts.get(act, 0) + 1
+            if act == "seen_again" and not words:
+                continue  # as it was: there is nothing to say of it
+            number += 1
             assignee = None if before is None else before.assignee
             self.events.append(
                 rows.EventRow(key, number, act, led_to, self._made_by, assignee, words)
             )
-            self.acts[act] = self.acts.get(act, 0) + 1
         if standing is not None:
             self.states[key] = standing.state
 
 
 def agreed(url: str, pool: str) -> list[str]:
     """Keys of the matches that people agreed to, which a run of this pool has to be told."""
-    with stored.opened(url, "clearing reconcile") as connection:
+    with rows.auditing(url) as connection:
         return rows.agreed(connection, pool)
 
 
-def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[str] = ()) -> Noted:
+def past(url: str, run: int) -> rows.PastRow:
+    """What has to be told to do a run again, and what it came to.
+
+    Raises:
+        ConfigurationError: No run has this number.
+    """
+    with rows.auditing(url) as connection:
+        found = rows.past(connection, run)
+    if found is None:
+        raise ConfigurationError(f"there is no run {run}")
+    return found
+
+
+def keep_changes(url: str, result: Result, rules: Rules, made_by: str) -> Noted | None:
+    """As `keep`, but only where a break is new, gone or another than before; None: nowhere.
+
+    Nor where a run that took the books further was kept meanwhile: that one has looked, too.
+    """
+    with (
+        stored.opened(url, "clearing reconcile") as connection,
+        stored.adding(connection, result.pool),
+    ):
+        _, sequence = rows.furthest(connection, result.pool)
+        if result.sequence < sequence:
+            return None
+        found = {one.key: one for one in result.breaks}
+        kept, lives = _followed(url, connection, result, rules, made_by)
+        left = _left(result, kept, found, lives)
+        if not left.events and not left.sightings:
+            return None
+        return _saved(connection, result, made_by, left, lives)
+
+
+def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
     """Keep a run, and let the life of each break that it concerns go on.
 
     Args:
@@ -77,13 +113,16 @@ def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[
         result: What the run found.
         rules: That it was run by.
         made_by: Who ran it.
-        told: Keys of agreed matches that the run was told.
 
     Raises:
-        ConfigurationError: A run that is kept took the books further.
+        ConfigurationError: A run that is kept took the books further; or a match that this one
+            applied was refused meanwhile.
         StoreUnavailable: The database cannot be reached.
     """
-    with stored.opened(url, "clearing reconcile") as connection, stored.adding(connection):
+    with (
+        stored.opened(url, "clearing reconcile") as connection,
+        stored.adding(connection, result.pool),
+    ):
         further, sequence = rows.furthest(connection, result.pool)
         if result.sequence < sequence:
             raise ConfigurationError(
@@ -91,23 +130,56 @@ def keep(url: str, result: Result, rules: Rules, made_by: str, told: Collection[
                 f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
                 " breaks, so it is not kept; --dry-run shows it"
             )
-        kept = {row.break_key: row for row in rows.kept(connection, result.pool)}
-        remedies = [row.event_id for row in kept.values() if row.event_id is not None]
-        booked = rows.booked(url, result.pool, remedies, result.sequence) | set(told)
-        found = {one.key: one for one in result.breaks}
-        lives = _Lives(made_by)
-        for key in sorted(kept.keys() | found.keys()):
-            before, seen = kept.get(key), found.get(key)
-            steps = of_run(
-                None if before is None else _known(before),
-                None if seen is None else Amounts(seen.ours, seen.theirs),
-                looked=before is not None and _looked(before, result, rules),
-                booked=before is not None and (before.event_id or before.match_key) in booked,
+        if taken_back := set(result.applied).difference(rows.agreed(connection, result.pool)):
+            raise ConfigurationError(
+                f"the match {min(taken_back)}, which this run was told of, is agreed to no more:"
+                " it is not kept; run it again"
             )
-            lives.follow(key, before, steps)
-        run, _ = rows.save(connection, _run(result, made_by), _left(result, kept, found, lives))
-        open_now = sum(state != "closed" for state in lives.states.values())
-    return Noted(run, lives.acts, {key: lives.states[key] for key in found}, open_now)
+        found = {one.key: one for one in result.breaks}
+        kept, lives = _followed(url, connection, result, rules, made_by)
+        left = _left(result, kept, found, lives)
+        return _saved(connection, result, made_by, left, lives)
+
+
+def _followed(
+    url: str, connection: stored.Connection, result: Result, rules: Rules, made_by: str
+) -> tuple[Mapping[str, rows.KeptRow], _Lives]:
+    """What was kept before, and what follows from this run for each."""
+    found = {one.key: one for one in result.breaks}
+    kept = {row.break_key: row for row in rows.kept(connection, result.pool, found)}
+    booked = _booked(url, result, kept.values()) | set(result.applied)
+    lives = _Lives(made_by)
+    for key in sorted(kept.keys() | found.keys()):
+        before, seen = kept.get(key), found.get(key)
+        steps = of_run(
+            None if before is None else _known(before),
+            None if seen is None else Amounts(seen.ours, seen.theirs),
+            looked=before is not None and _looked(before, result, rules),
+            booked=before is not None and (before.event_id or before.match_key) in booked,
+        )
+        lives.follow(key, before, steps)
+    return kept, lives
+
+
+def _saved(
+    connection: stored.Connection, result: Result, made_by: str, left: rows.Found, lives: _Lives
+) -> Noted:
+    run, _ = rows.save(connection, _run(result, made_by), left)
+    open_now = sum(state != "closed" for state in lives.states.values())
+    return Noted(
+        run, lives.acts, {one.key: lives.states[one.key] for one in result.breaks}, open_now
+    )
+
+
+def _booked(url: str, result: Result, kept: Iterable[rows.KeptRow]) -> set[str]:
+    """Event ids of the approved corrections that the books have, just as they were approved."""
+    approved = {
+        row.event_id: hash_of(row.content, row.checked_by)
+        for row in kept
+        if row.event_id is not None and row.content is not None and row.checked_by is not None
+    }
+    held = rows.booked(url, result.pool, list(approved), result.sequence)
+    return {event_id for event_id, content in held.items() if approved[event_id] == content}
 
 
 def _known(before: rows.KeptRow) -> Kept:
@@ -120,23 +192,14 @@ def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
     if before.source == INTERNAL:
         return any(_is_about(control, before.subject) for control in result.controls)
     source = rules.sources.get(before.source)
-    inputs = [each for each in result.inputs if each.source == before.source]
-    if source is None or not inputs:
-        return False
-    if source.kind == "holdings" or source.covers == "all" or before.happened_at is None:
-        return True
-    return any(_covers(each, before.happened_at) for each in inputs)
+    scopes = [each for each in result.scopes if each.source == before.source]
+    place = Place(before.account, before.commodity, before.happened_at, before.theirs is None)
+    return source is not None and looked(scopes, source.kind, place)
 
 
 def _is_about(control: Control, subject: str) -> bool:
     """Whether a control that had something to check is the one that found this."""
     return control.checked > 0 and subject.partition(" ")[0] == control.name
-
-
-def _covers(given: Input, moment: datetime) -> bool:
-    if given.begins is None or given.ends is None:
-        return False
-    return given.begins <= moment <= given.ends
 
 
 def _run(result: Result, made_by: str) -> rows.RunRow:
@@ -150,6 +213,7 @@ def _run(result: Result, made_by: str) -> rows.RunRow:
         made_by,
         bytes.fromhex(result.rules),
         bytes.fromhex(result.result_hash),
+        result.agreed,
     )
 
 

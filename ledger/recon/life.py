@@ -12,6 +12,8 @@ Rules of this file:
 * An explanation is of the amounts it was given for. When they change, the break is open again.
 * `gone` is not closed: a run that looked for a break where it was, and found it no more, says so.
   What a run did not look at (another source, other days) stays as it was.
+* A match hides what it matches from later runs, so it can be refused as long as it is applied: also
+  once its break is corrected or closed. An adjustment that was booked is taken back by another.
 * Closed are only breaks that are explained, corrected or gone, by a person who says why; one that
   is gone not by the person who ran the run that missed it.
 * A break that is found again is open again, whatever was said of it before. So no break vanishes
@@ -93,9 +95,9 @@ _MOVES: Mapping[State, Mapping[Act, State]] = {
         "refused": "open",
         "corrected": "corrected",
     },
-    "corrected": {"reopened": "open", "closed": "closed"},
+    "corrected": {"reopened": "open", "refused": "open", "closed": "closed"},
     "gone": {"reopened": "open", "closed": "closed"},
-    "closed": {"reopened": "open", "commented": "closed"},
+    "closed": {"reopened": "open", "refused": "open", "commented": "closed"},
 }
 
 TABLE: Mapping[tuple[State | None, Act], State] = {
@@ -103,7 +105,10 @@ TABLE: Mapping[tuple[State | None, Act], State] = {
     **{(state, act): after for state, moves in _MOVES.items() for act, after in moves.items()},
     **{(state, act): state for state in STATES if state != "closed" for act in _EVERYWHERE},
 }
-"""Which state an act leads to; what is not here is refused."""
+"""Which state an act leads to; what is not here is refused. In the states of `_BY_MATCH` only a
+match is refused: what was booked is in the books."""
+
+_BY_MATCH: tuple[State, ...] = ("corrected", "closed")
 
 _CAN: Mapping[State, str] = {
     "open": "explain it, or propose a correction",
@@ -111,9 +116,9 @@ _CAN: Mapping[State, str] = {
     "correction_waits": "somebody else than its maker approves or refuses the correction",
     "explained": "close it, propose a correction, or refuse the explanation after all",
     "approved": "ingest its adjustment and run again, or refuse the correction after all",
-    "corrected": "close it",
+    "corrected": "close it; a match that people agreed to can be refused after all",
     "gone": "close it; a run that finds it again opens it",
-    "closed": "comment on it; a run that finds it again opens it",
+    "closed": "comment on it; a run that finds it again opens it, and a match can be refused",
 }
 _BECAUSE: Mapping[Act, str] = {
     "approved": "nothing waits for a checker",
@@ -132,11 +137,13 @@ class Standing(NamedTuple):
         state: That its last event led to.
         maker: Who made what waits for a checker, or was approved; None: nothing does.
         missed_by: Who ran the run that found it gone; None: it is not.
+        is_match: What stands is a match that people agreed to.
     """
 
     state: State
     maker: str | None = None
     missed_by: str | None = None
+    is_match: bool = False
 
 
 class Refusal(NamedTuple):
@@ -157,6 +164,8 @@ def after(standing: Standing | None, act: Act, who: str, words: str) -> State | 
     if standing is None:
         return TABLE.get((None, act)) or Refusal("there is no such break")
     led_to = TABLE.get((standing.state, act))
+    if act == "refused" and standing.state in _BY_MATCH and not standing.is_match:
+        led_to = None
     if led_to is None:
         because = _BECAUSE.get(act, f"{act} does not follow")
         return Refusal(f"it is {said(standing.state)}, and {because}: {_CAN[standing.state]}")
@@ -167,6 +176,11 @@ def after(standing: Standing | None, act: Act, who: str, words: str) -> State | 
     if act in {"commented", "explained", "proposed", "refused", "closed"} and not words.strip():
         return Refusal(f"say why: what is {act} needs words")
     return led_to
+
+
+def may(standing: Standing, act: Act, who: str) -> bool:
+    """Whether a person may do something, who says why."""
+    return not isinstance(after(standing, act, who, "why"), Refusal)
 
 
 def same(one: str | None, other: str) -> bool:

@@ -10,7 +10,7 @@ Rules of this file:
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Trade(NamedTuple):
@@ -20,6 +20,9 @@ class Trade(NamedTuple):
         price: Quote per base, or as the instrument quotes.
         quantity: Contracts, positive.
         buyer_fee, seller_fee: In the settlement asset; paid is positive, a rebate negative.
+        change: What the line does to a trade of the same id that another file told: `cancel` (then
+            its figures mean nothing) or `replace`; `bust` cancels the one of this event id of ours.
+            Empty: nothing, it is a trade.
     """
 
     line: int
@@ -32,6 +35,7 @@ class Trade(NamedTuple):
     seller: str | None
     buyer_fee: Decimal | None = None
     seller_fee: Decimal | None = None
+    change: Literal["", "cancel", "replace", "bust"] = ""
 
 
 class Movement(NamedTuple):

@@ -42,6 +42,9 @@ class Comparison:
         ours, theirs: How many things were held against each other.
         left_out: Of theirs besides; see `Compared`.
         matched: By rule.
+        applied: Keys of the proposals that people agreed to, and that were found again.
+        tolerated: By commodity, what tolerance let pass, each difference without its sign.
+        not_compared: What could not be held against our books, and why.
     """
 
     source: SourceRules
@@ -52,6 +55,9 @@ class Comparison:
     matched: Counter[MatchRule] = field(default_factory=Counter)
     breaks: list[Break] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
+    tolerated: dict[str, Decimal] = field(default_factory=dict)
+    not_compared: list[str] = field(default_factory=list)
 
     def found(self, kind: BreakType, about: About, says: str) -> None:
         """Keep a break of this source; its severity follows from the rules."""
@@ -59,10 +65,18 @@ class Comparison:
         severity = self.source.severity(kind, about.commodity, difference)
         self.breaks.append(Break(kind, severity, self.source.name, self.source.pool, *about, says))
 
+    def passed(self, commodity: str, difference: Decimal) -> None:
+        """Count a difference that tolerance let pass."""
+        if difference:
+            before = self.tolerated.get(commodity, Decimal(0))
+            self.tolerated[commodity] = before + abs(difference)
+
     def compared(self) -> Compared:
         """What it came to, rules that matched nothing left out."""
         matched = {rule: count for rule, count in self.matched.items() if count}
-        return Compared(self.source.name, self.ours, self.theirs, self.left_out, matched)
+        counts = (self.ours, self.theirs, self.left_out)
+        unsaid = tuple(self.not_compared)
+        return Compared(self.source.name, *counts, matched, dict(self.tolerated), unsaid)
 
 
 def canonical(number: str | Decimal) -> str:

@@ -46,13 +46,13 @@ def propose_movements(
         mine = [each for each in candidates.of(other, at) if isinstance(each, Mine)]
         one = [Pair(_proposal(found, [each], [other]), [each], [other]) for each in mine]
         sums = _sums_of_ours(found, mine, other) if number < SUMMED_FOR_MAX else ()
-        pairs += best([*one, *sums])
+        pairs += best([*one, *sums], approved)
     of_account: dict[tuple[str, str], list[Other]] = {}
     for other in sorted(theirs, key=content_of):
         of_account.setdefault((other.account, other.commodity), []).append(other)
     for each in ours[:SUMMED_FOR_MAX]:
         alike = of_account.get((each.account, each.commodity), [])[:ASKED_MAX]
-        pairs += best(_sums_of_theirs(found, each, alike))
+        pairs += best(_sums_of_theirs(found, each, alike), approved)
     keep(found, pairs, ours, theirs, approved)
 
 
@@ -117,4 +117,4 @@ def _our_side(mine: Mine) -> Side:
 
 def _their_side(other: Other) -> Side:
     figures = (other.account, other.commodity, other.amount)
-    return Side(other.subject, line_number(other.place), other.at, *figures, other.text)
+    return Side(other.name, line_number(other.place), other.at, *figures, other.text)

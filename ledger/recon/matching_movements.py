@@ -79,11 +79,24 @@ class Other(NamedTuple):
         return f"{self.amount:f} {self.commodity} of {self.account}{name}"
 
     @property
-    def subject(self) -> str:
-        """What the next run calls the same line: its reference, else what it says."""
+    def name(self) -> str:
+        """Its reference, else what it says."""
         if self.reference or self.ours:
             return self.reference or " ".join(self.ours)
         return f"{self.amount:f} {self.commodity} {self.at or 'no time'} {self.text}".strip()
+
+    @property
+    def subject(self) -> str:
+        """What the next run calls the same line; a reference may come again on another day."""
+        if self.at is None or not (self.reference or self.ours):
+            return self.name
+        return f"{self.name} of {self.at:%Y-%m-%d}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What of ours it may be: the references that it repeats, and its own."""
+        own = (as_our_id(self.reference),) if self.reference else ()
+        return tuple(dict.fromkeys((*self.ours, *own)))
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -131,16 +144,17 @@ def unpaired(found: Comparison, theirs: Sequence[Other]) -> None:
     """Lines of a double entry, by reference: what they leave over in a commodity."""
     sums: dict[tuple[str, str], list[Other]] = {}
     for other in theirs:
-        sums.setdefault((other.reference or other.subject, other.commodity), []).append(other)
+        sums.setdefault((other.name, other.commodity), []).append(other)
     for (reference, commodity), legs in sorted(sums.items()):
         left = sum((leg.amount for leg in legs), Decimal(0))
         if left:
+            first = min(legs, key=lambda leg: (leg.at is None, str(leg.at)))
             about = About(
-                reference,
+                first.subject,
                 commodity=commodity,
                 theirs=left,
                 their_references=tuple(each for leg in legs for each in leg.references),
-                at=legs[0].at,
+                at=first.at,
             )
             words = f"the {len(legs)} lines of {reference} leave {left:f} {commodity} over"
             found.found("unpaired", about, words)

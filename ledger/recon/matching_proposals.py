@@ -43,10 +43,13 @@ def proposal(found: Comparison, ours: Sequence[Side], theirs: Sequence[Side], wh
     return Proposal(source.name, source.pool, tuple(ours), tuple(theirs), score, why)
 
 
-def best(pairs: Iterable[Pair]) -> list[Pair]:
-    """The few best candidates for one thing, of those that are good enough."""
-    good = (pair for pair in pairs if pair.proposal.score >= SCORE_MIN)
-    return sorted(good, key=_rank)[:CANDIDATES_MAX]
+def best(pairs: Iterable[Pair], approved: Collection[str]) -> list[Pair]:
+    """The few best candidates for one thing, of those that are good enough; all that are agreed."""
+    several = list(pairs)
+    good = [pair for pair in several if pair.proposal.score >= SCORE_MIN]
+    few = sorted(good, key=_rank)[:CANDIDATES_MAX]
+    agreed = [pair for pair in several if pair.proposal.key in approved] if approved else []
+    return few + [pair for pair in agreed if pair not in few]
 
 
 def keep(
@@ -64,6 +67,7 @@ def keep(
         if pair.proposal.key in approved and gone.isdisjoint(members):
             gone |= members
             found.matched["approved"] += 1
+            found.applied.append(pair.proposal.key)
     ours[:] = [each for each in ours if id(each) not in gone]
     theirs[:] = [each for each in theirs if id(each) not in gone]
     left = [

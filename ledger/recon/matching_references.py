@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ledger.recon.matching import About, Comparison
-from ledger.recon.matching_movements import Mine, Other, as_our_id, content_of
+from ledger.recon.matching_movements import Mine, Other, content_of
 from ledger.recon.result import MatchRule
 
 Bundle = tuple[list[Mine], list[Other]]
@@ -45,12 +45,7 @@ def _bundles(
     of_mine: dict[int, int] = {}
     elsewhere: list[tuple[Other, Mine]] = []
     for number, other in enumerate(sorted(theirs, key=content_of)):
-        named = [
-            mine
-            for reference in dict.fromkeys((*other.ours, as_our_id(other.reference)))
-            if reference
-            for mine in by_reference.get(reference, ())
-        ]
+        named = [mine for reference in other.names for mine in by_reference.get(reference, ())]
         here = [m for m in named if (m.account, m.commodity) == (other.account, other.commodity)]
         if not here:
             elsewhere += [(other, m) for m in named if m.commodity == other.commodity][:1]
@@ -109,8 +104,22 @@ def _adds_up(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -
         rule = "tolerance"
     else:
         return False
-    found.matched[rule] += 1
+    late = [other for other in theirs if _apart(ours, other) > found.source.window]
+    found.passed(ours[0].commodity, apart)
+    if not late:
+        found.matched[rule] += 1
+        return True
+    about = _sums(ours, theirs)._replace(at=late[0].at)
+    words = f"{ours[0]} is at {ours[0].at} here, a part of it at {late[0].at} there"
+    found.found("timing", about, f"{words}, {_apart(ours, late[0])} apart")
     return True
+
+
+def _apart(ours: Sequence[Mine], other: Other) -> timedelta:
+    """How far a line is from the nearest of ours."""
+    if other.at is None:
+        return timedelta(0)
+    return min(abs(mine.at - other.at) for mine in ours)
 
 
 def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
@@ -120,6 +129,7 @@ def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
         found.matched["exact_reference"] += 1
         return
     about = mine.about()._replace(theirs=other.amount, their_references=other.references)
+    about = about._replace(at=other.at)
     found.found("timing", about, f"{mine} is at {mine.at} here and {other.at} there, {apart} apart")
 
 
@@ -130,26 +140,30 @@ def _amount(
     also: Decimal = Decimal(0),
 ) -> None:
     """One break for the sums; `also` is what of theirs matched already."""
-    mine_sum = _sum(mine.amount for mine in ours)
-    their_sum = _sum(other.amount for other in theirs) + also
-    about = About(
+    about = _sums(ours, theirs, also)
+    mine_sum, their_sum = about.ours or Decimal(0), about.theirs or Decimal(0)
+    words = f"{ours[0]}, together {mine_sum:f} here, is {their_sum:f} at {found.source.name}"
+    found.found("amount", about, words)
+
+
+def _sums(ours: Sequence[Mine], theirs: Sequence[Other], also: Decimal = Decimal(0)) -> About:
+    return About(
         ours[0].event_id,
         ours[0].account,
         ours[0].commodity,
-        mine_sum,
-        their_sum,
+        _sum(mine.amount for mine in ours),
+        _sum(other.amount for other in theirs) + also,
         tuple(mine.event_id for mine in ours),
         tuple(each for other in theirs for each in other.references),
-        ours[0].at,
+        theirs[0].at or ours[0].at,
     )
-    words = f"{ours[0]}, together {mine_sum:f} here, is {their_sum:f} at {found.source.name}"
-    found.found("amount", about, words)
 
 
 def _wrong_account(found: Comparison, mine: Mine, other: Other) -> None:
     """Both accounts are off: ours lacks there what the other has too much."""
     words = f"{mine} is on {other.account} at {found.source.name}"
     ours = mine.about()._replace(theirs=Decimal(0), their_references=other.references)
+    ours = ours._replace(at=other.at or mine.at)
     found.found("wrong_account", ours, words)
     theirs = ours._replace(account=other.account, ours=Decimal(0), theirs=other.amount)
     found.found("wrong_account", theirs, words)

@@ -16,7 +16,7 @@ from ledger.recon.matching_proposals import (
     ordered,
     proposal,
 )
-from ledger.recon.matching_trades import (
+from ledger.recon.matching_trade_breaks import (
     AT,
     BUYER,
     INSTRUMENT,
@@ -47,8 +47,9 @@ def propose_trades(
     candidates = Candidates(ours, _FIGURES, lambda row: (row[AT], row[PLACE]))
     pairs: list[Pair] = []
     for row in sorted(theirs, key=subject_of)[:ASKED_MAX]:
+        alike = candidates.of(row, row[AT])
         pairs += best(
-            Pair(_proposal(found, mine, row), [mine], [row]) for mine in candidates.of(row, row[AT])
+            [Pair(_proposal(found, mine, row), [mine], [row]) for mine in alike], approved
         )
     keep(found, pairs, ours, theirs, approved)
 

@@ -14,14 +14,16 @@ movements of those accounts and that time.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ledger.recon.arithmetic import check
+from ledger.recon.formats.days import SMALLEST
 from ledger.recon.lines import Statement
-from ledger.recon.matching import About, Comparison, canonical, unique_pairs
+from ledger.recon.matching import Comparison, canonical, unique_pairs
+from ledger.recon.matching_closings import Owned, compare_closings
 from ledger.recon.matching_movement_proposals import propose_movements
 from ledger.recon.matching_movements import Mine, Other, content_of, others_of, unpaired
 from ledger.recon.matching_references import match_references
@@ -31,11 +33,12 @@ from ledger.store.recon_books import OurBooks, microseconds
 
 REACH = timedelta(days=1)
 """How far outside a statement's period its lines are looked for at our side."""
+REFERRED_REACH = timedelta(days=10)
+"""How much farther, where a line repeats our reference: past weekends and holidays."""
 
 Read = Iterable[tuple[str, Statement]]
 """Statements, each with what follows the number of a line: ` of NAME`, or nothing."""
 
-Owned = tuple[str, str]
 Period = tuple[datetime | None, datetime | None]
 
 
@@ -48,14 +51,15 @@ def compare_statements(
 ) -> Comparison:
     """Hold the movements of a source's statements against those of our books."""
     found = Comparison(source, books.settlement_asset())
-    given = list(statements)
+    given = sorted(statements, key=lambda each: each[0])  # files by name, each as it stands
     read = _sound(found, [each for each in given if source.is_ours(each[1].commodity)])
+    own = tuple(found.breaks)
     theirs = [each for each in others_of(source, read) if each.amount]
     found.left_out = sum(len(each.movements) for _, each in given) - len(theirs)
     found.theirs = len(theirs)
     tell(f"{source.name}: movements read", found.theirs)
     periods = periods_of(source, read, theirs)
-    ours = _ours(books, source, periods)
+    ours = _ours(books, source, periods, theirs)
     read_of_ours = len(ours)
     tell(f"{source.name}: our movements read", read_of_ours)
     if source.paired:
@@ -66,7 +70,7 @@ def compare_statements(
     found.ours = read_of_ours - len(matching.ours) + len(left)
     propose_movements(found, left, matching.theirs, approved)
     _missing(found, left, matching.theirs)
-    _closings(found, books, read, matching.late_for)
+    compare_closings(found, books, read, own, matching.late_for)
     return found
 
 
@@ -110,8 +114,13 @@ def periods_of(
     return periods
 
 
-def _ours(books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period]]) -> list[Mine]:
-    accounts = sorted({account for account, _ in periods})
+def _ours(
+    books: OurBooks,
+    source: SourceRules,
+    periods: dict[Owned, list[Period]],
+    theirs: Sequence[Other],
+) -> list[Mine]:
+    """Movements in reach of the periods, and those farther off that a line refers to."""
     reach = max(REACH, source.window)
     begins: datetime | None = None
     ends: datetime | None = None
@@ -122,14 +131,31 @@ def _ours(books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period
         begins = min(firsts) - reach if len(firsts) == len(bounds) and firsts else None
         ends = max(lasts) + reach if len(lasts) == len(bounds) and lasts else None
     books.require_held(None if begins is None else begins + reach)
-    moved = books.movements(accounts, begins, ends, every_purpose=source.every_purpose)
-    left_out = tuple(source.left_out)
-    return sorted(
-        Mine.of(each)
-        for each in moved
-        if (each.account, each.commodity) in periods
-        and not (left_out and each.event_id.startswith(left_out))
-    )
+    ours = list(_moved(books, source, periods, (begins, ends)))
+    known = {name for mine in ours for name in (mine.event_id, mine.request_id)}
+    wanted = {name for other in theirs for name in other.names} - known
+    beyond = []
+    if wanted and begins is not None:
+        beyond.append((begins - REFERRED_REACH, begins - SMALLEST))
+    if wanted and ends is not None:
+        beyond.append((ends + SMALLEST, ends + REFERRED_REACH))
+    for span in beyond:
+        ours += [
+            mine
+            for mine in _moved(books, source, periods, span)
+            if not wanted.isdisjoint((mine.event_id, mine.request_id))
+        ]
+    return sorted(ours)
+
+
+def _moved(
+    books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period]], span: Period
+) -> Iterator[Mine]:
+    """Movements of the accounts and commodities that the source tells of, in a span of time."""
+    accounts = sorted({account for account, _ in periods})
+    for each in books.movements(accounts, *span, every_purpose=source.every_purpose):
+        if (each.account, each.commodity) in periods and source.has_event(each.event_id):
+            yield Mine.of(each)
 
 
 def _is_expected(mine: Mine, source: SourceRules, periods: dict[Owned, list[Period]]) -> bool:
@@ -162,6 +188,7 @@ class _Matching:
             self._note(mine)
         copies = self._set_copies_aside()
         self._match_amounts()
+        copies = self._match_sums_of_copies(copies)
         self._match_sums()
         self._match_tolerance()
         self.theirs.extend(copies)
@@ -194,6 +221,23 @@ class _Matching:
             for mine, other in unique_pairs(_times(ours), _their_times(theirs), self._window)
         ]
         self._matched("exact_amount", pairs)
+
+    def _match_sums_of_copies(self, copies: list[Other]) -> list[Other]:
+        """Batches that have equal parts; returns the copies that are in none."""
+        batches = {(each.account, each.commodity, each.reference) for each in copies}
+        apart = [
+            each
+            for each in self.theirs
+            if (each.account, each.commodity, each.reference) not in batches
+        ]
+        of_others = {id(each) for each in apart}
+        self.theirs[:] = [each for each in self.theirs if id(each) not in of_others] + copies
+        self._match_sums()
+        left = {id(each) for each in self.theirs}
+        free = [each for each in copies if id(each) in left]
+        again = {id(each) for each in free}
+        self.theirs[:] = [each for each in self.theirs if id(each) not in again] + apart
+        return free
 
     def _match_sums(self) -> None:
         """Lines that share a reference of theirs, which add up to one of ours."""
@@ -239,6 +283,8 @@ class _Matching:
                 for mine, other in near
                 if of_ours[id(mine)] == of_theirs[id(other)] == 1
             ]
+        for mine, (other,) in pairs:
+            self._found.passed(mine.commodity, mine.amount - other.amount)
         self._matched("tolerance", pairs)
 
     def _of_window(self, ours: Sequence[Mine], other: Other) -> Sequence[Mine]:
@@ -269,52 +315,6 @@ def _missing(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -
         found.found("missing_there", mine.about(), f"{mine} is not at {found.source.name}")
     for other in theirs:
         found.found("missing_here", other.about(), f"{other} is not in our books")
-
-
-def _closings(
-    found: Comparison,
-    books: OurBooks,
-    read: Sequence[tuple[str, Statement]],
-    late_for: Sequence[tuple[Owned, datetime, Decimal]],
-) -> None:
-    """The last closing balance of each account against ours, but for what its breaks explain."""
-    source = found.source
-    for owned, ends, closing in _last_closings(source, read):
-        ours = books.balances(books.sequence_at(ends), owned[0]).get(owned, Decimal(0))
-        apart = ours - closing
-        differences = (
-            each.difference for each in found.breaks if (each.account, each.commodity) == owned
-        )
-        late = (amount for of, at, amount in late_for if of == owned and at > ends)
-        explained = sum(differences, Decimal(0)) - sum(late, Decimal(0))
-        if abs(apart - explained) > source.tolerated(owned[1]):
-            about = About(f"closing {owned[0]}/{owned[1]}", *owned, ours, closing, at=ends)
-            words = (
-                f"{owned[0]} closes with {closing:f} {owned[1]} at {source.name} and has {ours:f}"
-                f" here; the breaks of its movements explain {explained:f} of {apart:f}"
-            )
-            found.found("amount", about, words)
-
-
-def _last_closings(
-    source: SourceRules, read: Sequence[tuple[str, Statement]]
-) -> list[tuple[Owned, datetime, Decimal]]:
-    """The last closing of each of our accounts; of several of theirs the sum, if they end alike."""
-    last: dict[Owned, tuple[datetime, Decimal]] = {}
-    for _, each in read:
-        if each.closing is not None and each.ends is not None:
-            known = last.get((each.account, each.commodity))
-            if known is None or known[0] <= each.ends:
-                last[each.account, each.commodity] = (each.ends, each.closing)
-    ours: dict[Owned, list[tuple[datetime, Decimal]]] = {}
-    for (account, commodity), closing in last.items():
-        owned = (source.accounts(account), source.commodities(commodity))
-        ours.setdefault(owned, []).append(closing)
-    return [
-        (owned, closings[0][0], sum((amount for _, amount in closings), Decimal(0)))
-        for owned, closings in sorted(ours.items())
-        if len({ends for ends, _ in closings}) == 1
-    ]
 
 
 def _grouped(

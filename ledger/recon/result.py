@@ -8,7 +8,7 @@ the figures.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -27,9 +27,10 @@ MatchRule = Literal[
     "tolerance",
     "approved",
     "busted",
+    "busted_there",
 ]
 """In the order in which they are tried; `approved`: a proposal that people agreed to; `busted`: a
-trade of ours that was busted, which the source does not list."""
+trade of ours that was busted, which the source does not list; `busted_there`: one that it lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,15 @@ class Proposal:
 
     @property
     def key(self) -> str:
-        """The same proposal in every run: 16 hex digits over what it holds together."""
+        """The same proposal in every run: 16 hex digits over both sides with all their figures.
+
+        So what people agreed to is agreed to as long as it says what it said then.
+        """
         about = [
             self.source,
             self.pool,
-            sorted(side.reference for side in self.ours),
-            sorted(side.reference for side in self.theirs),
+            sorted(json.dumps(_content(side)) for side in self.ours),
+            sorted(json.dumps(_content(side)) for side in self.theirs),
         ]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
@@ -90,6 +94,9 @@ class Compared:
         left_out: Of theirs besides: in commodities that are not ours by the rules, movements of
             nothing, and those of statements that stand there twice.
         matched: Pairs or groups by the rule that matched them.
+        tolerated: By commodity, what tolerance let pass of quantities, amounts and fees, each
+            difference without its sign. Prices are in no commodity, and not in it.
+        not_compared: What could not be held against our books, and why.
     """
 
     source: str
@@ -97,6 +104,8 @@ class Compared:
     theirs: int
     left_out: int
     matched: Mapping[MatchRule, int]
+    tolerated: Mapping[str, Decimal] = field(default_factory=dict)
+    not_compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,36 @@ class Input:
     ends: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a run looked at of a source: these accounts in these commodities, in a span of time.
+
+    Attributes:
+        accounts, commodities: By our names; None: every one.
+        begins, ends: None: without bound, as where nothing of the file tells a time.
+    """
+
+    source: str
+    accounts: frozenset[str] | None
+    commodities: frozenset[str] | None
+    begins: datetime | None
+    ends: datetime | None
+
+    def has(self, account: str, commodity: str) -> bool:
+        """Whether it is about a place; a break on no account is of every account."""
+        return (not account or self.accounts is None or account in self.accounts) and (
+            self.commodities is None or commodity in self.commodities
+        )
+
+    def reaches(self, moment: datetime | None) -> bool:
+        """Whether its span has a moment; one that nobody told is in no bounded span."""
+        if moment is None:
+            return self.begins is None and self.ends is None
+        return (self.begins is None or self.begins <= moment) and (
+            self.ends is None or moment <= self.ends
+        )
+
+
 @dataclass(frozen=True)
 class Result:
     """All of one run.
@@ -145,6 +184,9 @@ class Result:
         breaks: By source, type, subject, account, commodity.
         proposals: By source, then the best first.
         controls: In their fixed order.
+        agreed: Keys of the matches that it was told people agreed to.
+        applied: Those of them that it found, and matched by.
+        scopes: What it looked at; a break elsewhere says nothing by not being found.
     """
 
     pool: str
@@ -155,6 +197,9 @@ class Result:
     breaks: tuple[Break, ...]
     proposals: tuple[Proposal, ...]
     controls: tuple[Control, ...]
+    agreed: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -168,7 +213,7 @@ class Result:
 
     def canonical(self) -> bytes:
         """What the hash is over."""
-        found = {
+        found: dict[str, object] = {
             "version": 1,
             "pool": self.pool,
             "sequence": self.sequence,
@@ -180,6 +225,8 @@ class Result:
             ),
             "controls": [[each.name, each.holds, each.checked] for each in self.controls],
         }
+        if self.agreed:
+            found["agreed"] = sorted(self.agreed)
         return json.dumps(found, sort_keys=True, separators=(",", ":")).encode()
 
     def as_json(self) -> dict[str, object]:
@@ -190,6 +237,8 @@ class Result:
             "rules": self.rules,
             "result_hash": self.result_hash,
             "inputs": [_input(each) for each in self.inputs],
+            "agreed": sorted(self.agreed),
+            "applied": sorted(self.applied),
             "compared": [_compared(each) for each in self.compared],
             "breaks": [_break(each, hashed=False) for each in self.breaks],
             "proposals": [_proposal(each) for each in self.proposals],
@@ -208,8 +257,13 @@ def order_of(found: Break) -> tuple[str, ...]:
 
 
 def order_of_proposals(found: Iterable[Proposal]) -> tuple[Proposal, ...]:
-    """By source, then the best first."""
-    return tuple(sorted(found, key=lambda each: (each.source, -each.score, each.key)))
+    """By source, then the best first; of those that say the same of equal things, one."""
+    by_key = {each.key: each for each in sorted(found, key=lambda each: -_first_line(each))}
+    return tuple(sorted(by_key.values(), key=lambda each: (each.source, -each.score, each.key)))
+
+
+def _first_line(proposal: Proposal) -> int:
+    return min((side.line for side in proposal.theirs), default=0)
 
 
 def _input(each: Input) -> dict[str, object]:
@@ -226,7 +280,12 @@ def _input(each: Input) -> dict[str, object]:
 def _compared(each: Compared) -> dict[str, object]:
     matched = {rule: each.matched[rule] for rule in sorted(each.matched) if each.matched[rule]}
     counts = {"ours": each.ours, "theirs": each.theirs, "left_out": each.left_out}
-    return {"source": each.source, **counts, "matched": matched}
+    found: dict[str, object] = {"source": each.source, **counts, "matched": matched}
+    if each.tolerated:
+        found["tolerated"] = {name: _plain(each.tolerated[name]) for name in sorted(each.tolerated)}
+    if each.not_compared:
+        found["not_compared"] = list(each.not_compared)
+    return found
 
 
 def _break(found: Break, *, hashed: bool) -> dict[str, object]:
@@ -265,9 +324,13 @@ def _proposal(proposal: Proposal) -> dict[str, object]:
 
 
 def _side(side: Side) -> dict[str, object]:
+    return _content(side) | {"line": side.line or None}
+
+
+def _content(side: Side) -> dict[str, object]:
+    """All that a side says, but where in the file it stands."""
     return {
         "reference": side.reference,
-        "line": side.line or None,
         "at": _moment(side.at),
         "account": side.account,
         "commodity": side.commodity,

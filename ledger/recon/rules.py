@@ -18,6 +18,7 @@ from typing import Literal, cast, get_args
 
 from ledger.errors import ConfigurationError
 from ledger.recon.breaks import BreakType, Severity
+from ledger.recon.formats import FORMATS
 from ledger.recon.formats.mapping import SourceMapping
 from ledger.recon.rules_tables import Table
 
@@ -30,6 +31,7 @@ SourceKind = Literal["trades", "holdings", "statements"]
 Sides = Literal["both", "one", "none"]
 Covers = Literal["span", "all"]
 Counter = Literal["pool", "instrument"]
+Busts = Literal["told", "not_told"]
 
 DEFAULT_SEVERITY: Mapping[BreakType, Severity] = {
     "missing_here": "high",
@@ -97,7 +99,7 @@ class SourceRules:
     Attributes:
         name: In the rules file; breaks carry it.
         kind: What its files hold.
-        format: A name that `ledger.recon.formats` knows.
+        format: A name that `ledger.recon.formats` knows, of one of this kind.
         pool: Whose books it is held against.
         mapping: How its columns are read.
         accounts, commodities: Their names in ours. `@custody` is all that the outside world holds
@@ -111,11 +113,19 @@ class SourceRules:
             known by its event id.
         ids: Trade ids are unique in the pool, or in each instrument only.
         sides: How many sides of a trade the source tells; `one` also fits files of one account.
+        busts: `told`: the source takes out trades that were busted, so one that it still has is a
+            break; `not_told`: it may have them, and they are counted apart.
         covers: `span`: our trades or movements are expected there only from the first to the last
             time in its files (statements: from beginning to end of each); `all`: every one.
         left_out: Beginnings of event ids of ours that are not expected at the source.
+        only: Beginnings of event ids of ours that alone are, where an account of ours lies at
+            several banks; empty: all.
         not_ours: Patterns (`*` for anything) of their commodities that our books never hold; what
             is in one of them is counted, and left out.
+        not_theirs: Patterns of our commodities that holdings never name there (positions, in a
+            list of balances); all others of an account are expected.
+        entry_prices: Holdings tell average entry prices of positions, which are to be ours, to a
+            tick of the instrument or `price_tolerance`.
         every_purpose: Statements hold all that moves an account's cash (trades, fees, funding),
             not transfers, openings and adjustments alone.
         paired: Statements are a double entry: the lines of a reference sum to zero.
@@ -135,15 +145,29 @@ class SourceRules:
     reference: Literal["trade_id", "event_id"] = "trade_id"
     ids: Counter = "pool"
     sides: Sides = "both"
+    busts: Busts = "not_told"
     covers: Covers = "span"
     left_out: Sequence[str] = ()
+    only: Sequence[str] = ()
     not_ours: Sequence[str] = ()
+    not_theirs: Sequence[str] = ()
+    entry_prices: bool = False
     every_purpose: bool = False
     paired: bool = False
+
+    def has_event(self, event_id: str) -> bool:
+        """Whether the source may have what an event of ours did."""
+        if self.left_out and event_id.startswith(tuple(self.left_out)):
+            return False
+        return not self.only or event_id.startswith(tuple(self.only))
 
     def is_ours(self, commodity: str) -> bool:
         """Whether our books may hold this commodity of theirs."""
         return not any(fnmatchcase(commodity, pattern) for pattern in self.not_ours)
+
+    def is_theirs(self, commodity: str) -> bool:
+        """Whether the source may tell this commodity of ours."""
+        return not any(fnmatchcase(commodity, pattern) for pattern in self.not_theirs)
 
     def tolerated(self, commodity: str) -> Decimal:
         """The largest difference in this commodity that is none."""
@@ -162,10 +186,12 @@ class ControlRules:
         trade_ids: Numeric trade ids of the venue count up by one, in the pool or in each
             instrument; None: they are no counter, and gaps mean nothing.
         kafka_behind_max: Messages that a partition may be ahead of our books.
+        kafka_retired: Topics that our books have read, and that nobody looks for any more.
     """
 
     trade_ids: Counter | None = None
     kafka_behind_max: int = 0
+    kafka_retired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +262,18 @@ def digest_of(document: object) -> str:
 
 
 def _source(table: Table, inherited: SeverityRules) -> SourceRules:
+    kind = cast("SourceKind", table.choice("kind", get_args(SourceKind), None))
+    chosen = table.choice("format", tuple(FORMATS), None)
+    if FORMATS[chosen].kind != kind:
+        of_kind = ", ".join(name for name, each in FORMATS.items() if each.kind == kind)
+        raise ConfigurationError(
+            f"{table.below('format')}: the source {table.key} has {kind}, and the format {chosen}"
+            f" has {FORMATS[chosen].kind}; expected one of {of_kind}"
+        )
     source = SourceRules(
         name=table.key,
-        kind=cast("SourceKind", table.choice("kind", get_args(SourceKind), None)),
-        format=table.text("format", None),
+        kind=kind,
+        format=chosen,
         pool=table.text("pool", "main"),
         mapping=SourceMapping.of(table.raw("mapping"), table.below("mapping"), table.key),
         accounts=_translation(table.table("accounts")),
@@ -254,9 +288,13 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         ),
         ids=cast("Counter", table.choice("ids", get_args(Counter), "pool")),
         sides=cast("Sides", table.choice("sides", get_args(Sides), "both")),
+        busts=cast("Busts", table.choice("busts", get_args(Busts), "not_told")),
         covers=cast("Covers", table.choice("covers", get_args(Covers), "span")),
         left_out=table.texts("left_out"),
+        only=table.texts("only"),
         not_ours=table.texts("not_ours"),
+        not_theirs=table.texts("not_theirs"),
+        entry_prices=table.flag("entry_prices"),
         every_purpose=table.flag("every_purpose"),
         paired=table.flag("paired"),
     )
@@ -292,8 +330,10 @@ def _severity(table: Table, inherited: SeverityRules) -> SeverityRules:
 def _controls(table: Table) -> ControlRules:
     counted = table.choice("trade_ids", ("none", *get_args(Counter)), "none")
     behind = table.whole("kafka_behind_max", 0)
+    retired = tuple(table.texts("kafka_retired"))
     table.finish()
-    return ControlRules(None if counted == "none" else cast("Counter", counted), behind)
+    counter = None if counted == "none" else cast("Counter", counted)
+    return ControlRules(counter, behind, retired)
 
 
 def _listed(amounts: Mapping[str, Decimal], name: str) -> Decimal:

@@ -14,6 +14,7 @@ from typing import cast
 
 from ledger.errors import ConfigurationError
 from ledger.recon.controls import EndOffsets, controls_of
+from ledger.recon.fetched import Fetched
 from ledger.recon.formats import FORMATS, read
 from ledger.recon.holdings import compare_holdings
 from ledger.recon.lines import Holding, Statement, Trade
@@ -21,6 +22,7 @@ from ledger.recon.matching import EXACT, Comparison, distinct
 from ledger.recon.movements import compare_statements
 from ledger.recon.result import Input, Result, order_of_proposals
 from ledger.recon.rules import Rules, SourceRules
+from ledger.recon.scopes import LookedAt
 from ledger.recon.trades import compare_trades
 from ledger.store.recon_books import OurBooks, our_books
 
@@ -34,7 +36,7 @@ READ_BYTES = 1 << 20
 def reconcile(
     url: str,
     rules: Rules,
-    files: Mapping[str, Sequence[Path]],
+    files: Mapping[str, Sequence[Path | Fetched]],
     pool: str,
     at_sequence: int | None = None,
     *,
@@ -47,7 +49,8 @@ def reconcile(
     Args:
         url: Of the database; it is only read.
         rules: Of the sources.
-        files: By the name of the source. Without any, only the controls run.
+        files: By the name of the source; of a topic what was fetched of it. Without any, only the
+            controls run.
         pool: Whose books.
         at_sequence: After which event; None: after the last there is.
         approved: Keys of proposals that people agreed to.
@@ -56,7 +59,7 @@ def reconcile(
 
     Raises:
         ConfigurationError: A source that the rules do not have, or that is another pool's; a format
-            that does not fit; no such pool or event.
+            that does not fit; no such pool or event; a file that was changed while it was read.
         ImportFailed: A file does not read as its format says.
         StoreUnavailable: The database cannot be reached.
     """
@@ -64,7 +67,13 @@ def reconcile(
     inputs: list[_File] = []
     for name in sorted(files):
         source = _source(rules, name, pool)
-        of_source = [_File(source, path, several=len(files[name]) > 1) for path in files[name]]
+        several = len(files[name]) > 1
+        of_source = [
+            _File(source, file.path, several, file)
+            if isinstance(file, Fetched)
+            else _File(source, file, several)
+            for file in files[name]
+        ]
         inputs += of_source
         lines[name] = _chained(of_source)
     found = reconcile_lines(
@@ -98,9 +107,10 @@ def reconcile_lines(
             trades and holdings `line 7`; for statements what follows the number of each line.
     """
     with localcontext(EXACT), our_books(url, pool, at_sequence) as books:
+        looked_at = [LookedAt(_source(rules, name, pool)) for name in sorted(lines)]
         compared = [
-            _compare(books, _source(rules, name, pool), lines[name], approved, tell)
-            for name in sorted(lines)
+            _compare(books, each.source, each.seen(lines[each.source.name]), approved, tell)
+            for each in looked_at
         ]
         tell("controls", 0)
         controls, broken = controls_of(books, rules.controls, rules.severity, end_offsets)
@@ -115,6 +125,9 @@ def reconcile_lines(
             breaks=distinct([*breaks, *broken]),
             proposals=order_of_proposals(proposals),
             controls=controls,
+            agreed=tuple(sorted(approved)),
+            applied=tuple(sorted(key for found in compared for key in found.applied)),
+            scopes=tuple(scope for each in looked_at for scope in each.scopes()),
         )
 
 
@@ -155,9 +168,11 @@ class _File:
     source: SourceRules
     path: Path
     several: bool
+    fetched: Fetched | None = None
     lines: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    digest: str = ""
 
     def __post_init__(self) -> None:
         chosen = FORMATS.get(self.source.format)
@@ -170,6 +185,7 @@ class _File:
     def marked(self) -> Iterator[tuple[str, Line]]:
         """Its lines, each with where it stands."""
         mark = f" of {self.path.name}" if self.several else ""
+        self.digest = self._hashed() if self.fetched is None else self.fetched.digest
         for line in read(self.source.format, self.path, self.source.mapping):
             if isinstance(line, Statement):
                 self.lines += len(line.movements)
@@ -181,17 +197,32 @@ class _File:
             else:
                 self.lines += 1
                 self._see(line.at)
-                yield f"line {line.line}{mark}", line
+                place = mark if self.fetched is None else self.fetched.place(line.line)
+                yield f"line {line.line}{place}", line
 
     def as_input(self) -> Input:
-        """What it was, once all its lines were taken."""
+        """What it was, once all its lines were taken.
+
+        Raises:
+            ConfigurationError: It is another one by now, so that nobody knows which was read.
+        """
+        name = str(self.path) if self.fetched is None else self.fetched.name
+        if self.fetched is None and self._hashed() != self.digest:
+            raise ConfigurationError(
+                f"{name} was changed while it was read: run again once it is whole"
+            )
+        return Input(self.source.name, name, self.digest, self.lines, self.first, self.last)
+
+    def _hashed(self) -> str:
+        """SHA-256 of its bytes, hex; empty where they cannot be read."""
         digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while part := file.read(READ_BYTES):
-                digest.update(part)
-        name = str(self.path)
-        hexadecimal = digest.hexdigest()
-        return Input(self.source.name, name, hexadecimal, self.lines, self.first, self.last)
+        try:
+            with self.path.open("rb") as file:
+                while part := file.read(READ_BYTES):
+                    digest.update(part)
+        except OSError:
+            return ""
+        return digest.hexdigest()
 
     def _see(self, at: datetime | None) -> None:
         if at is not None:

@@ -5,7 +5,8 @@ memory is bounded by a division and by what does not match. Nearly all pairs are
 are only counted; the rest goes through `matching_trades`. What is left has no partner by id:
 
 * lines without an id are matched by content, if that is unique in the window;
-* ours that was busted, or occurred outside what the source covers, need not be there;
+* ours that was busted, or occurred outside what the source covers, need not be there; a busted one
+  that is there is counted apart, or is a break, as the rules say;
 * the rest are breaks, and pairs of them that are alike are proposed.
 """
 
@@ -13,17 +14,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from ledger.recon.lines import Trade
-from ledger.recon.matching import Comparison, canonical, unique_pairs
+from ledger.recon.matching import About, Comparison, canonical, unique_pairs
 from ledger.recon.matching_spool import DIVISIONS, Spool
-from ledger.recon.matching_trade_proposals import propose_trades
-from ledger.recon.matching_trades import (
-    Group,
+from ledger.recon.matching_trade_breaks import (
     TradeRow,
+    busted_here_alone,
+    content_of,
     missing_here,
     missing_there,
-    resolve,
-    unknown,
 )
+from ledger.recon.matching_trade_changes import (
+    CHANGE,
+    Left,
+    cancelled_there,
+    cancelled_unknown,
+    settled,
+)
+from ledger.recon.matching_trade_proposals import propose_trades
+from ledger.recon.matching_trade_sides import agreeing, by_likeness
+from ledger.recon.matching_trades import Group, merged, resolve, unknown
 from ledger.recon.rules import SourceRules
 from ledger.store.recon_books import OurBooks, microseconds, moment_of
 
@@ -33,6 +42,8 @@ REACH = timedelta(days=1)
 Tell = Callable[[str, int], None]
 """Is told what is counted, and how many so far."""
 _TOLD_EACH = 50_000
+GROUP_MAX = 200
+"""Trades of one id, both sides together, that are told apart by it; an id of more is none."""
 
 Read = Iterable[tuple[str, Trade]]
 """Lines of files, each with what says where it stands: `line 7`, or `line 7 of NAME`."""
@@ -48,16 +59,19 @@ def compare_trades(
     """Hold the trades of a source against those of our books."""
     found = Comparison(source, books.settlement_asset())
     with Spool() as theirs, Spool() as ours:
-        first, last = _take_theirs(found, theirs, lines, tell)
+        busts: dict[str, TradeRow] = {}
+        first, last = _take_theirs(found, theirs, busts, lines, tell)
         begins, ends = _span(source, first, last)
         if theirs.rows:
             needed = None if source.covers == "all" or first is None else moment_of(first)
             books.require_held(needed)
         _take_ours(found, ours, books, begins, ends, tell)
         comparing = _Comparing(found, books.busted(), (first, last), theirs.rows > 0)
+        comparing.busts = busts
         for number in range(DIVISIONS):
             comparing.meet(ours.division(number), theirs.division(number))
     comparing.meet_unkeyed()
+    comparing.meet_busts()
     propose_trades(found, comparing.missing_there, comparing.missing_here, approved)
     for row in comparing.missing_there:
         missing_there(found, row)
@@ -67,9 +81,9 @@ def compare_trades(
 
 
 def _take_theirs(
-    found: Comparison, spool: Spool, lines: Read, tell: Tell
+    found: Comparison, spool: Spool, busts: dict[str, TradeRow], lines: Read, tell: Tell
 ) -> tuple[int | None, int | None]:
-    """Spool their trades; returns the first and the last time among them."""
+    """Spool their trades, and put busts aside; returns the first and the last time among them."""
     source = found.source
     first: int | None = None
     last: int | None = None
@@ -78,7 +92,10 @@ def _take_theirs(
             found.left_out += 1
             continue
         row = their_row(source, trade, place)
-        spool.add(row[0], row)
+        if trade.change == "bust":
+            busts[trade.trade_id] = (*row, "cancel")
+        else:
+            spool.add(row[0], (*row, trade.change) if trade.change else row)
         at = row[1]
         if at is not None:
             first = at if first is None or at < first else first
@@ -110,10 +127,10 @@ def _take_ours(
     source = found.source
     by_event = source.reference == "event_id"
     by_instrument = source.ids == "instrument"
-    left_out = tuple(source.left_out)
+    has_all = not (source.left_out or source.only)
     read = 0
     for trade_id, event_id, at, instrument, *figures in books.trades(begins, ends):
-        if left_out and event_id.startswith(left_out):
+        if not (has_all or source.has_event(event_id)):
             continue
         price, quantity, buyer, seller, buyer_fee, seller_fee = figures
         key = event_id if by_event or not trade_id else trade_id
@@ -131,8 +148,8 @@ def _take_ours(
 
 def their_row(source: SourceRules, trade: Trade, place: str) -> TradeRow:
     """A line of theirs in our names; without an id its key is empty."""
-    _, trade_id, at, instrument, price, quantity, buyer, seller, buyer_fee, seller_fee = trade
-    instrument = source.commodities(instrument)
+    _, trade_id, at, instrument, price, quantity, buyer, seller, buyer_fee, seller_fee, _ = trade
+    instrument = source.commodities(instrument) if instrument else ""
     key = trade_id
     if trade_id and source.ids == "instrument":
         key = f"{instrument} {trade_id}"
@@ -164,6 +181,7 @@ class _Comparing:
         self.missing_there: list[TradeRow] = []
         self._outside: list[TradeRow] = []
         self._unkeyed: list[TradeRow] = []
+        self.busts: dict[str, TradeRow] = {}
         self._found = found
         self._busted = busted
         self._window = found.source.window // timedelta(microseconds=1)
@@ -172,8 +190,31 @@ class _Comparing:
     def meet(self, ours: Iterator[TradeRow], theirs: Iterator[TradeRow]) -> None:
         """One division of both sides."""
         there, many_there = _by_key(theirs)
-        here, many_here = _by_key(ours)
+        gone: dict[str, list[TradeRow]] = {}
+        here, many_here = _by_key(self._live(ours, gone) if self._busted else ours)
         self._unkeyed.extend(_taken(there, many_there, ""))
+        if self.busts:
+            for rows in [*([row] for row in here.values()), *many_here.values(), *gone.values()]:
+                _divide(self._undone(rows), there, many_there)
+        for key in [key for key, row in there.items() if len(row) > CHANGE or key in many_there]:
+            left = settled(many_there.get(key, [there[key]]))
+            if left.cancel is not None:
+                mine = _taken(here, many_here, key)
+                self._cancelled(left, mine, gone.pop(key, []))
+            _taken(there, many_there, key)
+            _divide(left.theirs, there, many_there)
+        for key in sorted(many_there):
+            count = len(many_there[key]) + len(many_here.get(key, ()))
+            if count > GROUP_MAX:
+                self._tells_none(key, count)
+                self._unkeyed.extend(("", *row[1:]) for row in _taken(there, many_there, key))
+                for row in _taken(here, many_here, key):
+                    self._alone(("", *row[1:]))
+        for key in sorted(gone):
+            live = many_here.get(key, [here[key]] if key in here else [])
+            others = merged(sorted(_taken(there, many_there, key), key=content_of))
+            self._meet_busted(gone[key], len(live), others)
+            _divide(others, there, many_there)
         window, exact = self._window, 0
         for key, row in here.items():
             other = there.pop(key, None)
@@ -196,9 +237,68 @@ class _Comparing:
         for key, row in there.items():
             self.missing_here.extend(unknown(self._found, many_there.get(key, [row])))
 
+    def _undone(self, ours: list[TradeRow]) -> list[TradeRow]:
+        """Cancels by the id of ours, for those of them that the source busts by their event."""
+        cancels = [(row[0], self.busts.pop(row[9], None)) for row in ours]
+        return [(key, *cancel[1:]) for key, cancel in cancels if cancel is not None]
+
+    def _cancelled(self, left: Left, live: list[TradeRow], busted: list[TradeRow]) -> None:
+        """Ours of an id that the source took back; those that we busted agree with it."""
+        assert left.cancel is not None, "nothing was taken back"
+        self._found.ours += len(live) + len(busted)
+        self._found.matched["busted"] += len(busted)
+        for mine in live:
+            cancelled_there(self._found, mine, left.cancel)
+        if not (live or busted or left.told):
+            cancelled_unknown(self._found, left.cancel)
+
+    def _live(
+        self, ours: Iterator[TradeRow], gone: dict[str, list[TradeRow]]
+    ) -> Iterator[TradeRow]:
+        """Ours, but for those that were busted, which are put aside by id."""
+        for row in ours:
+            if row[9] in self._busted:
+                gone.setdefault(row[0], []).append(row)
+            else:
+                yield row
+
+    def _meet_busted(self, ours: list[TradeRow], live: int, theirs: list[TradeRow]) -> None:
+        """Trades of one id that were busted; what of theirs belongs to them is taken out.
+
+        Args:
+            live: How many of the same id were not.
+        """
+        found = self._found
+        for row in ours:
+            found.ours += 1
+            pairs = by_likeness(found.source, [row], theirs) if len(theirs) > live else []
+            if live:
+                pairs = agreeing(found.source, [row], theirs[:]) if pairs else []
+            if not pairs:
+                found.matched["busted"] += 1
+                continue
+            ((_, other),) = pairs
+            theirs.remove(other)
+            if found.source.busts == "told":
+                busted_here_alone(found, row, other)
+            else:
+                resolve(found, Group([row], [other], "busted_there"))
+
+    def _tells_none(self, key: str, count: int) -> None:
+        words = f"{count} trades here and there have the id {key}: they are told apart by content"
+        about = About(f"id {key}", their_references=(key,))
+        self._found.found("duplicate", about, words)
+
+    def meet_busts(self) -> None:
+        """Busts of trades that were not among ours of these times."""
+        for event_id, cancel in sorted(self.busts.items()):
+            if event_id not in self._busted:
+                cancelled_unknown(self._found, cancel)
+
     def meet_unkeyed(self) -> None:
         """Lines without an id, against what of ours has no partner by id."""
         if self._unkeyed:
+            self._unkeyed = _whole(self._unkeyed)
             self._match_contents()
         self._found.ours += len(self.missing_there)
 
@@ -236,10 +336,7 @@ class _Comparing:
 
     def _alone(self, row: TradeRow) -> None:
         """One of ours that the source has no id of."""
-        if row[9] in self._busted:
-            self._found.matched["busted"] += 1
-            self._found.ours += 1
-        elif self._expects(row[1]):
+        if self._expects(row[1]):
             self.missing_there.append(row)
         else:
             self._outside.append(row)
@@ -263,11 +360,17 @@ def _by_key(rows: Iterator[TradeRow]) -> tuple[dict[str, TradeRow], dict[str, li
     """The first row of each key, and all rows of those keys that have more than one."""
     single: dict[str, TradeRow] = {}
     many: dict[str, list[TradeRow]] = {}
+    _divide(rows, single, many)
+    return single, many
+
+
+def _divide(
+    rows: Iterable[TradeRow], single: dict[str, TradeRow], many: dict[str, list[TradeRow]]
+) -> None:
     for row in rows:
         first = single.setdefault(row[0], row)
         if first is not row:
             many.setdefault(row[0], [first]).append(row)
-    return single, many
 
 
 def _taken(
@@ -275,6 +378,17 @@ def _taken(
 ) -> list[TradeRow]:
     row = single.pop(key, None)
     return [] if row is None else many.pop(key, [row])
+
+
+def _whole(rows: Iterable[TradeRow]) -> list[TradeRow]:
+    """Lines without an id, a buyer's and a seller's put together where they are the only ones."""
+    by_content: dict[tuple[str, ...], list[TradeRow]] = {}
+    for row in rows:
+        by_content.setdefault(row[1:5], []).append(row)
+    whole: list[TradeRow] = []
+    for alike in by_content.values():
+        whole += merged(alike) if len(alike) == 2 else alike  # noqa: PLR2004 - a pair
+    return whole
 
 
 def _same_sides(row: TradeRow, told: tuple[str | None, str | None]) -> bool:

@@ -1,6 +1,7 @@
 """People at work on a break: each act is tried by the rules of its life, and kept or refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
@@ -75,9 +76,18 @@ def shown(url: str, key: str) -> Shown:
         ConfigurationError: No break has it, or more than one.
     """
     with stored.opened(url, _APPLICATION) as connection:
-        of = named(connection, key)
-        life = stored.life(connection, of.break_key)
-        return Shown(of, life, stored.candidates(connection, of), adjustment_of(life))
+        return shown_over(connection, key)
+
+
+def shown_over(connection: stored.Connection, key: str) -> Shown:
+    """The same, over a connection that may read it.
+
+    Raises:
+        ConfigurationError: As `shown`.
+    """
+    of = named(connection, key)
+    life = stored.life(connection, of.break_key)
+    return Shown(of, life, stored.candidates(connection, of), adjustment_of(life))
 
 
 def named(connection: stored.Connection, beginning: str) -> stored.BreakRow:
@@ -113,24 +123,55 @@ def adjustment_of(life: Sequence[stored.LifeRow]) -> str | None:
     return None if draft is None or checked is None else message(draft, checked)
 
 
-def do(url: str, key: str, act: Act, who: str, words: str) -> Done:
+def match_of(life: Sequence[stored.LifeRow]) -> str | None:
+    """The key of a match that was proposed last and not taken back since, else None."""
+    key: str | None = None
+    for event in life:
+        match event.kind:
+            case "proposed":
+                key = event.match_key
+            case "refused" | "reopened" | "explained" | "gone":
+                key = None
+            case _:
+                pass
+    return key
+
+
+@contextmanager
+def _adding(url: str, key: str) -> Iterator[tuple[stored.Connection, stored.BreakRow]]:
+    """A transaction in which nobody else adds to the life of a break, and the break in it.
+
+    Begun within seconds, or not at all.
+    """
+    with stored.opened(url, _APPLICATION, is_bounded=True) as connection:
+        pool = named(connection, key).pool
+        with stored.adding(connection, pool):
+            yield connection, named(connection, key)
+
+
+def do(url: str, key: str, act: Act, who: str, words: str, *, seen: int | None = None) -> Done:
     """Comment, explain, approve, refuse or close.
 
+    Args:
+        seen: Number of the last event of its life that the person saw; None: not asked.
+
     Raises:
-        ActRefused: The break's life does not allow it, or not to this person.
+        ActRefused: The break's life does not allow it, or not to this person; or something came
+            after what was seen.
         ConfigurationError: There is no such break, or no such name.
     """
     require_name(who)
-    with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
-        of = named(connection, key)
-        done = _kept(connection, of, act, who, words, None)
+    with _adding(url, key) as (connection, of):
+        done = _kept(connection, of, act, who, words, None, seen)
         if act != "approved":
             return done
         return done._replace(adjustment=adjustment_of(stored.life(connection, of.break_key)))
 
 
-def assign(url: str, key: str, who: str, to: str | None, words: str) -> Done:
-    """Say who works on a break from now on; None: nobody.
+def assign(
+    url: str, key: str, who: str, to: str | None, words: str, *, seen: int | None = None
+) -> Done:
+    """Say who works on a break from now on; None: nobody. `seen` is as of `do`.
 
     Raises:
         ActRefused, ConfigurationError: As `do`.
@@ -138,26 +179,27 @@ def assign(url: str, key: str, who: str, to: str | None, words: str) -> Done:
     require_name(who)
     if to is not None:
         require_name(to, "--to")
-    with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
-        of = named(connection, key)._replace(assignee=to)
-        return _kept(connection, of, "assigned", who, words, None)
+    with _adding(url, key) as (connection, of):
+        assigned = of._replace(assignee=to)
+        return _kept(connection, assigned, "assigned", who, words, None, seen)
 
 
-def propose(url: str, key: str, who: str, reason: str, wanted: Proposed) -> Done:
-    """Propose a correction: an adjustment, or a match to be agreed to.
+def propose(
+    url: str, key: str, who: str, reason: str, wanted: Proposed, *, seen: int | None = None
+) -> Done:
+    """Propose a correction: an adjustment, or a match to be agreed to. `seen` is as of `do`.
 
     Raises:
         ActRefused, ConfigurationError: As `do`; or the lines are none that the ledger could book.
     """
     require_name(who)
-    with stored.opened(url, _APPLICATION) as connection, stored.adding(connection):
-        of = named(connection, key)
-        number, _ = _tried(connection, of, "proposed", who, reason)
+    with _adding(url, key) as (connection, of):
+        number, _ = _tried(connection, of, "proposed", who, reason, seen)
         if wanted.match is not None:
             correction = _match(connection, of, wanted.match, who)
         else:
             correction = _adjustment(connection, of, number, who, reason, wanted)
-        return _kept(connection, of, "proposed", who, reason, correction)
+        return _kept(connection, of, "proposed", who, reason, correction, seen)
 
 
 def _kept(
@@ -167,21 +209,32 @@ def _kept(
     who: str,
     words: str,
     correction: acts.CorrectionRow | None,
+    seen: int | None,
 ) -> Done:
     """Let an act follow, if the rules allow it."""
-    number, led_to = _tried(connection, of, act, who, words)
+    number, led_to = _tried(connection, of, act, who, words, seen)
     event = acts.ActRow(of.break_key, number, act, led_to, who, of.assignee, words)
     acts.add(connection, event, correction)
     return Done(of.break_key, number, led_to)
 
 
 def _tried(
-    connection: stored.Connection, of: stored.BreakRow, act: Act, who: str, words: str
+    connection: stored.Connection,
+    of: stored.BreakRow,
+    act: Act,
+    who: str,
+    words: str,
+    seen: int | None,
 ) -> tuple[int, State]:
     """The number that an act would have, and the state that it would lead to."""
     row = acts.standing(connection, of.break_key)
     assert row is not None, f"break {of.break_key} has no life"
-    standing = Standing(cast("State", row.state), row.maker, row.missed_by)
+    if seen is not None and seen != row.number:
+        raise ActRefused(
+            f"break {of.break_key} has changed since you looked: you saw its life up to event"
+            f" {seen}, it has come to event {row.number}; nothing was done, look again"
+        )
+    standing = Standing(cast("State", row.state), row.maker, row.missed_by, row.is_match)
     led_to = after(standing, act, who, words)
     if isinstance(led_to, Refusal):
         raise ActRefused(f"break {of.break_key}: {led_to.why}")
@@ -212,7 +265,8 @@ def _adjustment(
     wanted: Proposed,
 ) -> acts.CorrectionRow:
     broken = Broken(
-        of.break_key, of.pool, of.account, of.commodity, of.ours, of.theirs, of.happened_at
+        *(of.break_key, of.type, of.pool, of.subject, of.account, of.commodity),
+        *(of.ours, of.theirs, of.our_references, of.happened_at),
     )
     lines = wanted.lines
     if not lines:

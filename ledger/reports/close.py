@@ -40,7 +40,7 @@ def close(
         on_step: Is told what is read next.
 
     Raises:
-        ConfigurationError: There is no such pool, event or day.
+        ConfigurationError: There is no such pool, event or day, or the moment is to come.
         DoesNotTie: The books do not add up.
         StoreError: A part of the day was detached.
     """
@@ -62,7 +62,7 @@ def _close(
     on_step("margin")
     largest = list(_largest(books, period))
     on_step("messages and breaks")
-    breaks = close_breaks.read(books, breaks_at)
+    breaks = close_breaks.read(books, breaks_at, period.pool_time)
     ties = [
         *balances.ties(),
         *profits.ties,

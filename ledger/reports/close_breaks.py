@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ledger.errors import ConfigurationError
 from ledger.reports.model import Column, Section, Table, table
 from ledger.reports.taken import moment
 from ledger.store import report_breaks as books_of
 from ledger.store.report_books import ReportBooks
 
-AGES = (("today", 0), ("1 to 7 days", 7), ("8 to 30 days", 30), ("over 30 days", None))
+AGES = (("under a day", 0), ("1 to 7 days", 7), ("8 to 30 days", 30), ("over 30 days", None))
 """Words, and whole days at the most."""
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -20,7 +21,7 @@ class Breaks(NamedTuple):
 
     Attributes:
         words: For what the report was taken at.
-        option: That makes the report again with the same breaks; empty where none is needed.
+        option: That makes the report again with the same breaks.
     """
 
     section: Section
@@ -28,20 +29,34 @@ class Breaks(NamedTuple):
     option: str
 
 
-def read(books: ReportBooks, at: datetime | None) -> Breaks:
-    """Read them as they stood at a moment of the clock; None for now.
+def read(books: ReportBooks, at: datetime | None, pool_time: datetime) -> Breaks:
+    """Read them as they stood at a moment of the clock.
 
-    Pools that were never reconciled have none, and the report says so whenever it is made.
+    Args:
+        books: Of the pool.
+        at: None for now. A pool that was not reconciled by now has no breaks at any moment before,
+            so the report takes its own pool time then, and is the same whenever it is made.
+        pool_time: After the last event of the report.
+
+    Raises:
+        ConfigurationError: The moment has not come yet.
     """
-    asked = at or books_of.now(books)
+    now = books_of.now(books)
+    if at is not None and at > now:
+        raise ConfigurationError(
+            f"--breaks-at {moment(at)} has not come yet: it is {moment(now)}, and what is found"
+            " until then is not known"
+        )
+    asked = at or (now if books_of.last_run(books, now) else min(now, pool_time))
     run = books_of.last_run(books, asked)
     found = table(
         "breaks",
         "Breaks that are not closed, the oldest first",
         (
             Column("break_key", "Break"),
-            Column("opened_at", "Found at", "moment"),
+            Column("found_at", "First found", "moment"),
             Column("age_days", "Days", "count"),
+            Column("opened_at", "Last opened", "moment"),
             Column("severity", "Severity"),
             Column("state", "State"),
             Column("assignee", "Assignee"),
@@ -57,17 +72,16 @@ def read(books: ReportBooks, at: datetime | None) -> Breaks:
         ),
         books_of.open_breaks(books, asked),
     )
-    if run is None:
-        words = {"Reconciliation": "none was made of this pool yet, so no breaks are known"}
-        return Breaks(Section("Breaks", [_by_age(found), found]), words, "")
-    number, sequence, made_at, version, result = run
-    words = {
-        "Reconciliation": f"run {number} of {moment(made_at)}, up to event {sequence}, rules"
-        f" {version}, result {result}",
-        "Breaks as of": moment(asked),
-    }
-    option = f" --breaks-at {moment(asked)}"
-    return Breaks(Section("Breaks", [_by_age(found), found]), words, option)
+    words = {"Reconciliation": "none had been made of this pool by then, so no breaks are known"}
+    if run is not None:
+        number, sequence, made_at, version, result = run
+        words["Reconciliation"] = (
+            f"run {number} of {moment(made_at)}, up to event {sequence}, rules {version}, result"
+            f" {result}"
+        )
+    words["Breaks as of"] = moment(asked)
+    section = Section("Breaks", [_by_age(found), found])
+    return Breaks(section, words, f" --breaks-at {moment(asked)}")
 
 
 def _by_age(found: Table) -> Table:
@@ -85,6 +99,6 @@ def _aged(found: Table) -> Iterator[Sequence[str | int]]:
         days = row[2]
         assert isinstance(days, int)
         age = next(words for words, last in AGES if last is None or days <= last)
-        counts[age][str(row[3])] += 1
+        counts[age][str(row[4])] += 1
     for words, each in counts.items():
         yield (words, *each.values(), sum(each.values()))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ledger.core.accounts import HOUSE, LIQUIDATION
 from ledger.core.outcome import Purpose
-from ledger.reports.close_balances import Balances
+from ledger.reports.close_balances import Balances, Movement
 from ledger.reports.model import ZERO, Column, Section, Table, Tie, minus, plus, table
 from ledger.store import report_defaults as books_of
 from ledger.store.report_books import Period, ReportBooks
@@ -209,27 +209,30 @@ def _deleveraged(books: ReportBooks, unit: str) -> Table:
 
 
 def _contract_ties(takeovers: Table, deleveraged: Table, balances: Balances) -> Iterator[Tie]:
-    """Contracts of the records are those that the postings moved."""
-    for instrument, taken in _contracts(takeovers, 4, 5).items():
-        moved = balances.net(
-            lambda each, name=instrument: (  # type: ignore[misc]
-                each.purpose == Purpose.TAKEOVER
-                and each.commodity == name
-                and each.holder == LIQUIDATION
-                and each.unit == "contracts"
-            )
-        )
-        yield Tie("Contracts taken over against postings of @liquidation", instrument, taken, moved)
-    for instrument, closed in _contracts(deleveraged, 5, 7).items():
-        moved = balances.gross(
-            lambda each, name=instrument: (  # type: ignore[misc]
-                each.purpose == Purpose.DELEVERAGING
-                and each.commodity == name
-                and each.holder == "participants"
-                and each.unit == "contracts"
-            )
-        )
-        yield Tie("Contracts deleveraged against postings", instrument, closed, moved)
+    """Contracts of the records are those that the postings moved, where there are either."""
+
+    def taken_over(each: Movement) -> bool:
+        by_liquidation = each.holder == LIQUIDATION and each.unit == "contracts"
+        return by_liquidation and each.purpose == Purpose.TAKEOVER
+
+    def was_deleveraged(each: Movement) -> bool:
+        of_participants = each.holder == "participants" and each.unit == "contracts"
+        return of_participants and each.purpose == Purpose.DELEVERAGING
+
+    for says, told, moved, chosen in (
+        (
+            "Contracts taken over against postings of @liquidation",
+            *(_contracts(takeovers, 4, 5), balances.net, taken_over),
+        ),
+        (
+            "Contracts deleveraged against postings",
+            *(_contracts(deleveraged, 5, 7), balances.gross, was_deleveraged),
+        ),
+    ):
+        posted = {each.commodity for each in balances.moved if chosen(each)}
+        for instrument in sorted(told.keys() | posted):
+            figure = moved(lambda each, of=instrument, so=chosen: each.commodity == of and so(each))  # type: ignore[misc]
+            yield Tie(says, instrument, told.get(instrument, ZERO), figure)
 
 
 def _contracts(found: Table, name: int, contracts: int) -> dict[str, Decimal]:

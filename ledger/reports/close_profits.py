@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ledger.core.outcome import Purpose
 from ledger.reports.close_balances import Balances
-from ledger.reports.model import ZERO, Column, Section, Table, Tie, minus, plus, table
+from ledger.reports.model import ZERO, Column, Section, Table, Tie, plus, table
 from ledger.store import report_close as books_of
 from ledger.store.report_books import Period, ReportBooks
 
@@ -88,20 +88,18 @@ def read(books: ReportBooks, period: Period, balances: Balances) -> Profits:
 
 
 def _ties(held: Table, unit: str, balances: Balances) -> Iterator[Tie]:
+    """What left variation is what came to cash: the other side of the same entries."""
     for column, purpose, says in (
         ("realized_pnl", Purpose.REALIZED, "Realized P&L"),
         ("settled", Purpose.SETTLEMENT, "Settled variation"),
     ):
-        left = balances.net(
+        came = balances.net(
             lambda each, purpose=purpose: (  # type: ignore[misc]
-                each.purpose == purpose and each.kind == "variation"
+                each.purpose == purpose and each.kind != "variation"
             )
         )
         yield Tie(
-            f"{says} of all holders against what left variation",
-            unit,
-            held.total(column),
-            minus(ZERO, left),
+            f"{says} of all holders against what came to cash", unit, held.total(column), came
         )
     earned = balances.net(lambda each: each.purpose == Purpose.FEE and each.kind == "fees")
     yield Tie("Fees of all sides against the fees of the house", unit, held.total("fees"), earned)

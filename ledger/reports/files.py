@@ -3,7 +3,8 @@
     close.html  close.pdf  trial_balance.csv  trial_balance.parquet  ...  report.json
 
 The same report gives the same bytes, so that its list of hashes is the same. A file is written
-under another name and moved to its own when it is whole; the list is written last.
+under another name and moved to its own when it is whole; the list is written last. Files that an
+older list of the folder has and the new one has not are taken away, unless they were changed since.
 """
 
 import hashlib
@@ -59,18 +60,17 @@ def write_files(
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        older = _listed_before(folder)
         for name, rows, write in _files(report, formats, rows_max):
             on_file(name)
-            partial = folder / f"{name}.partial"
-            write(partial)
-            partial.replace(folder / name)
-            with (folder / name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            written.append(Written(name, rows, digest))
-        (folder / LIST).write_text(
-            json.dumps(listed(report, written), indent=1, ensure_ascii=False) + "\n",
-            encoding="utf-8",
-        )
+            _replace(folder / name, write)
+            written.append(Written(name, rows, _digest(folder / name)))
+            older.pop(name, None)
+        words = json.dumps(listed(report, written), indent=1, ensure_ascii=False) + "\n"
+        _replace(folder / LIST, lambda path: path.write_text(words, encoding="utf-8"))
+        for name, digest in older.items():
+            if (folder / name).is_file() and _digest(folder / name) == digest:
+                (folder / name).unlink()
     except OSError as fault:
         raise ConfigurationError(f"cannot write the report: {fault}") from fault
     return written
@@ -86,6 +86,28 @@ def listed(report: Report, written: Sequence[Written]) -> dict[str, object]:
         "taken_at": dict(report.taken_at),
         "files": [each._asdict() for each in written],
     }
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name, and move it to its own."""
+    partial = path.with_name(f"{path.name}.partial")
+    write(partial)
+    partial.replace(path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listed_before(folder: Path) -> dict[str, str]:
+    """Hashes of the files of the report before, by name; none where there is no list of ours."""
+    try:
+        told = json.loads((folder / LIST).read_bytes())
+        found = {str(each["name"]): str(each["sha256"]) for each in told["files"]}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    return {name: digest for name, digest in found.items() if Path(name).name == name}
 
 
 def _files(

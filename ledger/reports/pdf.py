@@ -106,8 +106,8 @@ def _table(table: ShownTable) -> dict[str, object]:
         "note": table.note,
         "size": round(size, 2),
         "columns": [[column.title, column.is_figure] for column in table.columns],
-        "rows": [_cells(row) for row in table.rows],
-        "totals": [_cells(row) for row in table.totals],
+        "rows": [_cells(row, table.columns) for row in table.rows],
+        "totals": [_cells(row, table.columns) for row in table.totals],
         "more": ""
         if not table.left_out
         else f"The first {len(table.rows):,} of {table.total_rows:,} rows; totals are over all,"
@@ -121,16 +121,17 @@ def _characters(column: ShownColumn) -> int:
     return max(title, column.width if column.is_figure else min(column.width, TEXT_CHARACTERS))
 
 
-def _cells(row: Sequence[Shown]) -> list[list[str]]:
-    """Text and pad; a real minus, and long names with places to break at."""
+def _cells(row: Sequence[Shown], columns: Sequence[ShownColumn]) -> list[list[str]]:
+    """Text and pad; a figure has a real minus, and long names have places to break at."""
     return [
-        [_wrapped(cell.text) if _is_words(cell) else cell.text.replace("-", "−"), cell.pad]
-        for cell in row
+        [_wrapped(cell.text) if _is_words(cell, column) else cell.text.replace("-", "−"), cell.pad]
+        for cell, column in zip(row, columns, strict=True)
     ]
 
 
-def _is_words(cell: Shown) -> bool:
-    return not cell.pad and any(sign.isalpha() for sign in cell.text)
+def _is_words(cell: Shown, column: ShownColumn) -> bool:
+    """Whether it is no figure; a column of figures has words where there is none."""
+    return not column.is_figure or any(sign.isalpha() for sign in cell.text)
 
 
 def _wrapped(words: str) -> str:

@@ -1,6 +1,7 @@
 """The back office's rows read back: breaks as they stand, their lives, candidates, runs.
 
-Everything is read as `clearing_back_office`, through the views of the schema where there is one.
+Everything is read as `clearing_back_office`, or as `clearing_auditor`, who may read the same, and
+through the views of the schema where there is one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,16 +11,27 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import class_row
 
+from ledger.errors import StoreUnavailable
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
 Connection = psycopg.Connection[Any]
 
-_SESSION = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
-_LOCK = "SELECT pg_advisory_xact_lock(1667589238, 0)"
-"""Held by whoever adds to a life, so that each row follows the one that was read."""
+_ROLE = "SET ROLE clearing_back_office; SET TIME ZONE 'UTC'"
+_RUNNING = f"""{_ROLE};
+    SET lock_timeout = '2min'; SET statement_timeout = '15min';
+    SET idle_in_transaction_session_timeout = '2min'"""
+"""Of a run that keeps a hundred thousand breaks; a client that hangs lets go of its pool."""
+_WAITED_FOR = f"""{_ROLE};
+    SET lock_timeout = '5s'; SET statement_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '10s'"""
+_ANSWER_S = 20
+_LOCK = "SELECT pg_advisory_xact_lock(1667589238, hashtext(%s))"
+"""Held by whoever adds to a life of a pool, so that each row follows the one that was read."""
+_SETTLED = "SELECT pg_advisory_xact_lock_shared(1667589238, hashtext(%s))"
 
 _COLUMNS = """
     SELECT break_key, pool, source, type, severity, state, assignee, subject, account, commodity,
@@ -38,24 +50,31 @@ _LISTED = f"""{_COLUMNS}
        AND (NOT %(unassigned)s OR assignee IS NULL)
        AND (%(older)s::interval IS NULL OR age >= %(older)s)
      ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity::text),
-              opened_at, break_key
+              found_at, break_key
      LIMIT %(limit)s"""
 _BY_KEY = f"{_COLUMNS} WHERE break_key LIKE %(key)s || '%%' ORDER BY break_key LIMIT 2"
 _LIFE = """
-    SELECT number, kind, state, made_by, made_at, run, assignee, words, event_id, match_key, content
+    SELECT number, kind, state, made_by, made_at, run, assignee, words, event_id, match_key,
+           content, login
       FROM back_office.break_lives WHERE break_key = %s ORDER BY number"""
 _CANDIDATES = """
     SELECT c.match_key, c.score, c.content
       FROM back_office.candidate c
-     WHERE c.run = (SELECT max(i.run) FROM back_office.run_input i
+     WHERE c.run = (SELECT max(n.run) FROM back_office.candidate n
                       JOIN back_office.run r USING (run)
-                     WHERE r.pool = %(pool)s AND i.source = %(source)s)
+                     WHERE r.pool = %(pool)s AND n.source = %(source)s
+                       AND (n.our_references && %(ours)s::varchar[]
+                         OR n.their_references && %(theirs)s::varchar[])
+                       AND n.run >= (SELECT max(e.run) FROM back_office.break_event e
+                                      WHERE e.break_key = %(key)s
+                                        AND e.kind IN ('found', 'reopened')))
        AND c.source = %(source)s
        AND (c.our_references && %(ours)s::varchar[] OR c.their_references && %(theirs)s::varchar[])
      ORDER BY c.score DESC, c.match_key"""
 _RUN = "SELECT run, pool, made_by, made_at, sequence FROM back_office.runs WHERE run = %s"
 _IS_ASSET = """
     SELECT EXISTS (SELECT FROM reporting.balances WHERE pool = %s AND asset = %s)"""
+_MAY_ADD = "SELECT pg_has_role(session_user, 'clearing_back_office', 'SET')"
 _COUNTS = """
     SELECT state, severity, count(*) FROM back_office.open_breaks
      WHERE %(pool)s::text IS NULL OR pool = %(pool)s GROUP BY 1, 2"""
@@ -103,6 +122,7 @@ class LifeRow(NamedTuple):
     event_id: str | None
     match_key: str | None
     content: str | None
+    login: str
 
 
 class CandidateRow(NamedTuple):
@@ -118,7 +138,7 @@ class Filter(NamedTuple):
 
     Attributes:
         closed: Closed ones, too.
-        older: Open for this long, or longer.
+        older: First found so long ago, or longer.
         limit: How many at most.
     """
 
@@ -136,15 +156,23 @@ class Filter(NamedTuple):
 
 
 @contextmanager
-def opened(url: str, application: str) -> Iterator[psycopg.Connection]:
+def opened(url: str, application: str, *, is_bounded: bool = False) -> Iterator[psycopg.Connection]:
     """A connection that acts as `clearing_back_office`.
+
+    Args:
+        url: Of the database.
+        application: Shown to whoever looks at the server's activity.
+        is_bounded: Somebody waits: give up after seconds, also where another adds to lives.
 
     Raises:
         SchemaMismatch: The database is not migrated to this version.
         StoreUnavailable: It cannot be reached.
         StoreError: The login may not act as that role, or the database refused something.
     """
-    connection = connected(url, application, _SESSION)
+    if is_bounded:
+        connection = connected(url, application, _WAITED_FOR, answer_s=_ANSWER_S)
+    else:
+        connection = connected(url, application, _RUNNING)
     try:
         with translated():
             yield connection
@@ -152,12 +180,33 @@ def opened(url: str, application: str) -> Iterator[psycopg.Connection]:
         connection.close()
 
 
+def may_add(connection: psycopg.Connection) -> bool:
+    """Whether the login of a connection may act as `clearing_back_office`."""
+    row = connection.execute(_MAY_ADD).fetchone()
+    return row is not None and bool(row[0])
+
+
 @contextmanager
-def adding(connection: psycopg.Connection) -> Iterator[None]:
-    """A transaction in which nobody else adds to a life."""
+def adding(connection: psycopg.Connection, pool: str) -> Iterator[None]:
+    """A transaction in which nobody else adds to a life of a pool.
+
+    Raises:
+        StoreUnavailable: Somebody else does, for longer than the session waits.
+    """
     with connection.transaction():
-        connection.execute(_LOCK)
+        try:
+            connection.execute(_LOCK, [pool])
+        except errors.LockNotAvailable as late:
+            raise StoreUnavailable(
+                f"a run or a person is adding to the breaks of pool {pool}: nothing was done, try"
+                " again"
+            ) from late
         yield
+
+
+def settled(connection: psycopg.Connection, pool: str) -> None:
+    """Wait for whoever adds to a life of a pool, and keep others from it in this transaction."""
+    connection.execute(_SETTLED, [pool])
 
 
 def listed(connection: psycopg.Connection, wanted: Filter) -> list[BreakRow]:
@@ -179,8 +228,13 @@ def life(connection: psycopg.Connection, break_key: str) -> list[LifeRow]:
 
 
 def candidates(connection: psycopg.Connection, of: BreakRow) -> list[CandidateRow]:
-    """What the newest run of the source proposed to match of what this break is about."""
+    """What the newest run that proposed matches of what this break is about proposed of it.
+
+    Runs of other days or accounts propose none of it, and leave these as they are; one that was
+    found before the break was opened again is none any more.
+    """
     asked = {
+        "key": of.break_key,
         "pool": of.pool,
         "source": of.source,
         "ours": list(of.our_references),

@@ -10,7 +10,14 @@ _STANDING = """
              WHERE m.break_key = e.break_key AND m.kind IN ('explained', 'proposed')
              ORDER BY m.number DESC LIMIT 1),
            (SELECT m.made_by FROM back_office.break_event m
-             WHERE m.break_key = e.break_key AND m.kind = 'gone' ORDER BY m.number DESC LIMIT 1)
+             WHERE m.break_key = e.break_key AND m.kind = 'gone' ORDER BY m.number DESC LIMIT 1),
+           EXISTS (SELECT FROM back_office.correction c
+                    WHERE c.break_key = e.break_key AND c.match_key IS NOT NULL
+                      AND c.number = (SELECT max(p.number) FROM back_office.correction p
+                                       WHERE p.break_key = e.break_key)
+                      AND NOT EXISTS (SELECT FROM back_office.break_event t
+                                       WHERE t.break_key = e.break_key AND t.number > c.number
+                                         AND t.kind IN ('refused', 'reopened', 'gone')))
       FROM back_office.break_event e WHERE e.break_key = %s ORDER BY e.number DESC LIMIT 1"""
 _EVENT = """
     INSERT INTO back_office.break_event (break_key, number, kind, state, made_by, assignee, words)
@@ -32,6 +39,7 @@ class StandingRow(NamedTuple):
         number: Of its last event.
         maker: Of the last explanation or correction, None where there was none.
         missed_by: Who ran the last run that found it gone, None where none did.
+        is_match: The correction that stands, or waits, is a match.
     """
 
     number: int
@@ -39,6 +47,7 @@ class StandingRow(NamedTuple):
     assignee: str | None
     maker: str | None
     missed_by: str | None
+    is_match: bool
 
 
 class ActRow(NamedTuple):

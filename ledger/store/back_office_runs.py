@@ -5,7 +5,8 @@ it found changed, and what that means for the life of each. Rows go by COPY, so 
 hundred thousand breaks is a matter of seconds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,14 +18,19 @@ from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
 _KEPT = """
-    SELECT b.break_key, b.source, b.type, b.subject, b.state, b.events, b.assignee, b.happened_at,
-           b.severity, b.ours, b.theirs, b.our_references, b.their_references, b.says,
-           c.event_id, c.match_key
+    SELECT b.break_key, b.source, b.type, b.subject, b.account, b.commodity, b.state,
+           b.events, b.assignee, b.happened_at, b.severity, b.ours, b.theirs, b.our_references,
+           b.their_references, b.says,
+           c.event_id, c.match_key, c.content,
+           (SELECT e.made_by FROM back_office.break_event e
+             WHERE e.break_key = b.break_key AND e.number > c.number AND e.kind = 'approved'
+             ORDER BY e.number DESC LIMIT 1) AS checked_by
       FROM back_office.all_breaks b
-      LEFT JOIN LATERAL (SELECT c.event_id, c.match_key FROM back_office.correction c
+      LEFT JOIN LATERAL (SELECT c.number, c.event_id, c.match_key, c.content
+                           FROM back_office.correction c
                           WHERE c.break_key = b.break_key ORDER BY c.number DESC LIMIT 1) c
         ON b.state = 'approved'
-     WHERE b.pool = %s"""
+     WHERE b.pool = %s AND (b.state <> 'closed' OR b.break_key = ANY (%s))"""
 _AGREED = """
     SELECT DISTINCT c.match_key
       FROM back_office.all_breaks b
@@ -34,18 +40,19 @@ _AGREED = """
        AND b.state IN ('approved', 'corrected', 'closed')
        AND NOT EXISTS (SELECT FROM back_office.break_event e
                         WHERE e.break_key = b.break_key AND e.number > c.number
-                          AND e.kind IN ('refused', 'reopened'))
+                          AND e.kind IN ('refused', 'reopened', 'gone'))
      ORDER BY 1"""
 _FURTHEST = """
     SELECT run, sequence FROM back_office.run WHERE pool = %s
      ORDER BY sequence DESC, run DESC LIMIT 1"""
 _BOOKED = """
-    SELECT i.event_id FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
+    SELECT i.event_id, i.content_hash FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
+_PAST = "SELECT pool, sequence, agreed, result_hash FROM back_office.runs WHERE run = %s"
 _RUN = """
     INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
-                                 rules_hash, result_hash)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING run, made_at"""
+                                 rules_hash, result_hash, agreed)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING run, made_at"""
 _INPUTS = """
     COPY back_office.run_input (run, source, name, lines, covers_from, covers_until, content_hash)
     FROM STDIN"""
@@ -65,12 +72,19 @@ _EVENTS = """
 
 
 class KeptRow(NamedTuple):
-    """A break before a run; `event_id` or `match_key` of a correction that is approved."""
+    """A break before a run.
+
+    Attributes:
+        event_id, match_key, content: Of a correction that is approved, one of both and its draft.
+        checked_by: Who approved it.
+    """
 
     break_key: str
     source: str
     type: str
     subject: str
+    account: str
+    commodity: str
     state: str
     events: int
     assignee: str | None
@@ -83,10 +97,12 @@ class KeptRow(NamedTuple):
     says: str
     event_id: str | None
     match_key: str | None
+    content: str | None
+    checked_by: str | None
 
 
 class RunRow(NamedTuple):
-    """A run; hashes are SHA-256."""
+    """A run; hashes are SHA-256, `agreed` the keys of matches that it was told."""
 
     pool: str
     sequence: int
@@ -96,6 +112,16 @@ class RunRow(NamedTuple):
     made_by: str
     rules_hash: bytes
     result_hash: bytes
+    agreed: Sequence[str]
+
+
+class PastRow(NamedTuple):
+    """What has to be told to do a run again, and the hash of what it came to."""
+
+    pool: str
+    sequence: int
+    agreed: Sequence[str]
+    result_hash: str
 
 
 class InputRow(NamedTuple):
@@ -177,10 +203,10 @@ class Found(NamedTuple):
     events: Sequence[EventRow]
 
 
-def kept(connection: psycopg.Connection, pool: str) -> list[KeptRow]:
-    """Every break of a pool, closed ones too."""
+def kept(connection: psycopg.Connection, pool: str, found: Iterable[str]) -> list[KeptRow]:
+    """The breaks of a pool that are not closed, and those that were found again."""
     with connection.cursor(row_factory=class_row(KeptRow)) as cursor:
-        return cursor.execute(_KEPT, [pool]).fetchall()
+        return cursor.execute(_KEPT, [pool, list(found)]).fetchall()
 
 
 def furthest(connection: psycopg.Connection, pool: str) -> tuple[int, int]:
@@ -197,22 +223,38 @@ def agreed(connection: psycopg.Connection, pool: str) -> list[str]:
     return [key for (key,) in connection.execute(_AGREED, [pool])]
 
 
-def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> set[str]:
-    """Which of these events the books have accepted, up to a sequence; read as the auditor."""
-    if not event_ids:
-        return set()
+def past(connection: psycopg.Connection, run: int) -> PastRow | None:
+    """A run that was kept; None: there is none of this number."""
+    with connection.cursor(row_factory=class_row(PastRow)) as cursor:
+        return cursor.execute(_PAST, [run]).fetchone()
+
+
+@contextmanager
+def auditing(url: str) -> Iterator[psycopg.Connection]:
+    """A connection that reads runs, lives and books as `clearing_auditor`, and writes nothing."""
     connection = connected(url, "clearing reconcile", "SET ROLE clearing_auditor")
     try:
         with translated():
-            rows: Iterable[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence))
-            return {event_id for (event_id,) in rows}
+            yield connection
     finally:
         connection.close()
 
 
+def booked(url: str, pool: str, event_ids: Sequence[str], sequence: int) -> dict[str, bytes]:
+    """Which of these events the books have accepted, up to a sequence, by what content.
+
+    Read as the auditor.
+    """
+    if not event_ids:
+        return {}
+    with auditing(url) as connection:
+        rows: list[Any] = connection.execute(_BOOKED, (pool, list(event_ids), sequence)).fetchall()
+        return dict(rows)
+
+
 def save(connection: psycopg.Connection, run: RunRow, found: Found) -> tuple[int, datetime]:
     """Keep a run, in the transaction that read what was kept before; its number and its time."""
-    row = connection.execute(_RUN, run).fetchone()
+    row = connection.execute(_RUN, run._replace(agreed=list(run.agreed))).fetchone()
     assert row is not None, "RETURNING gave no row"
     number, made_at = row
     _copied(connection, _INPUTS, number, found.inputs)

@@ -38,6 +38,14 @@ back_office = MetaData(schema="back_office")
 _Name = String(collation="C")
 _Moment = DateTime(timezone=True)
 _NOW = text("clock_timestamp()")
+_LOGIN = text("SESSION_USER")
+
+
+def _login() -> Column[str]:
+    """Whom the server knows a writer by, whatever name he gives: nobody can write it himself."""
+    said = "Login that wrote it."
+    return Column("login", _Name, nullable=False, server_default=_LOGIN, comment=said)
+
 
 run = Table(
     "run",
@@ -52,6 +60,13 @@ run = Table(
     Column("made_by", _Name, nullable=False, comment="Who ran it."),
     Column("rules_hash", LargeBinary, nullable=False, comment="SHA-256 of the rules file."),
     Column("result_hash", LargeBinary, nullable=False, comment="The same for the same inputs."),
+    Column(
+        "agreed",
+        ARRAY(_Name),
+        nullable=False,
+        comment="Keys of the matches that it was told people agreed to: an input as the files are.",
+    ),
+    _login(),
     CheckConstraint(
         "octet_length(rules_hash) = 32 AND octet_length(result_hash) = 32",
         name="run_hashes_are_sha256",
@@ -152,6 +167,7 @@ break_event = Table(
     Column("made_by", _Name, nullable=False, comment="Who did it, or had it run."),
     Column("assignee", _Name, comment="Who works on it from then on; null: nobody."),
     Column("words", String(), nullable=False, comment="What was said with it."),
+    _login(),
     PrimaryKeyConstraint("break_key", "number"),
     CheckConstraint(
         "kind IN ('found', 'seen_again', 'gone', 'reopened', 'assigned', 'commented', 'explained',"
@@ -196,6 +212,7 @@ token = Table(
     Column("made_by", _Name, nullable=False, comment="Who made it."),
     Column("scopes", ARRAY(_Name), nullable=False, comment="What it opens."),
     Column("token_hash", LargeBinary, nullable=False, unique=True, comment="SHA-256 of it."),
+    _login(),
     CheckConstraint("octet_length(token_hash) = 32", name="token_hash_is_sha256"),
     CheckConstraint("cardinality(scopes) > 0", name="token_opens_something"),
     comment="Tokens of the API; of a token itself only its hash is kept.",
@@ -215,5 +232,6 @@ token_revocation = Table(
     Column("made_at", _Moment, nullable=False, server_default=_NOW, comment="When."),
     Column("made_by", _Name, nullable=False, comment="Who took it back."),
     Column("reason", String(), nullable=False, comment="Why."),
+    _login(),
     comment="Tokens that were taken back.",
 )

@@ -6,10 +6,12 @@ on the page alone. One participant's figures are those of the reporting views, a
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, class_row, dict_row
+
+from ledger.store.web_past import QUEUES_AT
 
 PAGE_OWNERS = 50
 
@@ -54,10 +56,6 @@ _POSITIONS = """
            unrealized_pnl, maintenance_margin, liquidation_price
       FROM reporting.positions_at(%(pool)s, %(at)s::bigint, %(account)s)
      ORDER BY account, instrument"""
-_CASH = """
-    SELECT account, CASE WHEN kind = 'isolated' THEN instrument END, balance
-      FROM reporting.balances_at(%(pool)s, %(at)s::bigint)
-     WHERE asset = %(asset)s AND kind IN ('wallet', 'isolated') AND left(account, 1) <> '@'"""
 _HISTORY = """
     SELECT n.at, ledger.occurred_at(%(shard)s, n.at) AS occurred_at,
            sum(m.equity) AS equity, sum(m.maintenance_margin) AS maintenance_margin,
@@ -65,6 +63,28 @@ _HISTORY = """
       FROM unnest(%(sequences)s::bigint[]) n(at)
      CROSS JOIN LATERAL reporting.margin_at(%(pool)s, n.at, %(account)s) m
      GROUP BY n.at ORDER BY n.at"""
+
+
+class Queued(NamedTuple):
+    """A position in its place of its queue.
+
+    Attributes:
+        side: long or short.
+        score: By which the policy orders, half-even to 18 decimals; None without equity or mark.
+        rank: Among the eligible of its side, 1 first; None if not eligible.
+        eligible: Equity above zero, mark not stale, by capped_pro_rata in profit.
+    """
+
+    instrument: str
+    side: str
+    account: str
+    margin_mode: str
+    quantity: Decimal
+    unrealized_pnl: Decimal
+    equity: Decimal
+    score: Decimal | None
+    rank: int | None
+    eligible: bool
 
 
 def owners(
@@ -110,12 +130,10 @@ def positions(
     return _rows(connection, _POSITIONS, pool, at, account)
 
 
-def cash(
-    connection: psycopg.Connection, pool: str, at: int, asset: str
-) -> dict[tuple[str, str | None], Decimal]:
-    """Balances in the settlement asset by participant and isolated instrument; None: cross."""
-    found = connection.execute(_CASH, {"pool": pool, "at": at, "asset": asset})
-    return {(account, instrument): balance for account, instrument, balance in found}
+def queues(connection: psycopg.Connection, pool: str, at: int) -> list[Queued]:
+    """The ADL queues of all instruments after an event: by instrument and side, rank 1 first."""
+    with connection.cursor(row_factory=class_row(Queued)) as cursor:
+        return cursor.execute(QUEUES_AT, {"pool_": pool, "at_": at}).fetchall()
 
 
 def history(

@@ -7,6 +7,7 @@ Rules of this file, and of the other `console_*` beside it:
   `sums`, which has to ask for every account of a pool: 20 microseconds each.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -21,15 +22,23 @@ REFUSED_COUNTED_MAX = 1_000
 _UNROUTED = "@"
 
 _HEADS = """
-    SELECT s.name, s.shard, s.next_sequence - 1 AS head, s.pool_time, s.duplicates,
-           (SELECT e.timestamp_ms FROM ledger.event e
-             WHERE e.shard = s.shard AND e.sequence = s.next_sequence - 1) AS newest_ms,
-           (SELECT count(*) FROM (SELECT FROM ledger.event r
-                                   WHERE r.shard = s.shard AND r.rejection IS NOT NULL
-                                   LIMIT %(most)s) few) AS refused,
-           (SELECT max(k.sequence) FROM ledger.checkpoint k WHERE k.shard = s.shard)
-           AS checkpoint
+    SELECT s.name, s.shard, s.next_sequence - 1 AS head, s.duplicates
       FROM ledger.shard s ORDER BY left(s.name, 1) = '@', s.name"""
+_STANDINGS = """
+    SELECT n.shard, n.at,
+           coalesce(e.pool_time,
+                    (SELECT c.pool_time FROM ledger.carried_leaf c
+                      WHERE c.shard = n.shard AND c.last = n.at)) AS pool_time,
+           e.timestamp_ms AS newest_ms,
+           (SELECT count(*) FROM (SELECT FROM ledger.event r
+                                   WHERE r.shard = n.shard AND r.rejection IS NOT NULL
+                                     AND r.sequence <= n.at
+                                   LIMIT %(most)s) few) AS refused,
+           (SELECT max(k.sequence) FROM ledger.checkpoint k
+             WHERE k.shard = n.shard AND k.sequence <= n.at) AS checkpoint
+      FROM unnest(%(shards)s::int[], %(ats)s::bigint[]) n(shard, at)
+      LEFT JOIN ledger.event e ON e.shard = n.shard AND e.sequence = n.at"""
+_SEQUENCES_AT = "SELECT shard, ledger.sequence_at(shard, %s::timestamptz) FROM ledger.shard"
 _SEQUENCE_AT = "SELECT ledger.sequence_at(%s, %s::timestamptz)"
 _POOL_TIME = """
     SELECT coalesce(
@@ -65,26 +74,42 @@ class PoolHead(NamedTuple):
     Attributes:
         name: Of the pool, or `@unrouted/N`.
         head: Sequence of its newest event; 0 without any.
-        pool_time: Largest `occurred_at` applied.
-        duplicates: Messages counted and skipped.
-        newest_ms: Timestamp of the newest message, as it came; None where it was detached.
-        refused: Refused messages, counted up to `REFUSED_COUNTED_MAX`.
-        checkpoint: Event of the newest signed checkpoint.
+        duplicates: Messages counted and skipped until now; when each came is not kept.
     """
 
     name: str
     shard: int
     head: int
-    pool_time: datetime | None
     duplicates: int
-    newest_ms: int | None
-    refused: int
-    checkpoint: int | None
 
     @property
     def is_pool(self) -> bool:
         """It is a pool, not what came without one."""
         return not self.name.startswith(_UNROUTED)
+
+
+class Standing(NamedTuple):
+    """What a shard had after an event.
+
+    Attributes:
+        at: The event.
+        pool_time: Largest `occurred_at` applied.
+        newest_ms: Timestamp of its message, as it came; None where it was detached.
+        refused: Messages refused up to it, counted up to `REFUSED_COUNTED_MAX`.
+        checkpoint: The last event up to it that has a signed checkpoint.
+    """
+
+    shard: int
+    at: int
+    pool_time: datetime | None
+    newest_ms: int | None
+    refused: int
+    checkpoint: int | None
+
+    @property
+    def behind(self) -> int | None:
+        """Events after that checkpoint; None: none was made by then."""
+        return None if self.checkpoint is None else self.at - self.checkpoint
 
 
 class Sum(NamedTuple):
@@ -116,7 +141,19 @@ class Sum(NamedTuple):
 def heads(connection: psycopg.Connection) -> list[PoolHead]:
     """All shards: pools by name, then what came without one."""
     with connection.cursor(row_factory=class_row(PoolHead)) as cursor:
-        return cursor.execute(_HEADS, {"most": REFUSED_COUNTED_MAX}).fetchall()
+        return cursor.execute(_HEADS).fetchall()
+
+
+def standings(connection: psycopg.Connection, moments: Mapping[int, int]) -> dict[int, Standing]:
+    """What shards had, each after an event of its own; by shard."""
+    asked = {"shards": list(moments), "ats": list(moments.values()), "most": REFUSED_COUNTED_MAX}
+    with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        return {found.shard: found for found in cursor.execute(_STANDINGS, asked)}
+
+
+def sequences_at(connection: psycopg.Connection, moment: datetime) -> dict[int, int]:
+    """Of every shard the last event whose pool time is not after a moment; 0 before the first."""
+    return {shard: int(at or 0) for shard, at in connection.execute(_SEQUENCES_AT, (moment,))}
 
 
 def sequence_at(connection: psycopg.Connection, shard: int, moment: datetime) -> int:

@@ -26,7 +26,7 @@ _ACCOUNTS = """
     SELECT account FROM ledger.account
      WHERE shard = %(shard)s
        AND (%(owner)s::text IS NULL OR owner = %(owner)s)
-       AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+       AND (%(kind)s::text IS NULL OR kind = ANY(string_to_array(%(kind)s, '+')))
        AND (%(instrument)s::text IS NULL OR instrument = %(instrument)s)
        AND (%(asset)s::text IS NULL OR asset = %(asset)s)
      ORDER BY account LIMIT %(most)s"""
@@ -47,22 +47,23 @@ _PROBED = _NAMED.format(
              FROM ledger.posting o
             WHERE o.shard = %(shard)s AND o.account = one.account
               AND o.account BETWEEN one.account AND one.account
-              AND o.sequence <= %(sequence)s AND o.sequence >= %(first)s
-              AND (o.sequence, o.line) < (%(sequence)s, %(line)s)
+              AND o.sequence <= %(sequence)s::bigint AND o.sequence >= %(first)s::bigint
+              AND (o.sequence, o.line) < (%(sequence)s::bigint, %(line)s)
             ORDER BY o.sequence DESC, o.account_sequence DESC LIMIT %(rows)s) n
      ORDER BY n.sequence DESC, n.line DESC LIMIT %(rows)s)"""
 )
 _WALK = """
     SELECT o.sequence, o.line, o.account, o.commodity, o.purpose, o.amount, o.balance
       FROM ledger.posting o
-     WHERE o.shard = %(shard)s AND o.sequence <= %(sequence)s AND o.sequence >= %(first)s
-       AND (o.sequence, o.line) < (%(sequence)s, %(line)s)
+     WHERE o.shard = %(shard)s AND o.sequence <= %(sequence)s::bigint
+       AND o.sequence >= %(first)s::bigint
+       AND (o.sequence, o.line) < (%(sequence)s::bigint, %(line)s)
      ORDER BY o.sequence DESC, o.line DESC LIMIT %(walked)s"""
 _WALKED = _NAMED.format(
     found=f"""(
     SELECT w.* FROM ({_WALK}) w
       JOIN ledger.account b ON b.shard = %(shard)s AND b.account = w.account
-     WHERE (%(kind)s::text IS NULL OR b.kind = %(kind)s)
+     WHERE (%(kind)s::text IS NULL OR b.kind = ANY(string_to_array(%(kind)s, '+')))
        AND (%(instrument)s::text IS NULL OR b.instrument = %(instrument)s)
        AND (%(asset)s::text IS NULL OR b.asset = %(asset)s)
      ORDER BY w.sequence DESC, w.line DESC LIMIT %(rows)s)"""  # noqa: S608 - constants
@@ -96,7 +97,7 @@ class Filter(NamedTuple):
 
     Attributes:
         owner: A participant, `@house` or `@liquidation`.
-        kind: Line of the chart of accounts.
+        kind: Line of the chart of accounts, or several with `+` between them.
         first, last: Of these events, both included.
     """
 

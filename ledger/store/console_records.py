@@ -15,6 +15,9 @@ from psycopg.rows import DictRow, dict_row
 
 PAGE_ROWS = 50
 MARKS_MAX = 600
+MARKS_READ_MAX = 20_000
+"""Marks of so few events at the most are all read, and the outermost of each stretch shown."""
+
 SAMPLED = 200
 
 _SEQUENCE_OF = """
@@ -68,6 +71,21 @@ _INSTRUMENTS = """
 _TERMS = "SELECT sequence, content FROM ledger.reference_at(%s, %s, %s, %s)"
 _SCALES = """
     SELECT coalesce(asset, instrument), scale::int FROM ledger.commodity WHERE shard = %s"""
+
+
+Mark = tuple[int, datetime, Any]
+"""Sequence, moment and price."""
+
+
+class Marks(NamedTuple):
+    """Marks of an instrument.
+
+    Attributes:
+        total: How many there are; None: more than are shown, and nobody counted them.
+    """
+
+    shown: list[Mark]
+    total: int | None
 
 
 class Numbered(NamedTuple):
@@ -149,15 +167,34 @@ def about(
 
 def marks(
     connection: psycopg.Connection, shard: int, instrument: str, first: int, last: int
-) -> list[tuple[int, datetime, Any]]:
-    """Marks of an instrument between two events; of very many, those at even distances."""
+) -> Marks:
+    """Marks of an instrument between two events.
+
+    Of many, the lowest and the highest of each stretch; of the marks of more than `MARKS_READ_MAX`
+    events those at even distances, whose lows and highs may be between them.
+    """
     asked: dict[str, Any] = {"shard": shard, "instrument": instrument}
-    span = {"first": first, "last": last, "most": MARKS_MAX + 1}
-    found = connection.execute(_MARKS, {**asked, **span}).fetchall()
-    if len(found) > MARKS_MAX:
-        asked["sequences"] = evenly(first, last, SAMPLED)
-        found = connection.execute(_SAMPLED, asked).fetchall()
-    return found
+    is_short = last - first < MARKS_READ_MAX
+    most = MARKS_READ_MAX if is_short else MARKS_MAX + 1
+    span = {"first": first, "last": last, "most": most}
+    found: list[Mark] = connection.execute(_MARKS, {**asked, **span}).fetchall()
+    if len(found) <= MARKS_MAX:
+        return Marks(found, len(found))
+    if is_short:
+        return Marks(_outermost(found, MARKS_MAX), len(found))
+    asked["sequences"] = evenly(first, last, SAMPLED)
+    return Marks(connection.execute(_SAMPLED, asked).fetchall(), None)
+
+
+def _outermost(found: Sequence[Mark], most: int) -> list[Mark]:
+    """The lowest and the highest of each of `most` / 2 stretches, and the last of all."""
+    stretches = most // 2
+    chosen = {len(found) - 1}
+    for place in range(stretches):
+        stretch = range(len(found) * place // stretches, len(found) * (place + 1) // stretches)
+        chosen.add(min(stretch, key=lambda one: found[one][2]))
+        chosen.add(max(stretch, key=lambda one: found[one][2]))
+    return [found[one] for one in sorted(chosen)]
 
 
 def evenly(first: int, last: int, count: int) -> list[int]:

@@ -18,7 +18,7 @@ PROGRAM_FILES = (("sql", "guards.sql"), ("sql", "partitions.sql"), ("sql", "back
 
 _BESIDE = (
     "GRANT SELECT ON ledger.alembic_version"
-    " TO clearing_writer, clearing_auditor, clearing_back_office"
+    " TO clearing_writer, clearing_auditor, clearing_back_office, clearing_tokens"
 )
 """Granted by every migration (`migrations/env.py`), to those who ask which revision it is."""
 

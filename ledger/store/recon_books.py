@@ -5,7 +5,7 @@ database transaction is held. Trades and movements are streamed in chunks, in th
 books; amounts come in natural units, exact. The sums of controls are `recon_sums`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -62,6 +62,18 @@ _ACCOUNTS = """
 _BALANCES = """
     SELECT account, kind, coalesce(asset, instrument), balance
       FROM reporting.balances_at(%(pool)s, %(sequence)s::bigint, %(owner)s)"""
+# What was booked after an event and occurred by a moment: late messages, corrections of the past.
+_LATER = """
+    SELECT a.owner, a.kind, coalesce(c.asset, c.instrument),
+           ledger.natural_units(sum(p.amount), c.scale)
+      FROM ledger.event e
+      JOIN ledger.posting p ON p.shard = %(shard)s AND p.sequence = e.sequence
+      JOIN ledger.account a ON a.shard = %(shard)s AND a.account = p.account
+      JOIN ledger.commodity c ON c.shard = %(shard)s AND c.commodity = p.commodity
+     WHERE e.shard = %(shard)s AND e.sequence > %(after)s AND e.sequence <= %(sequence)s
+       AND e.occurred_at <= %(ends)s AND e.rejection IS NULL
+       AND (%(owner)s::text IS NULL OR a.owner = %(owner)s)
+     GROUP BY a.owner, a.kind, c.asset, c.instrument, c.scale"""
 _DETACHED = """
     SELECT l.last, l.pool_time FROM ledger.carried_leaf l
      WHERE l.shard = %(shard)s AND NOT EXISTS (SELECT FROM ledger.event e
@@ -183,16 +195,24 @@ class OurBooks:
             name: Of one account; what else its owner has may be there as well. None: of all.
         """
         at = self.sequence if sequence is None else sequence
-        is_house = name is not None and name.startswith("@") and name != LIQUIDATION
-        named = {"pool": self.pool, "sequence": at, "owner": HOUSE if is_house else name}
-        found: dict[tuple[str, str], Decimal] = {}
+        named = {"pool": self.pool, "sequence": at, "owner": _owner(name)}
         with self.connection.cursor() as cursor:
-            rows = cursor.stream(_BALANCES, named, size=STREAMED_ROWS)
-            for owner, kind, commodity, balance in rows:
-                for known, sign in named_account(owner, kind) if balance else ():
-                    key = (known, commodity)
-                    found[key] = found.get(key, Decimal(0)) + sign * balance
-        return {key: amount for key, amount in found.items() if amount}
+            return _summed({}, cursor.stream(_BALANCES, named, size=STREAMED_ROWS))
+
+    def balances_by(
+        self, moment: datetime, name: str | None = None
+    ) -> dict[tuple[str, str], Decimal]:
+        """As `balances`, of all that occurred by a moment, whenever these books came to book it.
+
+        Cost: besides, a walk over the events that were booked after the moment.
+        """
+        after = self.sequence_at(moment)
+        found = self.balances(after, name)
+        if after == self.sequence:
+            return found
+        named = self._named(None, moment) | {"after": after, "owner": _owner(name)}
+        with self.connection.cursor() as cursor:
+            return _summed(found, cursor.stream(_LATER, named, size=STREAMED_ROWS))
 
     def settlement_asset(self) -> str:
         """Of the pool; empty before it was declared."""
@@ -269,6 +289,23 @@ def named_account(owner: str, kind: str) -> tuple[tuple[str, int], ...]:
     if kind == "position":
         return ((HOUSE, 1),)
     return ((f"@{kind}", 1),) if kind in HOUSE_KINDS else ()
+
+
+def _summed(
+    found: dict[tuple[str, str], Decimal], rows: Iterable[tuple[str, str, str, Decimal]]
+) -> dict[tuple[str, str], Decimal]:
+    """What was found, and rows of owner, kind, commodity and amount; zeros left out."""
+    for owner, kind, commodity, amount in rows:
+        for known, sign in named_account(owner, kind):
+            key = (known, commodity)
+            found[key] = found.get(key, Decimal(0)) + sign * amount
+    return {key: amount for key, amount in found.items() if amount}
+
+
+def _owner(name: str | None) -> str | None:
+    """Whose accounts an account of this name is among; None: of all."""
+    is_house = name is not None and name.startswith("@") and name != LIQUIDATION
+    return HOUSE if is_house else name
 
 
 def microseconds(moment: datetime) -> int:

@@ -82,8 +82,8 @@ _OFFSETS = """
       FROM ledger.source_offset o JOIN ledger.source s USING (source)
      WHERE s.cluster <> 'file'
        AND o.partition IN (SELECT partition FROM ledger.source_offset WHERE shard = %(shard)s)
-     GROUP BY s.cluster, s.topic_id, s.topic, o.partition
-     ORDER BY s.topic COLLATE "C", o.partition, s.cluster COLLATE "C", s.topic_id COLLATE "C" """
+     GROUP BY s.source, s.cluster, s.topic_id, s.topic, o.partition
+     ORDER BY s.topic COLLATE "C", s.source DESC, o.partition"""
 _TRADE_IDS = """
     SELECT t.instrument, t.trade_id::bigint
       FROM ledger.event e
@@ -189,7 +189,10 @@ def event_ids(books: OurBooks, sequences: list[int]) -> dict[int, str]:
 
 
 def offsets_taken(books: OurBooks) -> list[Taken]:
-    """Of the partitions that the pool's messages come from, how far any pool's books have come."""
+    """Of the partitions that the pool's messages come from, how far any pool's books have come.
+
+    By topic; of one that was made again under its name the newest first.
+    """
     return [Taken._make(row) for row in books.connection.execute(_OFFSETS, _named(books))]
 
 

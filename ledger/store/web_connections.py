@@ -9,9 +9,10 @@ Rules of this file:
 """
 
 import queue
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
 
 import psycopg
 
@@ -19,8 +20,12 @@ from ledger.errors import StoreUnavailable
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
+Connection = psycopg.Connection[Any]
+"""What is lent."""
+
 Role = Literal["clearing_reader", "clearing_auditor"]
 
+_CANCEL_S = 5
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -60,6 +65,7 @@ class Readers:
             SET default_transaction_read_only = on;
             SET statement_timeout = '{statement_s}s';
             SET idle_in_transaction_session_timeout = '60s'"""
+        self._is_closed = False
         self._free: queue.LifoQueue[psycopg.Connection | None] = queue.LifoQueue()
         for _ in range(size):
             self._free.put(None)  # made when it is first needed
@@ -91,6 +97,8 @@ class Readers:
             raise
         finally:
             self._free.put(connection)
+            if self._is_closed:
+                self.close()
 
     def _begun(self, idle: psycopg.Connection | None) -> psycopg.Connection:
         if idle is not None:
@@ -122,7 +130,8 @@ class Readers:
         return True
 
     def close(self) -> None:
-        """Close those that nobody holds."""
+        """Close those that nobody holds, and each of the others once it comes back."""
+        self._is_closed = True
         while True:
             try:
                 idle = self._free.get_nowait()
@@ -130,3 +139,13 @@ class Readers:
                 return
             if idle is not None:
                 idle.close()
+
+
+def cancel(connection: Connection) -> None:
+    """Have the server end the statement that a connection is in, without waiting for that."""
+
+    def ask() -> None:
+        with suppress(psycopg.Error):  # it is over, or so is the connection
+            connection.cancel_safe(timeout=_CANCEL_S)
+
+    threading.Thread(target=ask, name="cancel", daemon=True).start()

@@ -26,8 +26,9 @@ from ledger.store.web_rows import Column, Rows, fetched, filtering
 
 _ROWS = sql.SQL("""
     SELECT * FROM reporting.{view}
-     WHERE pool = %(pool_)s AND {sequence} BETWEEN %(low_)s AND %(high_)s{only}{filters}
-     ORDER BY {sequence} {order}{ties} OFFSET %(given_)s LIMIT %(rows_)s""")
+     WHERE pool = %(pool_)s AND {sequence} BETWEEN %(low_)s AND %(high_)s{only}{filters}{behind}
+     ORDER BY {sequence} {order}{ties} OFFSET %(skipped_)s LIMIT %(rows_)s""")
+_BEHIND = sql.SQL(" AND ({sequence} <> %(near_)s OR {line} > %(given_)s)")
 _ONLY = sql.SQL(" AND {} = ANY(%(only_)s::bigint[])")
 _NONE = sql.SQL("")
 _LED_TO = sql.SQL("""
@@ -47,6 +48,8 @@ class Journal(NamedTuple):
         filters: Parameter, and the columns one of which must have its value.
         kinds: Of the accounts (of a participant) whose postings lead to its rows; none: look at
             every row in the window.
+        line: The column that numbers the rows of one event from 1, where one does; then a page
+            within a long event skips to its rows, and does not go through those before.
     """
 
     view: str
@@ -54,10 +57,11 @@ class Journal(NamedTuple):
     ties: tuple[str, ...]
     filters: Mapping[str, tuple[str, ...]]
     kinds: tuple[str, ...] = ()
+    line: str | None = None
 
 
 class Place(NamedTuple):
-    """Where a page begins: an event, and how many of its rows were given before."""
+    """Where a page begins: an event, and how many of its rows, or lines, were given before."""
 
     sequence: int
     given: int
@@ -214,6 +218,7 @@ class _Walk:
             ties=sql.SQL("").join(
                 sql.SQL(", {}").format(sql.Identifier(column)) for column in journal.ties
             ),
+            behind=self._behind(),
         )
         values = {
             **wanted.filters,
@@ -222,9 +227,18 @@ class _Walk:
             "high_": high,
             "only_": only,
             "rows_": self.missing(),
+            "near_": self._near,
             "given_": self._given,
+            "skipped_": self._given if journal.line is None else 0,
         }
         return fetched(self._connection, query, values)
+
+    def _behind(self) -> sql.Composed | sql.SQL:
+        if self._journal.line is None or not self._given:
+            return _NONE
+        return _BEHIND.format(
+            sequence=sql.Identifier(self._journal.sequence), line=sql.Identifier(self._journal.line)
+        )
 
     def _order(self) -> sql.SQL:
         return sql.SQL("DESC" if self._wanted.newest_first else "ASC")
@@ -237,7 +251,9 @@ class _Walk:
         at = self._place_of_sequence()
         sequence = rows[self._wanted.rows][at]
         rows = rows[: self._wanted.rows]
-        given = sum(row[at] == sequence for row in rows)
-        if sequence == self._start.sequence:
-            given += self._start.given
-        return Page(columns, rows, Place(sequence, given))
+        before = self._start.given if sequence == self._start.sequence else 0
+        same = [row for row in rows if row[at] == sequence]
+        if self._journal.line is None or not same:
+            return Page(columns, rows, Place(sequence, before + len(same)))
+        line = [column.name for column in columns].index(self._journal.line)
+        return Page(columns, rows, Place(sequence, same[-1][line]))

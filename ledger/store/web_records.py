@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.store.feed import PostgresFeed
-from ledger.store.web_rows import Column, Rows
+from ledger.store.web_rows import Column, Detached, Rows
 
 BYTES_MAX = 1024 * 1024
 """Of the bodies of one page, about."""
@@ -52,6 +52,23 @@ def heads(connection: psycopg.Connection) -> Mapping[str, Followed]:
     return {head.pool: Followed(head.shard, head.last) for head in found}
 
 
+def require_held(
+    connection: psycopg.Connection, followed: Followed, after: tuple[int, int]
+) -> None:
+    """Refuse to begin behind a place whose records went with detached partitions.
+
+    Raises:
+        Detached: They did.
+    """
+    first = max(1, after[0])
+    if first > followed.last:
+        return
+    held = PostgresFeed(connection).first_held(followed.shard, first)
+    if held != first:
+        rest = "none of those after it is held" if held is None else f"they go on at event {held}"
+        raise Detached(f"records of event {first} are not in the database any more; {rest}")
+
+
 def behind(
     connection: psycopg.Connection,
     pool: str,
@@ -62,7 +79,11 @@ def behind(
     """Records behind the place (sequence, line), in order, up to the newest sequence that was seen.
 
     Over a connection that acts as clearing_auditor.
+
+    Raises:
+        Detached: Not all of them are in the database any more.
     """
+    require_held(connection, followed, after)
     if after[0] > followed.last:
         return Behind(Rows(COLUMNS, []), more=False)
     found = PostgresFeed(connection).records(

@@ -1,7 +1,7 @@
 """Tokens of the API in `back_office`: made, listed, taken back, and the live ones read.
 
-Only hashes come here. Making and taking back act as clearing_back_office, which may append, and
-change nothing.
+Only hashes come here. Making and taking back act as clearing_tokens, which may append, and change
+nothing; who works on breaks is another role, and makes himself no token.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from ledger.store.faults import translated
 Scope = Literal["reporting", "back_office", "auditor"]
 
 _SESSION = """
-    SET ROLE clearing_back_office;
+    SET ROLE clearing_tokens;
     SET search_path = pg_catalog;
     SET timezone = 'UTC';
     SET statement_timeout = '10s'"""
@@ -34,6 +34,9 @@ _MADE = """
     INSERT INTO back_office.token (name, scopes, token_hash, made_by, expires_at)
     VALUES (%s, %s, %s, %s, %s) RETURNING token"""
 _NAMED = "SELECT token FROM back_office.live_tokens WHERE name = %s"
+_KEPT = """
+    SELECT (SELECT count(*) FROM back_office.token) AS ever,
+           (SELECT count(*) FROM back_office.live_tokens) AS live"""
 _LISTED = """
     SELECT t.token, t.name, t.scopes, t.made_by, t.made_at, t.expires_at,
            CASE WHEN v.token IS NOT NULL THEN 'revoked'
@@ -70,12 +73,28 @@ class ListedToken(NamedTuple):
     state: str
 
 
-def are_there(url: str) -> bool:
-    """Some token is live; asked as clearing_auditor."""
-    with translated(), connected(url, "clearing serve", _ASKING) as connection:
-        row = connection.execute("SELECT EXISTS (SELECT FROM back_office.live_tokens)").fetchone()
-        assert row is not None, "a question without a table has one row"
-        return bool(row[0])
+class Kept(NamedTuple):
+    """How many tokens the books keep.
+
+    Attributes:
+        ever: That were ever made; expired and revoked ones are among them.
+        live: That open something.
+    """
+
+    ever: int
+    live: int
+
+
+def kept(url: str) -> Kept:
+    """How many tokens there are; asked as clearing_auditor."""
+    with (
+        translated(),
+        connected(url, "clearing serve", _ASKING) as connection,
+        connection.cursor(row_factory=class_row(Kept)) as cursor,
+    ):
+        found = cursor.execute(_KEPT).fetchone()
+        assert found is not None, "a question without a table has one row"
+        return found
 
 
 def live(connection: psycopg.Connection) -> list[LiveToken]:
@@ -85,7 +104,7 @@ def live(connection: psycopg.Connection) -> list[LiveToken]:
 
 
 @contextmanager
-def _back_office(url: str) -> Iterator[psycopg.Connection]:
+def _making(url: str) -> Iterator[psycopg.Connection]:
     with translated(), connected(url, "clearing token", _SESSION) as connection:
         yield connection
 
@@ -103,7 +122,7 @@ def create(
     Raises:
         ConfigurationError: A live one has this name.
     """
-    with _back_office(url) as connection:
+    with _making(url) as connection:
         if connection.execute(_NAMED, (name,)).fetchone() is not None:
             raise ConfigurationError(
                 f"there is a live token named {name}: revoke it first, or choose another name"
@@ -117,7 +136,7 @@ def create(
 def listed(url: str) -> list[ListedToken]:
     """All tokens there ever were, in the order they were made."""
     with (
-        _back_office(url) as connection,
+        _making(url) as connection,
         connection.cursor(row_factory=class_row(ListedToken)) as cursor,
     ):
         return cursor.execute(_LISTED).fetchall()
@@ -129,7 +148,7 @@ def revoke(url: str, name: str, made_by: str, reason: str) -> int:
     Raises:
         ConfigurationError: No live token has this name.
     """
-    with _back_office(url) as connection:
+    with _making(url) as connection:
         row = connection.execute(_NAMED, (name,)).fetchone()
         if row is None:
             raise ConfigurationError(f"no live token is named {name}: see `clearing token list`")

@@ -2,9 +2,9 @@
 
 How the console plugs in. Its package `ledger.web.console` brings
 
-* `routes.router`, an `APIRouter`, included under `/`; `routes.failed(request, problem)`, where it
-  is there, answers with a page what goes wrong outside of the API;
-* `templates/`, found by `request.app.state.templates` (Jinja, escaping by default);
+* `routes.router`, an `APIRouter`, included under `/`; `routes.failed(request, problem)` answers
+  with a page what goes wrong outside of the API; `routes.share(state)` puts what its pages share on
+  the state of the application, and returns what is to be closed at its end;
 * `static/`, served under `/static`.
 
 All it needs stands on `request.app.state`: `settings`, `tokens`, `readers` and `auditors`
@@ -15,7 +15,7 @@ on `request.state`: `caller` (name and scopes) and `request_id`.
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -26,18 +26,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.templating import Jinja2Templates
 
 from ledger.errors import LedgerError
 from ledger.store.web_connections import Readers, Role
 from ledger.store.web_pace import Pace
+from ledger.store.web_tokens import LiveToken, live
 from ledger.web.api import asking, routes
 from ledger.web.api.openapi import specification
 from ledger.web.api.streams import Following
-from ledger.web.api.sums import MAKERS, KeptSums
+from ledger.web.api.sums import KeptSums
 from ledger.web.doorkeeper import API, Doorkeeper
 from ledger.web.limits import Limits
-from ledger.web.problems import Problem, answer, problem_of
+from ledger.web.makers import MAKERS, Makers
+from ledger.web.problems import Failed, Problem, answer, problem_of
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import Tokens
 
@@ -46,20 +47,18 @@ SPECIFICATION = "/api/v1/openapi.json"
 
 _TYPES = {404: "not_found", 405: "method_not_allowed"}
 
-Failed = Callable[[Request, Problem], Response]
-
 
 def create_app(settings: WebSettings) -> FastAPI:
     """The application; it connects when it is first asked something."""
     readers = _readers(settings, "clearing_reader")
     auditors = _readers(settings, "clearing_auditor")
+    token_readers = _readers(settings, "clearing_auditor", 1)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        app.state.sums.close()
-        readers.close()
-        auditors.close()
+        for each in (*app.state.held, readers, auditors, token_readers):
+            each.close()
 
     app = FastAPI(
         title="Clearing ledger",
@@ -72,19 +71,14 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.settings = settings
     app.state.readers = readers
     app.state.auditors = auditors
-    app.state.tokens = Tokens(auditors, settings.tokens_kept_s)
+    app.state.tokens = Tokens(lambda: _live_tokens(token_readers), settings.tokens_kept_s)
     app.state.pace = Pace()
-    app.state.sums = KeptSums(
-        Readers(
-            settings.database_url,
-            "clearing_reader",
-            size=MAKERS,
-            wait_s=settings.sum_wait_s,
-            statement_s=settings.sum_statement_s,
-        ),
-        settings.sum_wait_s,
+    sum_readers = _readers(settings, "clearing_reader", MAKERS, settings.sum_statement_s)
+    app.state.sums = KeptSums(Makers(sum_readers), settings.sum_wait_s)
+    app.state.following = Following(
+        _readers(settings, "clearing_auditor", settings.stream_connections_max), settings
     )
-    app.state.following = Following(auditors, settings)
+    app.state.held = [app.state.tokens, app.state.following, app.state.sums]
     app.state.is_stopping = lambda: False
     app.include_router(routes.router, prefix="/api/v1")
     _serve_specification(app, readers)
@@ -95,18 +89,26 @@ def create_app(settings: WebSettings) -> FastAPI:
         settings=settings,
         tokens=app.state.tokens,
         limits=Limits(settings.requests_per_minute, settings.requests_burst),
+        failed=failed,
     )
     return app
 
 
-def _readers(settings: WebSettings, role: Role) -> Readers:
+def _readers(
+    settings: WebSettings, role: Role, size: int | None = None, statement_s: int | None = None
+) -> Readers:
     return Readers(
         settings.database_url,
         role,
-        size=settings.connections_max,
+        size=size or settings.connections_max,
         wait_s=settings.connection_wait_s,
-        statement_s=settings.statement_s,
+        statement_s=statement_s or settings.statement_s,
     )
+
+
+def _live_tokens(readers: Readers) -> Sequence[LiveToken]:
+    with readers.lent() as connection:
+        return live(connection)
 
 
 def _serve_specification(app: FastAPI, readers: Readers) -> None:
@@ -154,16 +156,16 @@ def _plug_in_console(app: FastAPI) -> Failed:
     """Add the console where it is installed; without it the API is all there is."""
     if (CONSOLE / "static").is_dir():
         app.mount("/static", StaticFiles(directory=CONSOLE / "static"), name="static")
-    if (CONSOLE / "templates").is_dir():
-        app.state.templates = Jinja2Templates(directory=CONSOLE / "templates")
     if (
         importlib.util.find_spec("ledger.web.console") is None
         or importlib.util.find_spec("ledger.web.console.routes") is None
     ):
         return _plainly
     console = importlib.import_module("ledger.web.console.routes")
+    app.state.held.append(console.share(app.state))
     app.include_router(console.router, include_in_schema=False)
-    return getattr(console, "failed", _plainly)
+    failed: Failed = console.failed
+    return failed
 
 
 def _plainly(request: Request, problem: Problem) -> Response:

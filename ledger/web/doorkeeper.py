@@ -5,28 +5,29 @@ Rules of this file:
 * Whatever is not named in `PUBLIC` needs a token, so that a new page is closed until it is opened
   by somebody who thought of it. A browser has its token in a cookie, which no script can read.
 * An open server answers on loopback names alone, or else any web page could have a browser ask it
-  under a name of its own. A request that could change something must come from our own pages.
+  under a name of its own; and not to what a proxy passed on, for that came from elsewhere. A
+  request that could change something must come from our own pages.
+* A body is a form of bounded length, and is read whole before anything parses it. NUL, which no
+  text of the books has, is refused in all that is asked.
 * The log has method, path, status, time, caller and id of each request: neither query nor headers.
 """
 
-import hmac
 import ipaddress
 import logging
 import re
 import time
 import uuid
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders, State
+from starlette.requests import Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import LedgerError
+from ledger.web import bodies
 from ledger.web.limits import Limits
-from ledger.web.problems import Problem, answer, problem_of
+from ledger.web.problems import Failed, Problem, answer, problem_of
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import ANYBODY, Caller, Tokens
 
@@ -51,11 +52,14 @@ OF_API = {
 }
 OF_PAGES = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
-        " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
 }
-"""Styles stand in elements because charts draw so; programs come from files alone."""
+"""Programs and styles are files of this server; what is written into a page is refused."""
+
+PASSED_ON = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.+")
+"""Headers by which a proxy says that a request is another's."""
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
@@ -70,10 +74,19 @@ class Doorkeeper:
         settings: Of the server.
         tokens: That open it.
         limits: Of callers.
+        failed: Tells a person of a problem, outside of the API.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, tokens: Tokens, limits: Limits) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: WebSettings,
+        tokens: Tokens,
+        limits: Limits,
+        failed: Failed,
+    ) -> None:
         self._app = app
+        self._failed = failed
         self._settings = settings
         self._tokens = tokens
         self._limits = limits
@@ -83,9 +96,12 @@ class Doorkeeper:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, send)
+        passage = _Passage(scope, send, self._failed)
         try:
+            has_body = _has_body(scope)
             refusal = await self._refusal(scope, passage)
+            if has_body and refusal is None:
+                receive = await bodies.read(receive)
             await (refusal or self._app)(scope, receive, passage.send)
         except LedgerError as fault:
             await passage.fail(problem_of(fault), receive)
@@ -98,7 +114,10 @@ class Doorkeeper:
     async def _refusal(self, scope: Scope, passage: "_Passage") -> Response | None:
         """The answer at the door; None lets it in."""
         headers = Headers(scope=scope)
+        if self._settings.is_open:
+            _require_this_machine(headers)
         _require_own_origin(scope["method"], headers)
+        bodies.require_no_nul(scope["path"].encode() + scope["query_string"])
         path: str = scope["path"]
         if path.startswith("/static/"):
             return None
@@ -106,14 +125,20 @@ class Doorkeeper:
             caller = await self._caller(headers, path)
         except Problem as problem:
             self._require_patience(f"address {passage.address}")
-            if path.startswith(API) or scope["method"] not in SAFE:
+            if not self._may_sign_in(scope, problem):
                 raise
-            if problem.type not in ("missing_token", "invalid_token"):
-                raise
-            return RedirectResponse(f"{SIGN_IN}?back={quote(path, safe='')}", 303)
+            query = scope["query_string"].decode("ascii", "replace")
+            back = quote(f"{path}?{query}" if query else path, safe="")
+            return RedirectResponse(f"{SIGN_IN}?back={back}", 303)
         passage.state.caller = caller
         self._require_patience(caller.key if caller.scopes else f"address {passage.address}")
         return None
+
+    def _may_sign_in(self, scope: Scope, problem: Problem) -> bool:
+        """Whether a person who looks at a page gets there by a token."""
+        is_page = self._settings.with_console and not scope["path"].startswith(API)
+        is_unknown = problem.type in ("missing_token", "invalid_token")
+        return is_page and is_unknown and scope["method"] in SAFE
 
     async def _caller(self, headers: Headers, path: str) -> Caller:
         """Who asks.
@@ -133,7 +158,7 @@ class Doorkeeper:
         token = _token(headers)
         if token is None:
             raise _unauthorized("missing_token", "no token came with the request")
-        caller = await run_in_threadpool(self._tokens.caller, token)
+        caller = await self._tokens.caller(token)
         if caller is None:
             raise _unauthorized("invalid_token", "no live token is this one")
         return caller
@@ -151,7 +176,7 @@ class Doorkeeper:
 class _Passage:
     """One request on its way: its id, and what was answered."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, failed: Failed) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         self.state = State(scope.setdefault("state", {}))
@@ -159,6 +184,7 @@ class _Passage:
         self.address = (scope.get("client") or ("unknown",))[0]
         self._scope = scope
         self._send = send
+        self._failed = failed
         self._began = time.perf_counter()
         self._status = 0
 
@@ -174,9 +200,14 @@ class _Passage:
         await self._send(message)
 
     async def fail(self, problem: Problem, receive: Receive) -> None:
-        """Answer with a problem, unless an answer has begun."""
-        if not self._status:
-            await answer(problem, self.state)(self._scope, receive, self.send)
+        """Answer with a problem, unless an answer has begun; whoever reads pages gets a page."""
+        if self._status:
+            return
+        accepts = Headers(scope=self._scope).get("accept", "")
+        told: Response = answer(problem, self.state)
+        if not self._scope["path"].startswith(API) and "text/html" in accepts:
+            told = self._failed(Request(self._scope), problem)
+        await told(self._scope, receive, self.send)
 
     def log(self) -> None:
         """One line."""
@@ -187,9 +218,18 @@ class _Passage:
             quote(self._scope["path"]),
             self._status,
             round(1000 * (time.perf_counter() - self._began)),
-            "-" if caller is None else caller.name,
+            "-" if caller is None else quote(caller.name),
             self.request_id,
         )
+
+
+def _has_body(scope: Scope) -> bool:
+    """A body comes that something may read.
+
+    Raises:
+        Problem: It is none that is read here.
+    """
+    return scope["method"] not in SAFE and bodies.require_form(Headers(scope=scope))
 
 
 def _token(headers: Headers) -> str | None:
@@ -197,17 +237,26 @@ def _token(headers: Headers) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(headers.get("cookie", ""))
-    except CookieError:
-        return None
-    found: Any = cookies.get(COOKIE)
-    return None if found is None else found.value or None
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE) or None
 
 
 def _unauthorized(type_: str, detail: str) -> Problem:
     return Problem(type_, detail, headers={"WWW-Authenticate": 'Bearer realm="clearing"'})
+
+
+def _require_this_machine(headers: Headers) -> None:
+    """Refuse what a proxy passes on.
+
+    Raises:
+        Problem: It does, as its headers say.
+    """
+    said = sorted(name for name in headers if PASSED_ON.fullmatch(name))
+    if said:
+        raise Problem(
+            "foreign_origin",
+            f"this server needs no token, so it answers nothing that a proxy passes on, as"
+            f" {said[0]} says; make a token with `clearing token create`, and start it anew",
+        )
 
 
 def _require_own_origin(method: str, headers: Headers) -> None:
@@ -220,15 +269,28 @@ def _require_own_origin(method: str, headers: Headers) -> None:
         return
     origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "same-origin")
-    own = origin is None or hmac.compare_digest(
-        urlsplit(origin).netloc.encode(), headers.get("host", "").encode()
-    )
+    own = origin is None or is_of_host(origin, headers.get("host", ""))
     if not own or site not in ("same-origin", "none"):
-        raise Problem("foreign_origin", "what changes something must come from our own pages")
+        raise Problem(
+            "foreign_origin",
+            "what changes something must come from our own pages; behind a proxy, have it pass Host"
+            " on as it came",
+        )
+
+
+def is_of_host(origin: str, host: str) -> bool:
+    """Whether an `Origin` is this host, port and all."""
+    try:
+        return host != "" and urlsplit(origin).netloc == host
+    except ValueError:  # no address at all
+        return False
 
 
 def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     if name == "localhost":
         return True
     try:

@@ -8,13 +8,15 @@ Rules of this file:
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from starlette.datastructures import State
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from ledger.audit.explain import NotFound
+from ledger.audit.inclusion import BooksDiffer
 from ledger.errors import ConfigurationError, LedgerError, StoreError, StoreUnavailable
 from ledger.store.web_connections import Busy
 from ledger.store.web_rows import Detached, NotThere, UnknownPool
@@ -46,9 +48,12 @@ TYPES: Mapping[str, Kind] = {
     "method_not_allowed": Kind(405, "Only reading is possible", "Use GET."),
     "not_acceptable": Kind(406, "None of the formats asked for", "Ask for JSON, CSV or Arrow."),
     "too_large": Kind(422, "Too large for an answer", "Use `clearing prove event`."),
+    "body_too_large": Kind(413, "The body is too long", "Send 65,536 bytes at most."),
+    "not_a_form": Kind(415, "The body is no form", "Send the fields of a page's form."),
     "detached": Kind(410, "Not in the database any more", "Ask the archive."),
     "too_many_requests": Kind(429, "Too many requests", "Come again after `Retry-After`."),
     "too_many_streams": Kind(429, "Too many streams are open", "Come again after `Retry-After`."),
+    "books_differ": Kind(500, "The books contradict themselves", "Run `clearing verify`."),
     "internal": Kind(500, "A fault of ours", "Tell the operator the `request_id`."),
     "busy": Kind(503, "All connections are busy", "Come again after `Retry-After`."),
     "being_made": Kind(503, "It takes a while", "Come again after `Retry-After`: it goes on."),
@@ -83,7 +88,11 @@ class Problem(LedgerError):
         self.headers = headers or {}
 
 
-def problem_of(fault: Exception) -> Problem:
+Failed = Callable[[Request, Problem], Response]
+"""Tells a person of a problem."""
+
+
+def problem_of(fault: BaseException) -> Problem:
     """What a fault of the ledger is to a caller."""
     said = str(fault)
     retry = {"Retry-After": str(RETRY_S)}
@@ -98,6 +107,9 @@ def problem_of(fault: Exception) -> Problem:
             return Problem("detached", said)
         case NotFound():
             return Problem("not_found", said)
+        case BooksDiffer():
+            logger.error("the books differ from themselves: %s", said)
+            return Problem("books_differ", said)
         case ConfigurationError():
             return Problem("invalid_parameter", said, {"errors": []})
         case Busy():
@@ -109,7 +121,14 @@ def problem_of(fault: Exception) -> Problem:
             logger.error("the books cannot be read: %s", said)
             return Problem("unavailable", "the database refused: see the log", headers=retry)
         case _:
+            logger.error("a fault that was not foreseen: %s", said, exc_info=fault)
             return Problem("internal", "see the log under this request id")
+
+
+def in_words(fault: BaseException) -> str:
+    """What is told of a fault of work that was no request; the log has the rest."""
+    problem = problem_of(fault)
+    return "a fault of ours: see the log" if problem.type == "internal" else problem.detail
 
 
 def answer(problem: Problem, state: State | None = None) -> JSONResponse:

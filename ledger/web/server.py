@@ -41,13 +41,20 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def server(app: FastAPI) -> uvicorn.Server:
-    """A server of the application; it says nothing of itself on standard output."""
+    """A server of the application; it says nothing of itself on standard output.
+
+    What `X-Forwarded-For` and `X-Forwarded-Proto` say is believed of the proxies in its settings
+    alone: anybody else could choose an address to be counted under.
+    """
+    proxies: str = app.state.settings.behind_proxy
     made = uvicorn.Server(
         uvicorn.Config(
             app,
             log_config=None,
             access_log=False,  # ours has request ids and no query strings
             server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_graceful_shutdown=STOP_S,
         )
     )

@@ -5,25 +5,34 @@ Rules of this file:
 * A token is 256 random bits behind `clr_`, shown once; the books keep its SHA-256 alone. Random
   bits need no slow hash: there is nothing to guess.
 * A token that comes is hashed, and held against the hashes of all live ones, each in constant time.
-* Live tokens are read at most every few seconds: a token that was taken back opens nothing after
-  that long at the latest.
+* Live tokens are read every few seconds, over a connection that nothing else uses: a token that was
+  taken back opens nothing after that long at the latest. One request reads them at a time; the
+  others go by the list that there is, which is believed for `BELIEVED_S` where the database does
+  not answer.
 * Scopes: `reporting` opens the listings, `back_office` breaks as well, `auditor` all of it with
   explanations and proofs.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, get_args
 
-from ledger.store.web_connections import Readers
-from ledger.store.web_tokens import LiveToken, Scope, live
+from ledger.errors import LedgerError
+from ledger.store.web_tokens import LiveToken, Scope
 
 PREFIX = "clr_"
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+BELIEVED_S = 30.0
+"""A list of live tokens is used no longer than that, whatever the database does."""
+
+RETRY_S = 1.0
+"""After a failure they are not read again for so long."""
 
 
 class Caller(NamedTuple):
@@ -54,17 +63,30 @@ def token_hash(token: str) -> bytes:
 
 
 class Tokens:
-    """Live tokens of some books; safe for many threads."""
+    """Live tokens of some books, of one event loop.
 
-    def __init__(self, readers: Readers, kept_s: float) -> None:
-        """Read them over connections that act as clearing_auditor, every `kept_s` at most."""
-        self._readers = readers
+    Args:
+        read: Reads them, in a thread.
+        kept_s: They are read anew after so long.
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Sequence[LiveToken]],
+        kept_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
         self._kept_s = kept_s
-        self._lock = threading.Lock()
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "tokens")
+        self._reading: Future[None] | None = None
+        self._failed_at = float("-inf")
         self._read_at = float("-inf")
         self._live: Sequence[LiveToken] = ()
 
-    def caller(self, token: str) -> Caller | None:
+    async def caller(self, token: str) -> Caller | None:
         """Whose token it is; None: it opens nothing.
 
         Raises:
@@ -72,17 +94,58 @@ class Tokens:
         """
         digest = token_hash(token)
         found: LiveToken | None = None
-        for one in self._current():
+        for one in await self._current():
             if hmac.compare_digest(one.token_hash, digest):
                 found = one
         if found is None or found.has_expired():
             return None
-        return Caller(found.name, f"token {found.token}", frozenset(found.scopes))
+        return Caller(found.name, _key(found), frozenset(found.scopes))
 
-    def _current(self) -> Sequence[LiveToken]:
-        with self._lock:
-            if time.monotonic() - self._read_at >= self._kept_s:
-                with self._readers.lent() as connection:
-                    self._live = live(connection)
-                self._read_at = time.monotonic()
-            return self._live
+    async def has(self, caller: Caller) -> bool:
+        """Whether what a caller came with still opens something.
+
+        Raises:
+            StoreUnavailable: The database does not answer.
+        """
+        if caller == ANYBODY:
+            return True
+        live = await self._current()
+        return any(_key(one) == caller.key and not one.has_expired() for one in live)
+
+    async def _current(self) -> Sequence[LiveToken]:
+        """The list, read anew by the first who comes when it is due."""
+        age_s = self._clock() - self._read_at
+        if age_s >= self._kept_s and (self._begins() or age_s >= BELIEVED_S):
+            assert self._reading is not None, "the first who comes begins it"
+            try:
+                await asyncio.shield(asyncio.wrap_future(self._reading))
+            except LedgerError:
+                if self._clock() - self._read_at >= BELIEVED_S:
+                    raise
+        return self._live
+
+    def _begins(self) -> bool:
+        """Begin to read, unless it is under way, or failed just now."""
+        if self._reading is not None and not self._reading.done():
+            return False
+        if self._clock() - self._failed_at < RETRY_S:
+            return False
+        self._reading = self._thread.submit(self._renew)
+        return True
+
+    def _renew(self) -> None:
+        began = self._clock()
+        try:
+            self._live = self._read()
+        except BaseException:
+            self._failed_at = self._clock()
+            raise
+        self._read_at = began
+
+    def close(self) -> None:
+        """Read no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _key(token: LiveToken) -> str:
+    return f"token {token.token}"

@@ -12,7 +12,6 @@ from ledger.store.embedded import Embedded
 from ledger.store.log import PostgresLog
 from ledger.store.web_connections import Readers
 from ledger.web.console.figures import figure
-from ledger.web.console.ranking import queue
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
 from tests.integration.test_margin_views import inventory
@@ -57,25 +56,9 @@ def head(connection: psycopg.Connection) -> console_pools.PoolHead:
 
 def test_the_queue_is_that_of_the_view(connection: psycopg.Connection) -> None:
     pool = head(connection)
-    rules = console_records.terms(connection, pool.shard, "pool", "", pool.head)
-    assert rules is not None
-    terms = console_records.instruments(connection, pool.shard, pool.head)
-    margin = console_participants.margin(connection, "main", pool.head, None)
-    cash = console_participants.cash(
-        connection, "main", pool.head, str(rules[1]["settlement_asset"])
-    )
-    positions = console_participants.positions(connection, "main", pool.head, None)
     worked = {
-        (one["name"], row.side, row.account): (row.score, row.rank, row.eligible)
-        for one in terms
-        for row in queue(
-            str(rules[1]["adl_policy"]),
-            one["content"],
-            int(rules[1]["scale"]),
-            [row for row in positions if row["instrument"] == one["name"]],
-            {(row["account"], row["instrument"]): row for row in margin},
-            cash,
-        )
+        (row.instrument, row.side, row.account): (row.score, row.rank, row.eligible)
+        for row in console_participants.queues(connection, "main", pool.head)
     }
     viewed = {
         (instrument, side, account): (score, rank, eligible)
@@ -86,6 +69,27 @@ def test_the_queue_is_that_of_the_view(connection: psycopg.Connection) -> None:
     }
     assert worked == viewed
     assert worked
+
+
+def test_the_queue_is_in_its_order_and_beside_the_equity_of_its_accounts(
+    connection: psycopg.Connection,
+) -> None:
+    pool = head(connection)
+    found = console_participants.queues(connection, "main", pool.head)
+    ranks = [(row.instrument, row.side, not row.eligible, row.rank or 0) for row in found]
+    assert ranks == sorted(ranks)
+    margin = {
+        (row["account"], row["instrument"]): row["equity"]
+        for row in console_participants.margin(connection, "main", pool.head, None)
+    }
+    held = {
+        (row["account"], row["instrument"]): row["unrealized_pnl"]
+        for row in console_participants.positions(connection, "main", pool.head, None)
+    }
+    for row in found:
+        only = row.instrument if row.margin_mode == "isolated" else None
+        assert row.equity == margin[row.account, only]
+        assert row.unrealized_pnl == held[row.account, row.instrument]
 
 
 @pytest.mark.parametrize(

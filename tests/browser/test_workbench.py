@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from ledger.recon import working
+from ledger.recon.adjusting import line_of
 from tests.browser.day import POOL
 from tests.browser.served import Served
 
@@ -96,4 +98,55 @@ def test_lines_that_do_not_balance_are_refused_with_the_reason(
     act(page, "propose", words="half", lines="@house suspense USDT -5\n@house fees USDT 4")
     assert "sum to -1, expected 0" in page.get_by_role("alert").inner_text()
     assert page.locator("#state").inner_text() == "open"
+    assert page.url.endswith(f"/breaks/{key}"), "and the browser is where it can look again"
+    assert page.locator("#asof").get_attribute("action") == f"/pools/{POOL}/breaks/{key}"
+    page.get_by_role("button", name="Colours").click()
+    page.get_by_text("You work as maria.").wait_for()
+    page.goto(f"/pools/{POOL}/breaks/{key}/propose")
+    page.wait_for_url(f"**/breaks/{key}")
     said[:] = [line for line in said if "409" not in line]  # the browser tells of the refusal
+
+
+def test_what_changed_under_a_checkers_eyes_is_not_approved(
+    page: "Page", served: Served, said: list[str]
+) -> None:
+    key = break_of(served, "missing_there")
+    working.propose(served.url, key, "maria", "five", worth(5))
+    page.goto(f"/pools/{POOL}/breaks/{key}")
+    become(page, "noor")
+    working.do(served.url, key, "refused", "maria", "mistyped")
+    working.propose(served.url, key, "maria", "five thousand", worth(5000))
+    with page.expect_response(f"**/breaks/{key}/approve") as answer:
+        act(page, "approve", words="five is right")
+    assert answer.value.status == 409
+    assert "has changed since you looked" in page.get_by_role("alert").inner_text()
+    assert "waiting for a checker" in page.locator("#state").inner_text()
+    assert "5000" in page.locator(".life").inner_text(), "and the new page shows it"
+    act(page, "approve", words="five thousand is right")
+    assert page.locator("#state").inner_text() != "open"
+    life = working.shown(served.url, key).life
+    assert [event.kind for event in life][-2:] == ["proposed", "approved"]
+    said[:] = [line for line in said if "409" not in line]
+
+
+def worth(amount: int) -> working.Proposed:
+    """An adjustment between two accounts of the house."""
+    lines = (f"@house suspense USDT -{amount}", f"@house fees USDT {amount}")
+    return working.Proposed([line_of(line) for line in lines])
+
+
+def test_a_refused_act_stays_at_the_moment_that_was_looked_at(
+    page: "Page", served: Served, said: list[str]
+) -> None:
+    key = break_of(served, "amount")
+    page.goto(f"/pools/{POOL}/breaks/{key}?at=7")
+    become(page, "maria")
+    assert page.url.endswith("?at=7")
+    act_at = page.locator("form[action*='/propose']").last
+    act_at.locator("[name=words]").fill("half")
+    act_at.locator("[name=lines]").fill("@house suspense USDT -5")
+    act_at.get_by_role("button").click()
+    page.get_by_role("alert").wait_for()
+    assert page.url.endswith(f"/breaks/{key}?at=7")
+    assert "past" in (page.locator("body").get_attribute("class") or "")
+    said[:] = [line for line in said if "409" not in line]

@@ -31,6 +31,7 @@ kind = "holdings"
 format = "holdings-csv"
 pool = "usdc"
 covers = "all"
+not_theirs = ["USDC"]
 [sources.positions.commodities]
 "*" = "{}-PERP"
 """

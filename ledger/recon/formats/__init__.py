@@ -10,6 +10,7 @@ Rules of these readers:
   `ImportFailed` that names file and line, what was found and what was expected.
 * Amounts are exact. A binary double is refused; nothing goes through one.
 * Times are UTC to the microsecond; finer digits are cut.
+* A character that no database keeps (NUL, half of a pair) reads as U+FFFD.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ from typing import Literal, NamedTuple, cast
 from ledger.errors import ConfigurationError, ImportFailed
 from ledger.recon.formats.camt053 import camt053
 from ledger.recon.formats.csv_rows import csv_rows
+from ledger.recon.formats.events import events
 from ledger.recon.formats.fix import fix
 from ledger.recon.formats.holdings import holdings_of
 from ledger.recon.formats.json_rows import json_rows
@@ -27,6 +29,7 @@ from ledger.recon.formats.mapping import SourceMapping
 from ledger.recon.formats.mt940 import mt940
 from ledger.recon.formats.parquet_rows import parquet_rows
 from ledger.recon.formats.statements import statements_of
+from ledger.recon.formats.storable import storable
 from ledger.recon.formats.trades import trades_of
 from ledger.recon.formats.vega import vega
 from ledger.recon.formats.venues import binance, bitmex, hyperliquid, hyperliquid_all
@@ -78,6 +81,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "mt940": Format("statements", mt940, "a bank's statement, SWIFT MT940"),
     "camt053": Format("statements", camt053, "a bank's statement, ISO 20022 camt.053"),
+    "events": Format("trades", events, "trades among the ledger's own wire events"),
     "fix": Format("trades", fix, "FIX trade capture reports (35=AE)"),
     "hyperliquid": Format("trades", hyperliquid, "Hyperliquid fills: perpetuals of two accounts"),
     "hyperliquid-all": Format("trades", hyperliquid_all, "Hyperliquid fills: all of them"),
@@ -105,7 +109,7 @@ def read(format_name: str, path: Path, mapping: SourceMapping | None = None) -> 
         raise ConfigurationError(f"no format {format_name!r}; there are {', '.join(FORMATS)}")
     if not path.is_file():
         raise ImportFailed(f"{path}: no such file; expected one in the format {format_name}")
-    return chosen.reader(path, mapping or SourceMapping())
+    return storable(chosen.reader(path, mapping or SourceMapping()))
 
 
 def read_trades(

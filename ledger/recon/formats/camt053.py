@@ -12,10 +12,11 @@ Rules of this file:
 * The account is its IBAN, or its other id. The reference is the bank's (`AcctSvcrRef`, else
   `NtryRef`), ours the one that we gave on the way (`EndToEndId`, else `InstrId`).
 * Days are taken in the mapping's zone; a statement that names no times of its own runs from
-  the day of its opening balance to the end of that of its closing one.
+  the day of its opening balance, or from the next one where nothing was entered on that day (many
+  banks date it by the closing before), to the end of that of its closing one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -80,7 +81,8 @@ class _Reader:
     def statement(self, entries: list[Entry]) -> Statement:
         """The statement with these entries."""
         opening, closing = self._opening(), self._closing()
-        begins, ends = self._span(opening, closing)
+        movements = [each for entry in entries for each in self._movements(entry)]
+        begins, ends = self._span(opening, closing, [each.at for each in movements])
         return Statement(
             source=self._mapping.source,
             number=self._number(),
@@ -90,7 +92,7 @@ class _Reader:
             ends=ends,
             opening=None if opening is None else opening.amount,
             closing=None if closing is None else closing.amount,
-            movements=[each for entry in entries for each in self._movements(entry)],
+            movements=movements,
         )
 
     def _movements(self, entry: Entry) -> Iterator[Movement]:
@@ -138,25 +140,29 @@ class _Reader:
         return any(each.code in codes for each in self._balances)
 
     def _span(
-        self, opening: _Balance | None, closing: _Balance | None
+        self, opening: _Balance | None, closing: _Balance | None, times: Sequence[datetime | None]
     ) -> tuple[datetime | None, datetime | None]:
         """From when to when; the day of `PRCD` is the one before the statement begins."""
         told = self._statement.fr_to_dt
         zone = self._mapping.zone
-        if opening is not None and opening.code == "PRCD":
-            begins = self._entries.moment(self._line, opening.at, is_end=True)
-            begins = begins and begins + SMALLEST
-        else:
-            begins = None if opening is None else self._entries.moment(self._line, opening.at)
-        ends = (
-            None if closing is None else self._entries.moment(self._line, closing.at, is_end=True)
-        )
+        begins = ends = None
+        if closing is not None:
+            ends = self._entries.moment(self._line, closing.at, is_end=True)
+        if opening is not None:
+            begins = self._entries.moment(self._line, opening.at)
+            last = self._entries.moment(self._line, opening.at, is_end=True)
+            if opening.code == "PRCD" or _all_after(last, [*times, ends]):
+                begins = last and last + SMALLEST
         if told is not None:
             since = getattr(told, "fr_dt_tm", None)
             until = getattr(told, "to_dt_tm", None)
             begins = zoned(since.to_datetime(), zone) if since else begins
             ends = zoned(until.to_datetime(), zone) if until else ends
         return begins, ends
+
+
+def _all_after(moment: datetime | None, times: Sequence[datetime | None]) -> bool:
+    return moment is not None and all(at is None or at > moment for at in times)
 
 
 def _balance(element: Any) -> _Balance:  # noqa: ANN401 - as above

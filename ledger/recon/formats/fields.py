@@ -45,6 +45,7 @@ class Field(NamedTuple):
         name: As in `SourceMapping.columns`.
         convert: From what stands there; called for what is not empty only.
         required: Whether every row has it.
+        may_lack: Whether an empty constant may say that no row has it.
         beside: The field without which this one is not looked for under its own name, as it would
             mean something else there: `side` on a tape without accounts is the taker's.
     """
@@ -53,6 +54,7 @@ class Field(NamedTuple):
     convert: Convert
     required: bool = False
     beside: str = ""
+    may_lack: bool = False
 
 
 def name(raw: object) -> str:

@@ -10,8 +10,9 @@ Rules of this file:
 * A fee is `Commission` (12, an absolute one) and the `MiscFeeAmt` (137) of the side, in one
   currency; a side with neither tells none.
 * A report that cancels (487=1, 856=6 or 7, 150=H) or replaces (487=2, 150=G) an earlier one of the
-  file, by the trade's id or by `TradeReportRefID` (572), takes that one out. One whose
-  earlier report is not in the file is refused: it would be passed over in silence.
+  file, by the trade's id or by `TradeReportRefID` (572), takes that one out. One whose earlier
+  report is not in the file is of a trade that another file told (`Trade.change`), by its own
+  TradeID or TrdMatchID, else by the TradeReportRefID; one without any of them is refused.
 """
 
 import re
@@ -55,17 +56,29 @@ def fix(path: Path, mapping: SourceMapping) -> Iterator[Trade]:
     """
     taken_out = _taken_out(path)
     known: set[str] = set()
+    elsewhere: set[str] = set()
+    cancels: dict[str, Trade] = {}
     reader = _Reader(path, mapping)
     for message in _reports(path):
         keys = [key for key in _keys(message) if key in taken_out]
         action = _action(path, message)
         if action != "new" and not any(key in known for key in keys):
-            told = f"{action}s the trade {_trade_id(path, message)}"
-            raise failure(path, message.line, f"{told}, expected its report above in the file")
+            elsewhere.update(keys)
         known.update(keys)
-        is_last = all(message.place >= taken_out[key] for key in keys)
-        if action != "cancel" and is_last:
-            yield reader.trade(message)
+        if not all(message.place >= taken_out[key] for key in keys):
+            continue
+        if elsewhere.isdisjoint(keys):
+            if action != "cancel":
+                yield reader.trade(message)
+        elif action == "cancel":
+            cancel = reader.cancel(message)
+            cancels[cancel.trade_id] = cancel
+        else:
+            named = _trade_id if action == "new" else _changed_id
+            changed = named(path, message)
+            cancels.pop(changed, None)  # reported again
+            yield reader.trade(message)._replace(trade_id=changed, change="replace")
+    yield from cancels.values()
 
 
 def _reports(path: Path, holding: re.Pattern[bytes] | None = None) -> Iterator[Message]:
@@ -118,6 +131,15 @@ def _action(path: Path, message: Message) -> str:
     return "new"
 
 
+def _changed_id(path: Path, message: Message) -> str:
+    """The id of a trade that another file told, as that one calls it."""
+    for tag in (1003, 880, 572):
+        if value := message.get(tag):
+            return value
+    told = "cancels or replaces a trade that is not above in the file"
+    raise failure(path, message.line, f"{told}, expected its TradeID (1003) or TradeReportRefID")
+
+
 def _trade_id(path: Path, message: Message) -> str:
     for tag in IDS:
         if value := message.get(tag):
@@ -143,7 +165,7 @@ class _Reader:
         return Trade(
             line=message.line,
             trade_id=_trade_id(self._path, message),
-            at=None if message.get(60) is None else self._read(message, 60, _time),
+            at=self._at(message),
             instrument=self._read(message, symbol, self._commodity),
             price=self._read(message, 31, self._number),
             quantity=self._read(message, 32, self._positive),
@@ -152,6 +174,27 @@ class _Reader:
             buyer_fee=buyer and buyer.fee,
             seller_fee=seller and seller.fee,
         )
+
+    def cancel(self, message: Message) -> Trade:
+        """A trade that is taken back; only its id counts, and its instrument where it is told."""
+        symbol = message.get(55) if message.get(55) not in {None, "[N/A]"} else message.get(48)
+        return Trade(
+            line=message.line,
+            trade_id=_changed_id(self._path, message),
+            at=self._at(message),
+            instrument=self._commodity(symbol) if symbol else "",
+            price=Decimal(0),
+            quantity=Decimal(0),
+            buyer=None,
+            seller=None,
+            change="cancel",
+        )
+
+    def _at(self, message: Message) -> datetime | None:
+        told: datetime | None = None
+        if message.get(60) is not None:
+            told = self._read(message, 60, _time)
+        return told
 
     def _sides(self, message: Message) -> dict[str, _Side]:
         """The sides by `Side` (54)."""

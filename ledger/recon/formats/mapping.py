@@ -35,7 +35,8 @@ class SourceMapping:
     Attributes:
         source: Its name in the rules file; goes into every statement.
         columns: Our field to their column. In JSON lines `a.b` is the field `b` of the object `a`.
-        constants: Our field to a text that holds for every row, where the file has no column.
+        constants: Our field to a text that holds for every row, where the file has no column; empty
+            for one that no row has.
         encoding: Of text files; `utf-8-sig` reads UTF-8 with a byte order mark or without.
         delimiter: Between the fields of a CSV file.
         skip_lines: Lines of a CSV file above its header.

@@ -37,6 +37,8 @@ def records(
 def _converter(field: Field, mapping: SourceMapping) -> Convert:
     convert = field.convert
     constant = mapping.constants.get(field.name)
+    if constant == "" and field.may_lack:
+        return lambda _: None
     if constant is not None:
         return lambda _: convert(constant)
     if field.required:

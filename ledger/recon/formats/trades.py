@@ -1,7 +1,8 @@
 """Trades of a table by a mapping: both sides in a row, or one side a row.
 
 A row has `buyer` and `seller` (and their fees), or `account`, `side` and `fee`: then it tells one
-side, and the other is None. A tape without accounts has neither.
+side, and the other is None. A tape without accounts has neither. Where the mapping says that the
+source has no ids, only the content of its trades is known.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ def trades_of(source: RowSource, path: Path, mapping: SourceMapping) -> Iterator
         ImportFailed: While iterating; names file, line and column.
     """
     for line, row in records(source, path, mapping, _fields(mapping)):
-        *told, account, side, fee = row
+        trade_id, *rest, account, side, fee = row
+        told = [trade_id or "", *rest]
         if account is None and side is None and fee is None:
             yield Trade(line, *told)
         else:
@@ -34,7 +36,7 @@ def _fields(mapping: SourceMapping) -> list[Field]:
     account = fields.translated(mapping.accounts)
     fee = fields.fees(mapping)
     return [
-        Field("trade_id", fields.name, required=True),
+        Field("trade_id", fields.name, required=True, may_lack=True),
         Field("at", fields.times(mapping)),
         Field("instrument", fields.translated(mapping.commodities), required=True),
         Field("price", fields.numbers(mapping), required=True),

@@ -5,13 +5,14 @@
 --   clearing_auditor    reads the reporting views and the books themselves
 --   clearing_retention  may detach old partitions
 --   clearing_back_office  appends to `back_office`; reads the reporting views
+--   clearing_tokens     makes tokens of the API and takes them back
 DO $$
 DECLARE
     missing name;
 BEGIN
     FOREACH missing IN ARRAY ARRAY['clearing_owner', 'clearing_writer', 'clearing_reader',
                                    'clearing_auditor', 'clearing_retention',
-                                   'clearing_back_office']::name[] LOOP
+                                   'clearing_back_office', 'clearing_tokens']::name[] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = missing) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', missing);

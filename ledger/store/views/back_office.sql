@@ -5,9 +5,10 @@ SELECT b.break_key, b.pool, b.source, b.type, b.subject, b.account, b.commodity,
        s.severity, l.state, l.assignee, s.ours, s.theirs,
        coalesce(s.ours, 0) - coalesce(s.theirs, 0) AS difference,
        s.our_references, s.their_references, s.happened_at, s.says,
-       o.made_at AS opened_at, clock_timestamp() - o.made_at AS age,
+       f.made_at AS found_at, o.made_at AS opened_at, clock_timestamp() - f.made_at AS age,
        b.run AS first_run, s.run AS changed_run, l.number AS events, l.made_at AS moved_at
   FROM back_office.break b
+  JOIN back_office.break_event f ON f.break_key = b.break_key AND f.number = 1
  CROSS JOIN LATERAL (SELECT e.number, e.state, e.assignee, e.made_at FROM back_office.break_event e
                       WHERE e.break_key = b.break_key ORDER BY e.number DESC LIMIT 1) l
  CROSS JOIN LATERAL (SELECT e.made_at FROM back_office.break_event e
@@ -21,7 +22,7 @@ SELECT * FROM back_office.all_breaks WHERE state <> 'closed';
 
 CREATE VIEW back_office.break_lives AS
 SELECT b.pool, b.break_key, e.number, e.kind, e.state, e.made_by, e.made_at, e.run, e.assignee, e.words,
-       c.event_id, c.match_key, c.content
+       c.event_id, c.match_key, c.content, e.login
   FROM back_office.break b
   JOIN back_office.break_event e ON e.break_key = b.break_key
   LEFT JOIN back_office.correction c ON c.break_key = e.break_key AND c.number = e.number;
@@ -29,7 +30,7 @@ SELECT b.pool, b.break_key, e.number, e.kind, e.state, e.made_by, e.made_at, e.r
 CREATE VIEW back_office.runs AS
 SELECT r.run, r.pool, r.sequence, r.rules_version, encode(r.rules_hash, 'hex') AS rules_hash,
        encode(r.result_hash, 'hex') AS result_hash, r.matched, r.breaks, r.made_by, r.made_at,
-       g.inputs
+       g.inputs, r.agreed, r.login
   FROM back_office.run r
  CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object(
                          'source', i.source, 'name', i.name, 'lines', i.lines,
@@ -65,8 +66,9 @@ DECLARE
         "their_references": "References of theirs, or lines of their file.",
         "happened_at": "When, as one of both sides says.",
         "says": "The difference in words.",
-        "opened_at": "When it was found, or opened again.",
-        "age": "Since then.",
+        "found_at": "When it was first found.",
+        "opened_at": "When it was found, or last opened again.",
+        "age": "Since it was first found.",
         "first_run": "The run that first found it.",
         "changed_run": "The run that last found its amounts, references or severity changed.",
         "events": "How many its life has.",
@@ -87,6 +89,8 @@ DECLARE
         "matched": "Of ours, how many agreed.",
         "breaks": "How many differences it found.",
         "inputs": "What it was given: source, name, lines, covers_from, covers_until, content_hash.",
+        "agreed": "Keys of the matches that it was told people agreed to.",
+        "login": "Login of the database that wrote it, whatever name was given.",
         "token": "Its number.",
         "name": "What it is for.",
         "scopes": "What it opens.",

@@ -28,10 +28,11 @@ PoolName = Annotated[
     str,
     Path(pattern=ID, description="A pool; `~` stands for the slash in `@unrouted/0`."),
 ]
-_AT_PATTERN = (
-    r"^([0-9]{1,19}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2}))$"
+_MOMENT_PATTERN = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_AT_PATTERN = f"^([0-9]{{1,19}}|{_MOMENT_PATTERN})$"
 """For the specification; what is wrong is told in words of ours."""
 
 At = Annotated[
@@ -40,6 +41,15 @@ At = Annotated[
         description=f"As of {_AT}. Default: now.",
         max_length=40,
         json_schema_extra={"pattern": _AT_PATTERN},
+    ),
+]
+AtClock = Annotated[
+    str | None,
+    Query(
+        description="As of a moment of the clock in RFC 3339 (`2026-01-05T12:00:00Z`)."
+        " Default: now.",
+        max_length=40,
+        json_schema_extra={"pattern": f"^{_MOMENT_PATTERN}$"},
     ),
 ]
 From = Annotated[
@@ -73,8 +83,8 @@ def filter_of(columns: Iterable[str]) -> Any:  # noqa: ANN401 - an annotation
 
 
 def pool_of(name: str) -> str:
-    """A pool as the books name it."""
-    return name.replace("~", "/")
+    """A pool as the books name it; `~..` is one whose name would lead upwards in a path."""
+    return name[1:] if name in ("~.", "~..") else name.replace("~", "/")
 
 
 def is_id_or_empty(part: object) -> bool:
@@ -101,6 +111,20 @@ def moment_or_sequence(parameter: str, text: str) -> int | datetime:
         except (ValueError, OverflowError):
             pass
     raise wrong({parameter: f"expected {_AT}"})
+
+
+def moment_of_clock(parameter: str, text: str) -> datetime:
+    """What `at` takes where the past is one of the clock.
+
+    Raises:
+        Problem: It is none, or it has not come yet.
+    """
+    found = moment_or_sequence(parameter, text)
+    if not isinstance(found, datetime):
+        raise wrong({parameter: "expected a moment of the clock: work on breaks has no events"})
+    if found > datetime.now(UTC):
+        raise Problem("not_there", f"{text} has not come yet")
+    return found
 
 
 def wrong(errors: Mapping[str, str]) -> Problem:

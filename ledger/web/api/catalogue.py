@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ledger.store.web_journals import Journal
+from ledger.store.web_past import ADL_QUEUE_AT, OPEN_BREAKS_AT, RUNS_AT
 from ledger.store.web_states import State
 from ledger.store.web_sums import OPEN_INTEREST_AT, TRIAL_BALANCE_AT, Sum
 from ledger.store.web_tokens import Scope
@@ -38,6 +39,7 @@ def _by(*columns: str) -> Mapping[str, tuple[str, ...]]:
     return {column: (column,) for column in columns}
 
 
+_CLOCK = "`at` is a moment of the clock: work on breaks has no events."
 _HELD = ("wallet", "isolated", "suspense")
 _LATER = "What ended it after `at` is not told."
 
@@ -71,8 +73,9 @@ LISTINGS: Mapping[str, Listing] = {
                 "reporting",
                 ("instrument", "side", "eligible", "rank", "account", "margin_mode"),
                 _by("account", "instrument", "side"),
+                ADL_QUEUE_AT,
+                is_closed=True,
             ),
-            remark="Only of now.",
         ),
         Listing(
             "postings",
@@ -81,6 +84,7 @@ LISTINGS: Mapping[str, Listing] = {
                 "sequence",
                 ("line",),
                 _by("account", "account_kind", "instrument", "commodity", "kind"),
+                line="line",
             ),
         ),
         Listing(
@@ -187,18 +191,19 @@ LISTINGS: Mapping[str, Listing] = {
                 "back_office",
                 ("break_key",),
                 _by("account", "commodity", "source", "type", "severity", "state", "assignee"),
+                OPEN_BREAKS_AT,
+                is_of_clock=True,
+                is_closed=True,
             ),
             WORKERS,
-            "Only of now.",
+            _CLOCK,
         ),
         Listing(
-            "reconciliations", Sum("runs", "back_office", ("run",), {}), WORKERS, "Only of now."
+            "reconciliations",
+            Sum("runs", "back_office", ("run",), {}, RUNS_AT, is_of_clock=True),
+            WORKERS,
+            _CLOCK,
         ),
     )
 }
 """By name, which is also that of the view unless `source` says otherwise."""
-
-
-def has_past(source: Source) -> bool:
-    """It can be had as of a moment of the past."""
-    return not isinstance(source, Sum) or source.then is not None

@@ -1,8 +1,4 @@
-"""Explanations, checkpoints and proofs over HTTP, for auditors.
-
-A proof reads the leaves of all events up to its checkpoint, 48 bytes each; of more than
-`PROOF_EVENTS_MAX` it is left to `clearing prove event`, which nobody waits for.
-"""
+"""Explanations, checkpoints and proofs over HTTP, for auditors."""
 
 import json
 from typing import Annotated, Any
@@ -11,13 +7,10 @@ from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse
 
 from ledger.audit.explain import explanation
-from ledger.audit.inclusion import prove_event
 from ledger.store import web_evidence
 from ledger.store.web_connections import Readers
 from ledger.web.api import asking
-from ledger.web.problems import Problem
-
-PROOF_EVENTS_MAX = 500_000
+from ledger.web.proofs import event_proof
 
 Pool = Annotated[str, Query(pattern=asking.ID, description="Its pool.")]
 Id = Annotated[
@@ -73,17 +66,5 @@ def prove(request: Request, pool: asking.PoolName, sequence: Sequence) -> JSONRe
     `tools/check_proof.py` verifies it without this program.
     """
     asking.require_known(request, [])
-    auditors: Readers = request.app.state.auditors
-    name = asking.pool_of(pool)
-    with auditors.lent() as connection:
-        books = web_evidence.evidence(connection, name)
-        sealed = next(books.checkpoints(sequence), None)
-        if sealed is None or books.event(sequence) is None:
-            raise Problem("not_found", f"pool {name} has no event {sequence} under a checkpoint")
-        if sealed.sequence > PROOF_EVENTS_MAX:
-            raise Problem(
-                "too_large",
-                f"the first checkpoint that includes event {sequence} is over {sealed.sequence}"
-                f" events, and here are proofs over {PROOF_EVENTS_MAX} at most",
-            )
-        return JSONResponse(prove_event(books, sequence, None, lambda _: None))
+    proof = event_proof(request.app.state.auditors, asking.pool_of(pool), sequence, None)
+    return JSONResponse(proof)

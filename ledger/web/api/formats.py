@@ -79,11 +79,22 @@ def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
         case datetime():
             return moment(value)
         case timedelta():
-            return f"PT{value.days * 86_400 + value.seconds}S"
+            return _duration(value)
         case list():
             return [plain(each) for each in value]
+        case dict():
+            return {name: plain(each) for name, each in value.items()}
         case _:
             return value
+
+
+def _duration(value: timedelta) -> str:
+    """ISO 8601, in seconds, to the microsecond where it has any."""
+    sign = "-" if value < timedelta(0) else ""
+    micros = abs(value) // timedelta(microseconds=1)
+    seconds, rest = divmod(micros, 1_000_000)
+    decimals = f".{rest:06}".rstrip("0") if rest else ""
+    return f"{sign}PT{seconds}{decimals}S"
 
 
 def moment(at: datetime) -> str:

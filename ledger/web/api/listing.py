@@ -1,11 +1,12 @@
 """One endpoint for each listing: read in a snapshot, a page at a time, in the format asked for."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,32 +16,39 @@ from ledger.store.web_pace import Pace
 from ledger.store.web_pools import head, sequence_at
 from ledger.store.web_rows import NotThere, Rows
 from ledger.store.web_states import State
-from ledger.store.web_sums import Sum
+from ledger.store.web_sums import Read, Sum
 from ledger.web.api import asking
 from ledger.web.api.arrow import as_arrow
-from ledger.web.api.catalogue import Listing, Source, has_past
+from ledger.web.api.catalogue import Listing, Source
 from ledger.web.api.cursors import Part, cursor, place
-from ledger.web.api.formats import MEDIA_TYPES, Format, as_csv, as_json, chosen
-from ledger.web.api.sums import KeptSums
+from ledger.web.api.formats import MEDIA_TYPES, Format, as_csv, as_json, chosen, moment
+from ledger.web.api.sums import KeptSums, Made
 from ledger.web.problems import Problem
 from ledger.web.settings import WebSettings
 
 LIMIT = 100
 
-Endpoint = Callable[..., Response]
+Endpoint = Callable[..., Response | Awaitable[Response]]
 
 
 class Found(NamedTuple):
-    """A page: its rows, as of which event, and where the next one begins."""
+    """A page: its rows, as of which event or moment, and where the next one begins."""
 
     rows: Rows
     sequence: int
     next: tuple[Part, ...] | None
+    read: Read | None = None
 
 
 class Asked(NamedTuple):
-    """What a request asks of a listing."""
+    """What a request asks of a listing.
 
+    Attributes:
+        question: What a cursor is bound to.
+    """
+
+    question: list[object]
+    form: Format
     pool: str
     at: int | datetime | None
     first: int | datetime | None
@@ -55,20 +63,36 @@ def endpoint(listing: Listing) -> Endpoint:
     parameters = _parameters(listing)
     known = [_alias(each) for each in parameters if each.name not in ("request", "pool")]
 
-    def answer(request: Request, **values: Any) -> Response:  # noqa: ANN401 - as the signature says
+    def asked_by(request: Request, values: Mapping[str, Any]) -> Asked:
         asking.require_known(request, known)
         form = chosen(request.headers.get("accept", ""), values["format_"])
-        asked, question = _asked(listing, values)
-        found = _read(request, listing, asked)
-        following = None
-        if found.next is not None:
-            following = _next_address(request, cursor(question, found.next))
-        return response(found.rows, form, _around(asked.pool, listing, found), following)
+        return _asked(listing, values, form)
 
-    answer.__name__ = listing.name
-    answer.__doc__ = listing.remark
-    cast("Any", answer).__signature__ = inspect.Signature(parameters, return_annotation=Response)
-    return answer
+    def answer(request: Request, **values: Any) -> Response:  # noqa: ANN401 - as the signature says
+        asked = asked_by(request, values)
+        return _page(request, listing, asked, _read(request, listing, asked))
+
+    async def answer_of_sum(request: Request, **values: Any) -> Response:  # noqa: ANN401 - as above
+        asked = asked_by(request, values)
+        kept: KeptSums = request.app.state.sums
+        sum_ = cast("Sum", listing.source)
+        made = await kept.made(request.state.caller.key, sum_, asked.pool, _then(sum_, asked))
+        return await run_in_threadpool(
+            lambda: _page(request, listing, asked, _of_sum(made, sum_, asked))
+        )
+
+    made = answer_of_sum if isinstance(listing.source, Sum) else answer
+    made.__name__ = listing.name
+    made.__doc__ = listing.remark
+    cast("Any", made).__signature__ = inspect.Signature(parameters, return_annotation=Response)
+    return made
+
+
+def _page(request: Request, listing: Listing, asked: Asked, found: Found) -> Response:
+    following = None
+    if found.next is not None:
+        following = _next_address(request, cursor(asked.question, found.next))
+    return response(found.rows, asked.form, _around(asked.pool, listing, found), following)
 
 
 def response(
@@ -91,8 +115,8 @@ def _parameters(listing: Listing) -> list[inspect.Parameter]:
     source = listing.source
     named: dict[str, tuple[Any, Any]] = {"request": (Request, inspect.Parameter.empty)}
     named["pool"] = (asking.PoolName, inspect.Parameter.empty)
-    if has_past(source):
-        named["at"] = (asking.At, None)
+    is_of_clock = isinstance(source, Sum) and source.is_of_clock
+    named["at"] = (asking.AtClock if is_of_clock else asking.At, None)
     if isinstance(source, Journal):
         named["from_"] = (asking.From, None)
         named["newest_first"] = (asking.NewestFirst, False)
@@ -115,8 +139,7 @@ def _alias(parameter: inspect.Parameter) -> str:
     return parameter.name.rstrip("_")
 
 
-def _asked(listing: Listing, values: Mapping[str, Any]) -> tuple[Asked, list[object]]:
-    """What is asked, and the question that a cursor is bound to."""
+def _asked(listing: Listing, values: Mapping[str, Any], form: Format) -> Asked:
     names = [*listing.source.filters]
     if isinstance(listing.source, State):
         names.append("account")
@@ -126,14 +149,22 @@ def _asked(listing: Listing, values: Mapping[str, Any]) -> tuple[Asked, list[obj
     question = [listing.name, values["pool"], at, first, newest_first, sorted(filters.items())]
     word = values["after"]
     return Asked(
+        question,
+        form,
         asking.pool_of(values["pool"]),
-        None if at is None else asking.moment_or_sequence("at", at),
+        None if at is None else _moment(listing.source, at),
         None if first is None else asking.moment_or_sequence("from", first),
         newest_first,
         filters,
         None if word is None else _place(listing.source, question, word),
         values["limit"],
-    ), question
+    )
+
+
+def _moment(source: Source, at: str) -> int | datetime:
+    if isinstance(source, Sum) and source.is_of_clock:
+        return asking.moment_of_clock("at", at)
+    return asking.moment_or_sequence("at", at)
 
 
 def _place(source: Source, question: list[object], word: str) -> tuple[Part, ...]:
@@ -152,7 +183,9 @@ def _fits(source: Source, found: tuple[Part, ...]) -> bool:
         case Journal():
             return len(found) == len(Place._fields) and all(map(asking.is_count, found))
         case Sum():
-            return len(found) == 1 and asking.is_count(found[0])
+            return len(found) == 1 + len(source.key) and all(
+                asking.is_count(part) or asking.is_id_or_empty(part) for part in found
+            )
 
 
 def _next_address(request: Request, word: str) -> str:
@@ -161,14 +194,15 @@ def _next_address(request: Request, word: str) -> str:
 
 
 def _around(pool: str, listing: Listing, found: Found) -> dict[str, object]:
-    return {"pool": pool, "listing": listing.name, "sequence": found.sequence}
+    around = {"pool": pool, "listing": listing.name, "sequence": found.sequence}
+    if found.read is None:
+        return around
+    return {**around, "as_of": moment(found.read.moment), "run": found.read.run}
 
 
 def _read(request: Request, listing: Listing, asked: Asked) -> Found:
     settings: WebSettings = request.app.state.settings
-    if isinstance(listing.source, Sum):
-        kept: KeptSums = request.app.state.sums
-        return _of_sum(kept, listing.source, asked)
+    assert not isinstance(listing.source, Sum), "sums are kept"
     with request.app.state.readers.lent() as connection:
         newest = head(connection, asked.pool)
         at = None
@@ -257,9 +291,16 @@ def _as_known_at(rows: Rows, at: int) -> Rows:
     )
 
 
-def _of_sum(kept: KeptSums, source: Sum, asked: Asked) -> Found:
-    rows, sequence = kept.rows(source, asked.pool, asked.at, asked.filters)
-    start = 0 if asked.after is None else int(asked.after[0])
-    some = rows.rows[start : start + asked.limit]
-    past = start + len(some)
-    return Found(Rows(rows.columns, some), sequence, (past,) if past < len(rows.rows) else None)
+def _then(source: Sum, asked: Asked) -> int | datetime | None:
+    """Of when a page is: those of an event behind the first are of the same."""
+    if asked.at is not None or asked.after is None or source.is_of_clock:
+        return asked.at
+    return int(asked.after[0])
+
+
+def _of_sum(made: Made, source: Sum, asked: Asked) -> Found:
+    found = made.matching(source, asked.filters) if asked.filters else made
+    place = () if asked.after is None else asked.after[1:]
+    some, last = found.behind(source, place, asked.limit)
+    following = None if last is None else (found.sequence, *last)
+    return Found(Rows(found.rows.columns, some), found.sequence, following, found.read)

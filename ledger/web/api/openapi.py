@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from ledger.store.web_connections import Readers
 from ledger.store.web_pools import Described, described
+from ledger.store.web_sums import Sum
 from ledger.web.api.catalogue import LISTINGS
 from ledger.web.api.formats import MEDIA_TYPES
 from ledger.web.problems import MEDIA_TYPE, PREFIX, TYPES
@@ -30,7 +31,7 @@ _TYPES: Mapping[str, Schema] = {
     "integer": {"type": "integer"},
     "text": {"type": "string"},
     "boolean": {"type": "boolean"},
-    "interval": {"type": "string", "format": "duration"},
+    "interval": {"type": "string", "pattern": r"^-?PT[0-9]+(\.[0-9]{1,6})?S$"},
     "timestamp with time zone": {"type": "string", "format": "date-time"},
     "text[]": {"type": "array", "items": {"type": "string"}},
 }
@@ -54,6 +55,7 @@ _PROBLEM: Schema = {
         },
     },
 }
+_AROUND = ("pool", "listing", "sequence")
 _STATUSES: Mapping[str, str] = {
     "401": "No token, or one that opens nothing.",
     "403": "The token does not open this, or another site asks.",
@@ -88,7 +90,9 @@ def specification(app: FastAPI, readers: Readers) -> Schema:
         made["components"]["schemas"][name] = _row(sentence, columns)
         operation = made["paths"][f"/api/v1/pools/{{pool}}/{name}"]["get"]
         operation["description"] = f"{sentence} {listing.remark}".strip()
-        operation["responses"] = {"200": _page(name)}
+        is_of_clock = isinstance(listing.source, Sum) and listing.source.is_of_clock
+        around = (*_AROUND, "as_of", "run") if is_of_clock else _AROUND
+        operation["responses"] = {"200": _page(name, around)}
     for path in made["paths"].values():
         for operation in path.values():
             _add_problems(operation)
@@ -121,11 +125,16 @@ def _column(column: Described) -> Schema:
     return {**schema, "description": column.meaning}
 
 
-def _page(name: str, around: tuple[str, ...] = ("pool", "listing", "sequence")) -> Schema:
+def _page(name: str, around: tuple[str, ...] = _AROUND) -> Schema:
     properties: Schema = {
         "pool": {"type": "string"},
         "listing": {"type": "string", "const": name},
-        "sequence": {"type": "integer", "description": "The event as of which this is."},
+        "sequence": {
+            "type": "integer",
+            "description": "The event as of which this is; with `as_of`, the newest one then.",
+        },
+        "as_of": {"type": "string", "format": "date-time", "description": "When it was so."},
+        "run": {"type": ["integer", "null"], "description": "The last reconciliation then."},
     }
     page = {
         "type": "object",

@@ -41,9 +41,10 @@ def require(scopes: frozenset[str]) -> Callable[[Request], None]:
     return has_scope
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", tags=["server"])
-def health(request: Request) -> dict[str, str]:
-    """Whether the server answers; it asks nothing of the database."""
+async def health(request: Request) -> dict[str, str]:
+    """Whether the server answers; it asks nothing of the database, and waits for no thread."""
     asking.require_known(request, [])
     return {"status": "ok"}
 

@@ -3,7 +3,10 @@
 Rules of this file:
 
 * A stream holds no connection to the database while nothing comes. All streams share one look at
-  the heads of the pools, and a page of records is read only when a head has moved.
+  the heads of the pools, and a page of records is read only when a head has moved; connections and
+  threads are of streams alone, so that those which catch up wait for each other and for nobody
+  else.
+* A stream ends when its token does, and a caller has a few of them at most.
 * Every event has the id `SEQUENCE.LINE`; a client that comes again with it in `Last-Event-ID` gets
   what is behind it, nothing twice and nothing left out.
 * A stream is ended after a while, and when the server stops; clients come again by themselves.
@@ -13,37 +16,46 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Annotated
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, TypeVar
 
 from fastapi import Header, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ledger.store.web_connections import Readers
-from ledger.store.web_records import Behind, Followed, behind, heads
-from ledger.store.web_rows import UnknownPool
+from ledger.store.web_records import Behind, Followed, behind, heads, require_held
+from ledger.store.web_rows import Detached, UnknownPool
 from ledger.web.api import asking
 from ledger.web.api.formats import names_of, plain
 from ledger.web.problems import RETRY_S, Problem
 from ledger.web.settings import WebSettings
+from ledger.web.tokens import ANYBODY, Caller, Tokens
 
 PAGE_RECORDS = 200
+_T = TypeVar("_T")
 
 _PLACE = re.compile(r"(\d{1,18})\.(\d{1,9})", re.ASCII)
 
 
 class Following:
-    """What streams share: how far pools are, and how many streams are open. Of one event loop."""
+    """What streams share: how far pools are, and whose streams are open. Of one event loop.
+
+    Attributes:
+        open: How many streams each caller has open, by the caller's key.
+    """
 
     def __init__(self, readers: Readers, settings: WebSettings) -> None:
-        """Read over connections that act as clearing_auditor."""
+        """Read over connections that act as clearing_auditor, which nothing else uses."""
         self._readers = readers
         self._settings = settings
+        self._threads = ThreadPoolExecutor(settings.stream_connections_max, "streams")
         self._lock = asyncio.Lock()
         self._heads: Mapping[str, Followed] = {}
         self._looked_at = float("-inf")
-        self.open = 0
+        self.open: Counter[str] = Counter()
 
     async def head(self, pool: str) -> Followed:
         """How far a pool is, not longer ago than a poll.
@@ -54,7 +66,7 @@ class Following:
         """
         async with self._lock:
             if time.monotonic() - self._looked_at >= self._settings.poll_s:
-                self._heads = await run_in_threadpool(self._look)
+                self._heads = await self._in_thread(self._look)
                 self._looked_at = time.monotonic()
         if pool not in self._heads:
             raise UnknownPool(f"the books have no pool {pool}")
@@ -66,11 +78,69 @@ class Following:
 
     async def records(self, pool: str, followed: Followed, after: tuple[int, int]) -> Behind:
         """A page of records behind a place."""
-        return await run_in_threadpool(self._records, pool, followed, after)
+        return await self._in_thread(lambda: self._records(pool, followed, after))
 
     def _records(self, pool: str, followed: Followed, after: tuple[int, int]) -> Behind:
         with self._readers.lent() as connection:
             return behind(connection, pool, followed, after, PAGE_RECORDS)
+
+    async def require_held(self, followed: Followed, after: tuple[int, int]) -> None:
+        """Refuse to begin where history was detached, lest it be left out in silence.
+
+        Raises:
+            Detached: It was.
+        """
+        await self._in_thread(lambda: self._require_held(followed, after))
+
+    def _require_held(self, followed: Followed, after: tuple[int, int]) -> None:
+        with self._readers.lent() as connection:
+            require_held(connection, followed, after)
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def begin(self, caller: Caller) -> None:
+        """Count a stream in.
+
+        Raises:
+            Problem: There are too many.
+        """
+        settings = self._settings
+        retry = {"Retry-After": str(RETRY_S)}
+        if self.open.total() >= settings.streams_max:
+            said = f"{settings.streams_max} streams of records are open, which is all there may be"
+            raise Problem("too_many_streams", said, headers=retry)
+        if caller != ANYBODY and self.open[caller.key] >= settings.caller_streams_max:
+            said = f"{caller.name} has {settings.caller_streams_max} streams open, which is all"
+            raise Problem("too_many_streams", f"{said} that one caller may have", headers=retry)
+        self.open[caller.key] += 1
+
+    def end(self, caller: Caller) -> None:
+        """Count it out."""
+        self.open[caller.key] -= 1
+        self.open += Counter()  # forgets callers without any
+
+    def close(self) -> None:
+        """Read no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
+
+
+class CountedResponse(StreamingResponse):
+    """A stream that is counted out however it ends, also before its first event."""
+
+    def __init__(
+        self, events: AsyncIterator[str], on_end: Callable[[], None], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
 
 
 async def stream(
@@ -97,17 +167,14 @@ async def stream(
     name = asking.pool_of(pool)
     head = await following.head(name)
     after = _after(from_, last_event_id, head)
-    if following.open >= settings.streams_max:
-        raise Problem(
-            "too_many_streams",
-            f"{settings.streams_max} streams of records are open, which is all there may be",
-            headers={"Retry-After": str(RETRY_S)},
-        )
-    events = _events(request, following, settings, name, after)
-    return StreamingResponse(
-        events,
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    if after[0] <= head.last:
+        await following.require_held(head, after)
+    caller: Caller = request.state.caller
+    following.begin(caller)
+    return CountedResponse(
+        _events(request, following, settings, name, after),
+        lambda: following.end(caller),
+        {"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
@@ -129,26 +196,28 @@ async def _events(
     after: tuple[int, int],
 ) -> AsyncIterator[str]:
     ends = time.monotonic() + settings.stream_s
-    following.open += 1
-    try:
-        yield f"retry: {RETRY_S * 1000}\n\n"
-        said = time.monotonic()
-        while time.monotonic() < ends and not request.app.state.is_stopping():
-            head = await following.head(pool)
-            if after[0] <= head.last:
+    tokens: Tokens = request.app.state.tokens
+    yield f"retry: {RETRY_S * 1000}\n\n"
+    said = time.monotonic()
+    while time.monotonic() < ends and not request.app.state.is_stopping():
+        if not await tokens.has(request.state.caller):
+            return
+        head = await following.head(pool)
+        if after[0] <= head.last:
+            try:
                 found = await following.records(pool, head, after)
-                for record in _told(found):
-                    yield record
-                    said = time.monotonic()
-                after = _reached(found, head, after)
-                if found.more:
-                    continue
-            if time.monotonic() - said >= settings.heartbeat_s:
-                yield ": still here\n\n"
+            except Detached:
+                return  # whoever comes again with the last id is told
+            for record in _told(found):
+                yield record
                 said = time.monotonic()
-            await asyncio.sleep(settings.poll_s)
-    finally:
-        following.open -= 1
+            after = _reached(found, head, after)
+            if found.more:
+                continue
+        if time.monotonic() - said >= settings.heartbeat_s:
+            yield ": still here\n\n"
+            said = time.monotonic()
+        await asyncio.sleep(settings.poll_s)
 
 
 def _told(found: Behind) -> list[str]:

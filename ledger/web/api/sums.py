@@ -1,86 +1,138 @@
 """Sums over a whole pool, kept for a while: they cost as much as the pool has accounts.
 
 A sum is kept for ten times as long as it took, and as long as no event came; each says of which
-event it is, so that nobody takes an old one for a new one. One is made once for all who ask. Who
-asks first waits for it a while, and is then told to come again: it goes on being made.
+event it is, so that nobody takes an old one for a new one. One is made once for all who ask, and
+whole: filters are applied to what is kept. Who asks waits for it a while, in no thread, and is then
+told to come again: it goes on being made for as long as somebody does (`ledger.web.makers`).
 """
 
+import asyncio
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ledger.store.web_connections import Readers
+from ledger.store.web_connections import Connection
 from ledger.store.web_pools import head, sequence_at
 from ledger.store.web_rows import Rows
-from ledger.store.web_sums import Sum, whole
+from ledger.store.web_sums import Read, Sum, read, whole
+from ledger.web.api.cursors import Part
+from ledger.web.makers import Job, Makers
 from ledger.web.problems import Problem
 
 KEPT_TIMES = 10
 KEPT_MAX = 32
 """Sums kept at once; the one that was first asked for is forgotten first."""
 
-MAKERS = 2
-"""Sums made at once."""
+KEPT_ROWS_MAX = 1_000_000
+"""Rows of all of them; likewise."""
 
 RETRY_S = 5
 
 
 class Made(NamedTuple):
-    """A sum: its rows, and of which event they are."""
+    """A sum.
+
+    Attributes:
+        rows: In the order of the sum's key.
+        sequence: Of which event they are; where `read` says when, the newest event then.
+        read: Of a sum of the clock.
+    """
 
     rows: Rows
     sequence: int
+    read: Read | None = None
+
+    def matching(self, source: Sum, filters: Mapping[str, str]) -> "Made":
+        """The rows that have each value in one of the columns that its filter is about."""
+        names = [column.name for column in self.rows.columns]
+        wanted = [
+            ([names.index(column) for column in source.filters[name]], value)
+            for name, value in filters.items()
+        ]
+        rows = [
+            row
+            for row in self.rows.rows
+            if all(any(row[place] == value for place in places) for places, value in wanted)
+        ]
+        return self._replace(rows=Rows(self.rows.columns, rows))
+
+    def behind(
+        self, source: Sum, after: tuple[Part, ...], count_max: int
+    ) -> tuple[list[tuple[Any, ...]], tuple[Part, ...] | None]:
+        """Rows behind a key, and the key of the last one; None: there are no more."""
+        place = _placing(source, self.rows)
+        start = bisect_right(self.rows.rows, _order(after), key=lambda row: _order(place(row)))
+        some = self.rows.rows[start : start + count_max]
+        is_more = start + len(some) < len(self.rows.rows)
+        return some, place(some[-1]) if is_more else None
+
+
+def _placing(source: Sum, rows: Rows) -> Callable[[tuple[Any, ...]], tuple[Part, ...]]:
+    """Finds the key of a row in words of a cursor; null is empty."""
+    names = [column.name for column in rows.columns]
+    places = [names.index(name) for name in source.key]
+
+    def part(value: object) -> Part:
+        return "" if value is None else int(value) if isinstance(value, int) else str(value)
+
+    return lambda row: tuple(part(row[place]) for place in places)
+
+
+def _order(place: tuple[Part, ...]) -> tuple[tuple[bool, Part], ...]:
+    """Nulls first, numbers by size, ids by their bytes."""
+    return tuple((isinstance(part, int), part) for part in place)
 
 
 @dataclass(slots=True)
 class _Kept:
-    future: Future[Made] | None = None
+    job: Job[Made] | None = None
     made: Made | None = None
     stale_at: float = 0
 
+    @property
+    def rows(self) -> int:
+        return 0 if self.made is None else len(self.made.rows.rows)
+
 
 class KeptSums:
-    """Sums by pool, moment and filters; safe for many threads.
+    """Sums by pool and moment; safe for many threads.
 
     Args:
-        readers: Connections of its own, whose statements may take long.
+        makers: Make them.
         wait_s: Who asks waits so long.
         clock: Seconds that only go forward.
     """
 
     def __init__(
-        self, readers: Readers, wait_s: float, clock: Callable[[], float] = time.monotonic
+        self, makers: Makers, wait_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._readers = readers
+        self._makers = makers
         self._wait_s = wait_s
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[tuple[object, ...], _Kept] = {}
-        self._makers = ThreadPoolExecutor(MAKERS, "sums")
 
-    def rows(
-        self, source: Sum, pool: str, at: int | datetime | None, filters: Mapping[str, str]
-    ) -> Made:
-        """All rows of a sum, and of which event they are.
+    async def made(self, caller: str, source: Sum, pool: str, at: int | datetime | None) -> Made:
+        """All rows of a sum, and as of when they are.
 
         Raises:
             Problem: It is being made, and will take longer.
+            Busy: Too many sums wait already.
             UnknownPool: There is no such pool.
             StoreUnavailable: The database does not answer, or gave it up.
         """
-        with self._lock:
-            kept = self._of((source.view, pool, at, *sorted(filters.items())))
-            if kept.made is not None and self._clock() < kept.stale_at:
-                return kept.made
-            if kept.future is None or kept.future.done():
-                kept.future = self._makers.submit(self._make, kept, source, pool, at, filters)
-            future = kept.future
+        found = self._found(caller, source, pool, at)
+        if isinstance(found, Made):
+            return found
+        waiting = asyncio.wrap_future(found)
+        waiting.add_done_callback(_heard)
         try:
-            return future.result(self._wait_s)
+            return await asyncio.wait_for(asyncio.shield(waiting), self._wait_s)
         except TimeoutError:
             raise Problem(
                 "being_made",
@@ -88,33 +140,89 @@ class KeptSums:
                 headers={"Retry-After": str(RETRY_S)},
             ) from None
 
+    def _found(
+        self, caller: str, source: Sum, pool: str, at: int | datetime | None
+    ) -> Made | Future[Made]:
+        """The sum, or the one that is being made."""
+        with self._lock:
+            now = self._kept.get((source.view, pool, None))
+            if now is not None and now.made is not None and now.made.sequence == at:
+                return now.made
+            kept = self._of((source.view, pool, at))
+            if kept.made is not None and self._clock() < kept.stale_at:
+                return kept.made
+            if kept.job is None or kept.job.is_given_up or kept.job.future.done():
+                kept.job = self._makers.begin(
+                    caller, lambda connection: self._make(connection, kept, source, pool, at)
+                )
+            self._makers.ask(kept.job)
+            return kept.job.future
+
     def close(self) -> None:
         """Make no more."""
-        self._makers.shutdown(wait=False, cancel_futures=True)
-        self._readers.close()
+        self._makers.close()
 
     def _of(self, key: tuple[object, ...]) -> _Kept:
         kept = self._kept.setdefault(key, _Kept())
-        if len(self._kept) > KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
+        rows = sum(each.rows for each in self._kept.values())
+        while len(self._kept) > KEPT_MAX or (rows > KEPT_ROWS_MAX and len(self._kept) > 1):
+            oldest = next(each for each in self._kept if each != key)
+            rows -= self._kept.pop(oldest).rows
         return kept
 
     def _make(
         self,
+        connection: Connection,
         kept: _Kept,
         source: Sum,
         pool: str,
         at: int | datetime | None,
-        filters: Mapping[str, str],
     ) -> Made:
         began = self._clock()
-        with self._readers.lent() as connection:
-            newest = head(connection, pool)
-            then = None if at is None else sequence_at(connection, pool, at, newest)
-            sequence = newest if then is None else then
-            made = kept.made
-            if made is None or made.sequence != sequence or source.schema != "reporting":
-                made = Made(whole(connection, source, pool, then, filters), sequence)
+        newest = head(connection, pool)
+        if source.is_of_clock:
+            made = _of_clock(connection, source, pool, at, newest)
+        else:
+            made = _of_event(connection, source, pool, at, newest, kept.made)
         now = self._clock()
         kept.made, kept.stale_at = made, now + KEPT_TIMES * (now - began)
         return made
+
+
+def _heard(waiting: asyncio.Future[Made]) -> None:
+    """Whoever waited may be gone: a fault is not kept for anybody."""
+    if not waiting.cancelled():
+        waiting.exception()
+
+
+def _of_event(
+    connection: Connection,
+    source: Sum,
+    pool: str,
+    at: int | datetime | None,
+    newest: int,
+    known: Made | None,
+) -> Made:
+    """As of an event; the one that is known where that is of the same."""
+    then = None if at is None else sequence_at(connection, pool, at, newest)
+    sequence = newest if then is None else then
+    if known is not None and known.sequence == sequence:
+        return known
+    return Made(_sorted(source, whole(connection, source, pool, then, {})), sequence)
+
+
+def _of_clock(
+    connection: Connection,
+    source: Sum,
+    pool: str,
+    at: int | datetime | None,
+    newest: int,
+) -> Made:
+    assert not isinstance(at, int), "work on breaks has no events"
+    found = read(connection, pool, at)
+    return Made(_sorted(source, whole(connection, source, pool, at, {})), newest, found)
+
+
+def _sorted(source: Sum, rows: Rows) -> Rows:
+    place = _placing(source, rows)
+    return Rows(rows.columns, sorted(rows.rows, key=lambda row: _order(place(row))))

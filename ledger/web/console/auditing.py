@@ -6,20 +6,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from ledger.audit.inclusion import prove_event
 from ledger.audit.verify import MODES
 from ledger.codec.checkpoints import checkpoint_line, decode_checkpoint
 from ledger.errors import ConfigurationError
 from ledger.store import console_checkpoints
 from ledger.store.checkpoints import scales
-from ledger.store.evidence import evidence
 from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
 from ledger.web.console.people import acting, require_scope
-from ledger.web.console.place import address
+from ledger.web.console.place import NUMBER_MAX, Before, PoolName, Sequence, address
 from ledger.web.console.verifying import Verifier
+from ledger.web.proofs import event_proof
 
 router = APIRouter(route_class=Page)
 
@@ -28,16 +27,14 @@ _DONE_SHOWN = 100
 
 def verifier_of(request: Request) -> Verifier:
     """The one that runs verifications for this server."""
-    state = request.app.state
-    if not hasattr(state, "console_verifier"):
-        state.console_verifier = Verifier()
-    found: Verifier = state.console_verifier
+    found: Verifier = request.app.state.verifier
     return found
 
 
 @router.get("/pools/{pool}/audit")
-def audit(request: Request, pool: str, at: At = None, before: int | None = None) -> HTMLResponse:
+def audit(request: Request, pool: PoolName, at: At = None, before: Before = None) -> HTMLResponse:
     """Checkpoints of a pool, the newest first."""
+    require_scope(request, "auditor")
     rows_max = console_checkpoints.PAGE_ROWS
     with reading(request, pool, at) as (connection, place):
         bound = min(before or place.at + 1, place.at + 1)
@@ -66,8 +63,9 @@ def audit(request: Request, pool: str, at: At = None, before: int | None = None)
 
 
 @router.get("/pools/{pool}/audit/checkpoint/{sequence}")
-def checkpoint(request: Request, pool: str, sequence: int) -> HTMLResponse:
+def checkpoint(request: Request, pool: PoolName, sequence: Sequence) -> HTMLResponse:
     """A checkpoint as it is published: one line, to keep elsewhere."""
+    require_scope(request, "auditor")
     with reading(request, pool, None) as (connection, place):
         found = console_checkpoints.newest(connection, place.shard, sequence + 1, 1)
         if not found or found[0].sequence != sequence:
@@ -82,18 +80,16 @@ def checkpoint(request: Request, pool: str, sequence: int) -> HTMLResponse:
 @router.get("/pools/{pool}/events/{sequence}/proof")
 def proof(
     request: Request,
-    pool: str,
-    sequence: int,
-    checkpoint_at: Annotated[int | None, Query(alias="checkpoint", ge=1)] = None,
+    pool: PoolName,
+    sequence: Sequence,
+    checkpoint_at: Annotated[int | None, Query(alias="checkpoint", ge=1, le=NUMBER_MAX)] = None,
 ) -> JSONResponse:
     """That an event stands in the books of a checkpoint, as `clearing prove event` proves it.
 
-    Reads the hash of every event up to the checkpoint: seconds on large books.
+    Reads the hash of every event up to the checkpoint, of which there may be so many.
     """
     require_scope(request, "auditor")
-    url: str = request.app.state.settings.database_url
-    with evidence(url, pool) as books:
-        found = prove_event(books, sequence, checkpoint_at, lambda _: None)
+    found = event_proof(auditors(request), pool, sequence, checkpoint_at)
     named = {"Content-Disposition": f'attachment; filename="{pool}-{sequence}-proof.json"'}
     return JSONResponse(found, headers={**HEADERS, **named})
 
@@ -101,7 +97,7 @@ def proof(
 @router.post("/pools/{pool}/audit/verify")
 def start(
     request: Request,
-    pool: str,
+    pool: PoolName,
     mode: Annotated[str, Form(max_length=20)],
     token: Token,
     whole: Annotated[str, Form(max_length=3)] = "",
@@ -109,15 +105,15 @@ def start(
     """Begin a verification of a pool, or of all."""
     require_token(request, token)
     require_scope(request, "auditor")
-    with auditors(request).lent():
-        pass  # the books are there
+    with reading(request, pool, None):
+        pass  # the books are there, and the pool is in them
     url: str = request.app.state.settings.database_url
     verifier_of(request).start(url, mode, None if whole else pool, acting(request))
     return see_other(address("pools", pool, "audit") + "#verify")
 
 
 @router.post("/pools/{pool}/audit/stop")
-def stop(request: Request, pool: str, token: Token) -> RedirectResponse:
+def stop(request: Request, pool: PoolName, token: Token) -> RedirectResponse:
     """End the verification that runs."""
     require_token(request, token)
     require_scope(request, "auditor")
@@ -130,6 +126,7 @@ def stop(request: Request, pool: str, token: Token) -> RedirectResponse:
 @router.get("/verification.json")
 def progress(request: Request) -> JSONResponse:
     """How far the verification has come."""
+    require_scope(request, "auditor")
     run = verifier_of(request).latest
     told: dict[str, Any] = {"running": False}
     if run is not None:

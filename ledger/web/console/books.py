@@ -8,7 +8,7 @@ from fastapi import Request
 from ledger.store import console_pools
 from ledger.store.console_pools import Connection
 from ledger.store.web_connections import Readers
-from ledger.web.console.pages import patience_of
+from ledger.web.console.pages import worked_out
 from ledger.web.console.patience import Ready
 from ledger.web.console.place import Place, placed
 
@@ -33,10 +33,10 @@ def reading(request: Request, pool: str, at: str | None) -> Iterator[tuple[Conne
 
 def summed(request: Request, shard: int, at: int, *, is_now: bool) -> Ready | None:
     """Balances of a pool added up, as `ledger.store.console_pools.sums`; None: not yet."""
-    readers = auditors(request)
-
-    def work() -> list[console_pools.Sum]:
-        with readers.lent() as connection:
-            return console_pools.sums(connection, shard, at)
-
-    return patience_of(request).ask(("sums", shard), at, work, follows=is_now)
+    return worked_out(
+        request,
+        ("sums", shard),
+        at,
+        lambda connection: console_pools.sums(connection, shard, at),
+        follows=is_now,
+    )

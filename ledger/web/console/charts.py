@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from starlette.responses import JSONResponse
 
+from ledger.store.console_records import Marks
 from ledger.web.console.pages import HEADERS
 
 
@@ -34,6 +35,7 @@ def chart(
     along: Sequence[datetime | int],
     lines: Sequence[Line],
     links: Sequence[str] = (),
+    said: str = "",
 ) -> JSONResponse:
     """A chart as JSON.
 
@@ -42,6 +44,7 @@ def chart(
         along: Places of the points, ascending.
         lines: As many values each as there are points.
         links: Where a click on each point leads.
+        said: What the chart leaves out, where it does.
     """
     return JSONResponse(
         {
@@ -49,6 +52,7 @@ def chart(
             "x": [_coordinate(each) for each in along],
             "at": [_written(each) for each in along],
             "links": list(links),
+            "said": said,
             "series": [
                 {
                     "label": line.label,
@@ -69,6 +73,16 @@ def chart(
         },
         headers=HEADERS,
     )
+
+
+def said_of(marks: Marks) -> str:
+    """What a chart of marks leaves out."""
+    shown = f"{len(marks.shown):,}"
+    if marks.total is None:
+        return f"{shown} marks at even distances; there are more, with lows and highs between them."
+    if len(marks.shown) < marks.total:
+        return f"{shown} of {marks.total:,} marks: the lowest and the highest of each stretch."
+    return ""
 
 
 def _coordinate(along: datetime | int) -> float:

@@ -10,10 +10,11 @@ from ledger.audit.sentences import sentence
 from ledger.audit.worksheet import Heading, Note, Step, Table, shown, substituted
 from ledger.store.lookups import Lookups
 from ledger.web.console.books import reading
+from ledger.web.console.later import later
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render
 from ledger.web.console.people import require_scope
-from ledger.web.console.place import Unknown
+from ledger.web.console.place import PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -23,12 +24,14 @@ SHOWN_MAX = 200
 
 @router.get("/pools/{pool}/explain/{id_}")
 def explain(
-    request: Request, pool: str, id_: str, at: At = None, account: str | None = None
+    request: Request, pool: PoolName, id_: str, at: At = None, account: str | None = None
 ) -> HTMLResponse:
     """How a figure came to be."""
     require_scope(request, "auditor")
     with reading(request, pool, at) as (connection, place):
         found = _explained(Lookups(connection, pool, place.shard), id_, account)
+    if found.event["sequence"] > place.at:
+        return later(request, place, f"{id_} explained", found.event["sequence"], "explain", id_)
     steps = found.sheet.steps
     return render(
         request,
@@ -47,7 +50,7 @@ def explain(
 
 @router.get("/pools/{pool}/explain/{id_}/file")
 def explanation_file(
-    request: Request, pool: str, id_: str, account: str | None = None
+    request: Request, pool: PoolName, id_: str, account: str | None = None
 ) -> JSONResponse:
     """The same as `clearing explain --out` writes: `tools/check_explanation.py` works it again."""
     require_scope(request, "auditor")

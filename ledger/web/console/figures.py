@@ -10,9 +10,12 @@ Rules of this file:
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
+from fractions import Fraction
 
 from markupsafe import Markup
+
+from ledger.web.console.exact import EXACT, shortened
 
 _WHOLE, _NEAR = 100, 66
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,8 +60,26 @@ def percent(value: Decimal | None) -> Markup:
     """A ratio in percent to two decimals; its title has all of them."""
     if value is None:
         return NONE
-    short = (Decimal(value) * 100).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    short = shortened(Decimal(value).scaleb(2, EXACT), 2)
     return Markup('<span class="n" title="{}">{} %</span>').format(f"{value:f}", f"{short:f}")
+
+
+def times(value: Decimal | None) -> Markup:
+    """How many times something, to two decimals; its title has all of them."""
+    if value is None:
+        return NONE
+    return Markup('<span class="n" title="{}">{}</span><span class="muted">×</span>').format(
+        f"{value:f}", f"{shortened(value, 2):f}"
+    )
+
+
+def reciprocal(rate: Decimal | str) -> Markup:
+    """One over a rate above zero, to two decimals; its title says what was divided."""
+    hundredths = Decimal(round(Fraction(100) / Fraction(Decimal(rate))))
+    shown = f"{hundredths.scaleb(-2, EXACT):f}"
+    return Markup('<span class="n" title="1 / {}">{}</span><span class="muted">×</span>').format(
+        rate, shown
+    )
 
 
 def moment(value: datetime | str | None) -> Markup:
@@ -72,6 +93,11 @@ def moment(value: datetime | str | None) -> Markup:
     return Markup('<time datetime="{}">{}<span class="z">Z</span></time>').format(
         found.isoformat(), shown
     )
+
+
+def plain_moment(value: datetime) -> str:
+    """A moment in UTC as words, to the second."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def words(value: object) -> str:
@@ -123,7 +149,7 @@ def exact(value: str | Decimal) -> Decimal:
 
 def units(value: int, scale: int) -> Markup:
     """Smallest units as a figure in natural units."""
-    return figure(Decimal(value).scaleb(-scale), scale)
+    return figure(Decimal(value).scaleb(-scale, EXACT), scale)
 
 
 def micros(value: int | None) -> Markup:
@@ -139,7 +165,10 @@ FILTERS = {
     "figure": figure,
     "signed": signed,
     "percent": percent,
+    "times": times,
+    "reciprocal": reciprocal,
     "moment": moment,
+    "plain_moment": plain_moment,
     "words": words,
     "short": short,
     "span": span,

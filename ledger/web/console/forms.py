@@ -9,9 +9,10 @@ import hmac
 import secrets
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Form, HTTPException, Request, Response
+
+from ledger.web.doorkeeper import is_of_host
 
 COOKIE = "clearing_form"
 _LENGTH = 43
@@ -35,11 +36,14 @@ def keep_token(request: Request, response: Response) -> None:
         set_cookie(request, response, COOKIE, token_of(request))
 
 
-def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
-    """A cookie for this server alone, until the browser is closed."""
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, age_s: int | None = None
+) -> None:
+    """A cookie for this server alone, for so long; None: until the browser is closed."""
     response.set_cookie(
         name,
         value,
+        max_age=age_s,
         path="/",
         httponly=True,
         samesite="strict",
@@ -56,8 +60,9 @@ def require_token(request: Request, given: str) -> None:
     kept = request.cookies.get(COOKIE, "")
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not kept or not hmac.compare_digest(kept, given) or site != "same-origin" or not is_ours:
+    is_ours = origin is None or is_of_host(origin, request.headers.get("host", ""))
+    is_same = hmac.compare_digest(kept.encode(), given.encode())
+    if not kept or not is_same or site != "same-origin" or not is_ours:
         raise HTTPException(
             HTTPStatus.FORBIDDEN,
             "the form did not come from a page of this console: open the page anew and send it"

@@ -10,6 +10,8 @@ from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
+from ledger.web.console.people import has_scope
+from ledger.web.console.place import Before, PoolName
 
 router = APIRouter(route_class=Page)
 
@@ -18,7 +20,7 @@ _OF = console_records.MOVEMENTS
 
 
 @router.get("/pools/{pool}/fund")
-def fund(request: Request, pool: str, at: At = None, before: int | None = None) -> HTMLResponse:
+def fund(request: Request, pool: PoolName, at: At = None, before: Before = None) -> HTMLResponse:
     """Movements, the newest first."""
     with reading(request, pool, at) as (connection, place):
         newest = console_records.newest(connection, place.shard, _OF, place.at)
@@ -42,12 +44,16 @@ def fund(request: Request, pool: str, at: At = None, before: int | None = None) 
 
 
 @router.get("/pools/{pool}/fund.json")
-def history(request: Request, pool: str, at: At = None) -> JSONResponse:
+def history(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
     """The fund after its movements; of very many, those at even distances."""
     with reading(request, pool, at) as (connection, place):
         newest = console_records.newest(connection, place.shard, _OF, place.at)
         numbers = console_records.evenly(1, newest, POINTS) if newest else []
         rows = console_records.numbered(connection, place.shard, _OF, numbers)
+    is_auditor = has_scope(request, "auditor")
+    said = ""
+    if len(rows) < newest:
+        said = f"{len(rows):,} of {newest:,} movements, at even distances."
     return chart(
         "time",
         [row["occurred_at"] for row in rows],
@@ -64,5 +70,9 @@ def history(request: Request, pool: str, at: At = None) -> JSONResponse:
                 "loss",
             ),
         ],
-        [place.to("explain", row["subject"]) for row in rows],
+        [
+            place.to("explain", row["subject"]) if is_auditor else place.event(row["sequence"])
+            for row in rows
+        ],
+        said,
     )

@@ -1,7 +1,6 @@
 """Pages of instruments: terms, tiers and marks in force at an event, and how the mark moved."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,17 +8,17 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from ledger.store import console_records
 from ledger.web.console.books import reading, summed
-from ledger.web.console.charts import Line, chart
+from ledger.web.console.charts import Line, chart, said_of
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Unknown
+from ledger.web.console.place import InstrumentName, PoolName, Unknown
 from ledger.web.console.totals import totals
 
 router = APIRouter(route_class=Page)
 
 
 @router.get("/pools/{pool}/instruments")
-def instruments(request: Request, pool: str, at: At = None) -> HTMLResponse:
+def instruments(request: Request, pool: PoolName, at: At = None) -> HTMLResponse:
     """All instruments of a pool."""
     with reading(request, pool, at) as (connection, place):
         rows = console_records.instruments(connection, place.shard, place.at)
@@ -34,7 +33,9 @@ def instruments(request: Request, pool: str, at: At = None) -> HTMLResponse:
 
 
 @router.get("/pools/{pool}/instruments/{name}")
-def instrument(request: Request, pool: str, name: str, at: At = None) -> HTMLResponse:
+def instrument(
+    request: Request, pool: PoolName, name: InstrumentName, at: At = None
+) -> HTMLResponse:
     """One instrument."""
     with reading(request, pool, at) as (connection, place):
         rows = console_records.instruments(connection, place.shard, place.at)
@@ -53,19 +54,19 @@ def instrument(request: Request, pool: str, name: str, at: At = None) -> HTMLRes
             "terms": row["content"],
             "tiers": content["tiers"] if changed > row["sequence"] else row["content"]["tiers"],
             "tiers_from": max(changed, row["sequence"]),
-            "one": Decimal(1),
         },
     )
 
 
 @router.get("/pools/{pool}/instruments/{name}/marks.json")
-def marks(request: Request, pool: str, name: str, at: At = None) -> JSONResponse:
+def marks(request: Request, pool: PoolName, name: InstrumentName, at: At = None) -> JSONResponse:
     """The mark over all events up to one."""
     with reading(request, pool, at) as (connection, place):
         found = console_records.marks(connection, place.shard, name, 1, place.at)
     return chart(
         "time",
-        [moment for _, moment, _ in found],
-        [Line(f"mark of {name}", [mark for _, _, mark in found], "step")],
-        [place.event(sequence) for sequence, _, _ in found],
+        [moment for _, moment, _ in found.shown],
+        [Line(f"mark of {name}", [mark for _, _, mark in found.shown], "step")],
+        [place.event(sequence) for sequence, _, _ in found.shown],
+        said_of(found),
     )

@@ -1,7 +1,6 @@
 """Pages of the journal: the postings that a figure is made of, and one event with all it led to."""
 
-from collections import defaultdict
-from decimal import Decimal
+import re
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,14 +10,18 @@ from ledger.core.accounts import KINDS_OF_HOUSE, KINDS_OF_PARTICIPANT
 from ledger.errors import ConfigurationError
 from ledger.store import console_postings
 from ledger.web.console.books import reading
+from ledger.web.console.later import later
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render, see_other
-from ledger.web.console.place import Unknown, address
+from ledger.web.console.place import PoolName, Sequence, Unknown, address
+from ledger.web.console.totals import by_commodity
 
 router = APIRouter(route_class=Page)
 
 Word = Annotated[str, Query(max_length=64)]
-Sequence = Annotated[str, Query(max_length=20, pattern="^[0-9]*$")]
+Bound = Annotated[str, Query(pattern=r"^[0-9]{0,18}$")]
+_AFTER = re.compile(r"(\d{1,18})\.(\d{1,9})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 KINDS = sorted(KINDS_OF_HOUSE | KINDS_OF_PARTICIPANT)
 
 
@@ -52,8 +55,8 @@ def _accounts(
 
 def _wanted(
     accounts: Annotated[tuple[str, str, str, str], Depends(_accounts)],
-    first: Sequence = "",
-    last: Sequence = "",
+    first: Bound = "",
+    last: Bound = "",
 ) -> Wanted:
     return Wanted(*accounts, first, last)
 
@@ -61,7 +64,7 @@ def _wanted(
 @router.get("/pools/{pool}/postings")
 def postings(
     request: Request,
-    pool: str,
+    pool: PoolName,
     asked: Annotated[Wanted, Depends(_wanted)],
     at: At = None,
     after: Word = "",
@@ -91,24 +94,23 @@ def postings(
 def _address_of(after: str) -> tuple[int, int] | None:
     if not after:
         return None
-    sequence, _, line = after.partition(".")
-    if not (sequence.isdigit() and line.isdigit()):
+    found = _AFTER.fullmatch(after)
+    if found is None:
         raise ConfigurationError(f"after={after}: expected SEQUENCE.LINE like 120.2")
-    return int(sequence), int(line)
+    return int(found[1]), int(found[2])
 
 
 @router.get("/pools/{pool}/events/{sequence}")
-def event(request: Request, pool: str, sequence: int, at: At = None) -> HTMLResponse:
+def event(request: Request, pool: PoolName, sequence: Sequence, at: At = None) -> HTMLResponse:
     """One event: the message as it came, its entry, its records, its hashes."""
     with reading(request, pool, at) as (connection, place):
         found = console_postings.event(connection, place.shard, sequence)
         if found is None:
             raise Unknown(f"pool {pool} has no event {sequence} here; it has 1 to {place.head}")
+        if sequence > place.at:
+            return later(request, place, f"Event {sequence}", sequence, "events", sequence)
         legs = console_postings.legs_of(connection, place.shard, sequence)
         records = console_postings.records_of(connection, place.shard, sequence)
-    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for leg in legs:
-        sums[leg.commodity] += leg.amount
     return render(
         request,
         "event.html",
@@ -116,7 +118,7 @@ def event(request: Request, pool: str, sequence: int, at: At = None) -> HTMLResp
             "place": place,
             "event": found,
             "legs": legs,
-            "sums": sorted(sums.items()),
+            "sums": by_commodity(legs),
             "records": records,
             "legs_max": console_postings.EVENT_POSTINGS_MAX,
             "records_max": console_postings.EVENT_RECORDS_MAX,
@@ -125,15 +127,15 @@ def event(request: Request, pool: str, sequence: int, at: At = None) -> HTMLResp
 
 
 @router.get("/pools/{pool}/find")
-def find(request: Request, pool: str, q: Word = "", at: At = None) -> RedirectResponse:
+def find(request: Request, pool: PoolName, q: Word = "", at: At = None) -> RedirectResponse:
     """Leads to whatever an id names: a sequence, a record, an event, a participant."""
     asked = q.strip()
     with reading(request, pool, at) as (connection, place):
-        if asked.isdigit():
+        if _NUMBER.fullmatch(asked):
             return see_other(place.event(int(asked)))
         letter, _, number = asked.partition("-")
         pages = {"L": "liquidations", "D": "explain", "C": "explain", "F": "explain"}
-        if letter in pages and number.isdigit():
+        if letter in pages and _NUMBER.fullmatch(number):
             return see_other(place.to(pages[letter], asked))
         sequence = console_postings.sequence_of(connection, place.shard, asked)
     if sequence is not None:

@@ -13,10 +13,11 @@ from ledger.store import console_participants, console_records
 from ledger.store.console_pools import Connection
 from ledger.store.lookups import FoundRecord, Lookups
 from ledger.web.console.books import reading
-from ledger.web.console.charts import Line, chart
+from ledger.web.console.charts import Line, chart, said_of
+from ledger.web.console.later import later
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Place, Unknown
+from ledger.web.console.place import Before, Place, PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -28,7 +29,7 @@ _AROUND_EVENTS = 1_500
 
 @router.get("/pools/{pool}/liquidations")
 def liquidations(
-    request: Request, pool: str, at: At = None, before: int | None = None
+    request: Request, pool: PoolName, at: At = None, before: Before = None
 ) -> HTMLResponse:
     """Liquidations, the newest first."""
     of = console_records.LIQUIDATIONS
@@ -64,11 +65,14 @@ def liquidations(
 
 
 @router.get("/pools/{pool}/liquidations/{number}")
-def liquidation(request: Request, pool: str, number: str, at: At = None) -> HTMLResponse:
+def liquidation(request: Request, pool: PoolName, number: str, at: At = None) -> HTMLResponse:
     """One liquidation."""
     with reading(request, pool, at) as (connection, place):
         lookups = Lookups(connection, pool, place.shard)
         root, family = _family(lookups, number)
+        if root.sequence > place.at:
+            what = f"Liquidation {number}"
+            return later(request, place, what, root.sequence, "liquidations", number)
         event = lookups.event(root.sequence)
         before = _before(connection, place, root)
     assert event is not None, "a record has its event"
@@ -134,15 +138,21 @@ def _before(connection: Connection, place: Place, root: FoundRecord) -> list[dic
 
 
 @router.get("/pools/{pool}/liquidations/{number}/price.json")
-def price(request: Request, pool: str, number: str, instrument: str, at: At = None) -> JSONResponse:
+def price(
+    request: Request, pool: PoolName, number: str, instrument: str, at: At = None
+) -> JSONResponse:
     """The mark around a liquidation, with the prices that decided it."""
     with reading(request, pool, at) as (connection, place):
         lookups = Lookups(connection, pool, place.shard)
         root, family = _family(lookups, number)
+        if root.sequence > place.at:
+            raise Unknown(f"liquidation {number} came later, at event {root.sequence}")
+        family = [record for record in family if record.sequence <= place.at]
         first = max(1, root.sequence - _AROUND_EVENTS)
         last = min(place.at, root.sequence + _AROUND_EVENTS)
-        marks = console_records.marks(connection, place.shard, instrument, first, last)
+        found = console_records.marks(connection, place.shard, instrument, first, last)
         before = _before(connection, place, root)
+    marks = found.shown
     moments: list[datetime | int] = [moment for _, moment, _ in marks]
     lines = [Line(f"mark of {instrument}", [mark for _, _, mark in marks], "step")]
     lines += [
@@ -154,7 +164,8 @@ def price(request: Request, pool: str, number: str, instrument: str, at: At = No
         bankruptcy = one.body["bankruptcy_price"]
         if one.body["instrument"] == instrument and bankruptcy is not None:
             lines.append(_level("bankruptcy price", Decimal(bankruptcy), marks, "loss"))
-    return chart("time", moments, lines, [place.event(sequence) for sequence, _, _ in marks])
+    links = [place.event(sequence) for sequence, _, _ in marks]
+    return chart("time", moments, lines, links, said_of(found))
 
 
 def _level(label: str, value: Decimal, marks: Sequence[Any], tone: Any) -> Line:  # noqa: ANN401 - of the palette

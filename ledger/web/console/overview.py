@@ -13,9 +13,10 @@ from ledger.store import console_participants, console_pools, console_records
 from ledger.store.console_pools import Connection, PoolHead
 from ledger.web.console.books import auditors, reading, summed
 from ledger.web.console.charts import Line, chart
-from ledger.web.console.pages import Page, patience_of, render
+from ledger.web.console.lag import behind
+from ledger.web.console.pages import Page, render, worked_out
 from ledger.web.console.patience import Ready
-from ledger.web.console.place import Place, moment_of, placed, sequence_of
+from ledger.web.console.place import Before, Place, PoolName, moment_of, placed
 from ledger.web.console.totals import totals
 
 router = APIRouter(route_class=Page)
@@ -32,21 +33,20 @@ LATEST = 8
 def books(request: Request, at: At = None) -> HTMLResponse:
     """All pools."""
     with auditors(request).lent() as connection:
-        heads = [_as_of(connection, head, at) for head in console_pools.heads(connection)]
-        pools = [head for head in heads if head.is_pool]
-        places = {head.name: placed(connection, head.name, at) for head in pools if head.head}
-    shown = [
-        {"place": place, **_summed(request, place)}
-        for place in list(places.values())[:POOLS_SUMMED_MAX]
-    ]
+        heads = console_pools.heads(connection)
+        moments = _moments(connection, heads, at)
+        standings = console_pools.standings(connection, moments)
+        begun = [head for head in heads if head.is_pool and moments.get(head.shard)]
+        places = [placed(connection, head.name, at, heads) for head in begun[:POOLS_SUMMED_MAX]]
+    shown = [{"place": place, **_summed(request, place)} for place in places]
     return render(
         request,
         "books.html",
         {
-            "pools": pools,
-            "unrouted": [head for head in heads if not head.is_pool],
+            "rows": [(head, standings.get(head.shard)) for head in heads],
+            "behind": behind(request, [head.name for head in heads], is_now=not at),
             "shown": shown,
-            "left_out": max(0, len(places) - POOLS_SUMMED_MAX),
+            "left_out": max(0, len(begun) - POOLS_SUMMED_MAX),
             "now_ms": int(time.time() * 1000),
             "at": at,
             "counted_max": console_pools.REFUSED_COUNTED_MAX,
@@ -54,19 +54,20 @@ def books(request: Request, at: At = None) -> HTMLResponse:
     )
 
 
-def _as_of(connection: Connection, head: PoolHead, at: str | None) -> PoolHead:
-    """A head at a moment; a sequence means another moment in each pool, so a time is asked for."""
-    if at is None or not head.head:
-        return head
+def _moments(connection: Connection, heads: list[PoolHead], at: str | None) -> dict[int, int]:
+    """The event after which each shard stood; one that had none yet is left out.
+
+    A sequence means another moment in each pool, so a time is asked for; what came for no pool has
+    no pool time.
+    """
+    if not at:
+        return {head.shard: head.head for head in heads}
     if at.isascii() and at.isdigit():
         raise ConfigurationError(
             f"at={at}: here all pools are shown, so at takes a time like 2026-01-31T12:00:00Z"
         )
-    moment = moment_of(at)
-    if not head.is_pool:
-        return head
-    found = sequence_of(connection, head, at)
-    return head._replace(head=found, pool_time=moment)
+    found = console_pools.sequences_at(connection, moment_of(at))
+    return {head.shard: found[head.shard] for head in heads if head.is_pool and found[head.shard]}
 
 
 def _summed(request: Request, place: Place) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _summed(request: Request, place: Place) -> dict[str, Any]:
 
 
 @router.get("/pools/{pool}")
-def pool_page(request: Request, pool: str, at: At = None) -> HTMLResponse:
+def pool_page(request: Request, pool: PoolName, at: At = None) -> HTMLResponse:
     """One pool."""
     with reading(request, pool, at) as (connection, place):
         latest = _latest(connection, place)
@@ -84,7 +85,7 @@ def pool_page(request: Request, pool: str, at: At = None) -> HTMLResponse:
             row["name"]: row
             for row in console_records.instruments(connection, place.shard, place.at)
         }
-        head = next(one for one in console_pools.heads(connection) if one.name == pool)
+        then = console_pools.standings(connection, {place.shard: place.at})[place.shard]
     _nearest(request, place, 0)  # begun beside the sums
     totalled = _summed(request, place)
     return render(
@@ -92,7 +93,9 @@ def pool_page(request: Request, pool: str, at: At = None) -> HTMLResponse:
         "pool.html",
         {
             "place": place,
-            "head": head,
+            "then": then,
+            "behind": behind(request, [pool], is_now=place.is_now)[pool],
+            "counted_max": console_pools.REFUSED_COUNTED_MAX,
             "now_ms": int(time.time() * 1000),
             "latest": latest,
             "instruments": instruments,
@@ -111,21 +114,19 @@ def _latest(connection: Connection, place: Place) -> list[dict[str, Any]]:
 
 def _nearest(request: Request, place: Place, wait_s: float) -> Ready | None:
     """Margin accounts whose maintenance margin takes the largest part of their equity."""
-    readers = auditors(request)
 
-    def work() -> list[dict[str, Any]]:
-        with readers.lent() as connection:
-            rows = console_participants.margin(connection, place.pool, place.at, None)
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        rows = console_participants.margin(connection, place.pool, place.at, None)
         risky = [row for row in rows if row["maintenance_margin"]]
         risky.sort(key=lambda row: (row["margin_ratio"] is not None, -(row["margin_ratio"] or 0)))
         return risky[:NEAREST]
 
     name = ("nearest", place.shard)
-    return patience_of(request).ask(name, place.at, work, follows=place.is_now, wait_s=wait_s)
+    return worked_out(request, name, place.at, work, follows=place.is_now, wait_s=wait_s)
 
 
 @router.get("/pools/{pool}/pace.json")
-def pace(request: Request, pool: str, at: At = None) -> JSONResponse:
+def pace(request: Request, pool: PoolName, at: At = None) -> JSONResponse:
     """Events a minute over the day of pool time before an event."""
     with reading(request, pool, at) as (connection, place):
         if place.pool_time is None:
@@ -138,10 +139,10 @@ def pace(request: Request, pool: str, at: At = None) -> JSONResponse:
 
 
 @router.get("/pools/{pool}/refused")
-def refused(request: Request, pool: str, at: At = None, before: int = 2**62) -> HTMLResponse:
+def refused(request: Request, pool: PoolName, at: At = None, before: Before = None) -> HTMLResponse:
     """Messages that were refused, with the reason."""
     with reading(request, pool, at) as (connection, place):
-        bound = min(before, place.at + 1)
+        bound = place.at + 1 if before is None else min(before, place.at + 1)
         rows = console_pools.refused(connection, place.shard, bound, 51)
     following = rows[49]["sequence"] if len(rows) > 50 else None  # noqa: PLR2004 - the page
     return render(

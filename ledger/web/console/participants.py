@@ -11,9 +11,10 @@ from ledger.store import console_participants, console_postings, console_records
 from ledger.store.console_pools import Connection
 from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
+from ledger.web.console.exact import added
 from ledger.web.console.overview import At
 from ledger.web.console.pages import Page, render
-from ledger.web.console.place import Place, Unknown
+from ledger.web.console.place import AccountName, Place, PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -25,7 +26,7 @@ CASH_KINDS = ("wallet", "isolated", "hold")
 
 @router.get("/pools/{pool}/participants")
 def participants(
-    request: Request, pool: str, at: At = None, after: Name = "", find: Name = ""
+    request: Request, pool: PoolName, at: At = None, after: Name = "", find: Name = ""
 ) -> HTMLResponse:
     """Participants by id, a page at a time."""
     with reading(request, pool, at) as (connection, place):
@@ -55,7 +56,7 @@ def _summary(name: str, held: Sequence[Mapping[str, Any]], asset: str) -> dict[s
 
     def cash(kind: str) -> Decimal:
         found = (row["balance"] for row in held if row["kind"] == kind and row["asset"] == asset)
-        return sum(found, Decimal(0))
+        return added(found)
 
     return {
         "account": name,
@@ -71,7 +72,9 @@ def _summary(name: str, held: Sequence[Mapping[str, Any]], asset: str) -> dict[s
 
 
 @router.get("/pools/{pool}/participants/{account}")
-def participant(request: Request, pool: str, account: str, at: At = None) -> HTMLResponse:
+def participant(
+    request: Request, pool: PoolName, account: AccountName, at: At = None
+) -> HTMLResponse:
     """One participant."""
     with reading(request, pool, at) as (connection, place):
         if not console_participants.is_known(connection, place.shard, account):
@@ -107,7 +110,7 @@ def _movements(connection: Connection, place: Place, account: str) -> list[conso
 
 
 @router.get("/pools/{pool}/participants/{account}/history.json")
-def history(request: Request, pool: str, account: str, at: At = None) -> JSONResponse:
+def history(request: Request, pool: PoolName, account: AccountName, at: At = None) -> JSONResponse:
     """Equity and requirements of a participant at even distances, from its first event on."""
     with reading(request, pool, at) as (connection, place):
         first = console_participants.first_event(connection, place.shard, account)

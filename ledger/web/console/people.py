@@ -18,7 +18,7 @@ NAME_COOKIE = "clearing_name"
 NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 NOBODY = Caller("nobody", "nobody", frozenset())
 
-__all__ = ["NAME", "NAME_COOKIE", "TOKEN_COOKIE", "acting", "caller_of", "own_path"]
+__all__ = ["NAME", "NAME_COOKIE", "TOKEN_COOKIE", "acting", "caller_of", "has_scope", "own_path"]
 
 
 def caller_of(request: Request) -> Caller:
@@ -36,6 +36,11 @@ def acting(request: Request) -> str:
     return said if caller.scopes and NAME.fullmatch(said) else ""
 
 
+def has_scope(request: Request, *scopes: str) -> bool:
+    """Whether one of these scopes is among those of the token."""
+    return bool(caller_of(request).scopes.intersection(scopes))
+
+
 def require_scope(request: Request, *scopes: str) -> None:
     """One of these scopes opens the page.
 
@@ -43,7 +48,7 @@ def require_scope(request: Request, *scopes: str) -> None:
         HTTPException: The token has none of them.
     """
     caller = caller_of(request)
-    if not caller.scopes.intersection(scopes):
+    if not has_scope(request, *scopes):
         raise HTTPException(
             HTTPStatus.FORBIDDEN,
             f"the token {caller.name} opens {', '.join(sorted(caller.scopes)) or 'nothing'}; this"

@@ -7,12 +7,24 @@ page shows the newest event and follows what comes.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import quote, urlencode
+
+from fastapi import Depends, Path, Query
 
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.store import console_pools, console_records
 from ledger.store.console_pools import Connection
+
+NUMBER_MAX = 10**18 - 1
+"""Of a sequence or another number in an address. What does not fit into a bigint would be compared
+as numeric, for which there is no index."""
+
+Sequence = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
+Before = Annotated[int | None, Query(ge=0, le=NUMBER_MAX)]
+
+
+_UPWARDS = (".", "..")
 
 
 class Unknown(LedgerError):
@@ -53,6 +65,10 @@ class Place(NamedTuple):
         kept = {} if self.is_now else {"at": self.at}
         return address("pools", self.pool, *path, **{**kept, **query})
 
+    def then(self, at: int) -> Self:
+        """The same pool after another event."""
+        return self._replace(at=at, is_now=False)
+
     def postings(self, **wanted: object) -> str:
         """The address of the postings that a figure is made of."""
         return self.to("postings", **wanted)
@@ -65,18 +81,56 @@ class Place(NamedTuple):
 def address(*path: object, **query: object) -> str:
     """A path of the console with its query; what is None or empty is left out."""
     said = {name.rstrip("_"): each for name, each in query.items() if each not in (None, "")}
-    spelled = "/".join(quote(str(part), safe="@:") for part in path)
+    spelled = "/".join(quote(_part(str(part)), safe="@:~") for part in path)
     return f"/{spelled}" + (f"?{urlencode(said)}" if said else "")
 
 
-def placed(connection: Connection, pool: str, at: str | None) -> Place:
+def _part(name: str) -> str:
+    """A name as a part of a path, which has no slash, and no part that leads upwards."""
+    return f"~{name}" if name in _UPWARDS else name.replace("/", "~")
+
+
+def name_of(part: str) -> str:
+    """The name that a part of a path stands for; no name in the books has a `~`."""
+    return part[1:] if part[:1] == "~" and part[1:] in _UPWARDS else part.replace("~", "/")
+
+
+def _pool(pool: str) -> str:
+    return name_of(pool)
+
+
+def _account(account: str) -> str:
+    return name_of(account)
+
+
+def _instrument(name: str) -> str:
+    return name_of(name)
+
+
+PoolName = Annotated[str, Depends(_pool)]
+AccountName = Annotated[str, Depends(_account)]
+InstrumentName = Annotated[str, Depends(_instrument)]
+
+
+def placed(
+    connection: Connection,
+    pool: str,
+    at: str | None,
+    heads: list[console_pools.PoolHead] | None = None,
+) -> Place:
     """The place that an address names.
+
+    Args:
+        connection: Lent by the caller.
+        pool: Its name, or `@unrouted/N`.
+        at: What was asked for.
+        heads: Of all pools, where they are at hand.
 
     Raises:
         Unknown: There is no such pool.
         ConfigurationError: `at` is neither a sequence of the pool nor a moment within it.
     """
-    heads = console_pools.heads(connection)
+    heads = console_pools.heads(connection) if heads is None else heads
     found = next((one for one in heads if one.name == pool), None)
     if found is None:
         raise Unknown(f"there is no pool {pool!r} in these books")

@@ -1,18 +1,16 @@
 """The ADL queue: who would be deleveraged first, by instrument and side, at any event."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from ledger.store import console_participants, console_records
-from ledger.store.web_connections import Readers
-from ledger.web.console.books import auditors, reading
+from ledger.store.console_participants import Queued
+from ledger.web.console.books import reading
 from ledger.web.console.overview import At
-from ledger.web.console.pages import Page, patience_of, render
-from ledger.web.console.place import Place
-from ledger.web.console.ranking import Queued, queue
+from ledger.web.console.pages import Page, render, worked_out
+from ledger.web.console.place import PoolName, Unknown
 
 router = APIRouter(route_class=Page)
 
@@ -22,7 +20,7 @@ PAGE_ROWS = 100
 @router.get("/pools/{pool}/adl")
 def adl(
     request: Request,
-    pool: str,
+    pool: PoolName,
     at: At = None,
     instrument: Annotated[str, Query(max_length=64)] = "",
     side: Annotated[str, Query(pattern="^(long|short)$")] = "long",
@@ -41,16 +39,19 @@ def adl(
         )
     names = [row["name"] for row in terms]
     chosen = instrument or next(iter(names), "")
+    if instrument and instrument not in names:
+        raise Unknown(f"pool {pool} had no instrument {instrument!r} after event {place.at}")
     policy = str(rules[1]["adl_policy"]) if rules else ""
-    ready = patience_of(request).ask(
+    ready = worked_out(
+        request,
         ("adl", place.shard),
         place.at,
-        _work(auditors(request), place, policy, {row["name"]: row["content"] for row in terms}),
+        lambda connection: console_participants.queues(connection, place.pool, place.at),
         follows=place.is_now,
     )
     rows: list[Queued] = []
     if ready is not None and ready.found is not None:
-        rows = [one for one in ready.found.get(chosen, ()) if one.side == side]
+        rows = [one for one in ready.found if (one.instrument, one.side) == (chosen, side)]
     return render(
         request,
         "adl.html",
@@ -69,29 +70,3 @@ def adl(
             "past": past,
         },
     )
-
-
-def _work(
-    readers: Readers, place: Place, policy: str, terms: dict[str, Any]
-) -> Callable[[], object]:
-    """Works the queues of all instruments of a pool."""
-
-    def work() -> dict[str, list[Queued]]:
-        with readers.lent() as connection:
-            positions = console_participants.positions(connection, place.pool, place.at, None)
-            margin = console_participants.margin(connection, place.pool, place.at, None)
-            cash = console_participants.cash(connection, place.pool, place.at, place.asset)
-        margins = {(row["account"], row["instrument"]): row for row in margin}
-        return {
-            name: queue(
-                policy,
-                content,
-                place.scale,
-                [row for row in positions if row["instrument"] == name],
-                margins,
-                cash,
-            )
-            for name, content in terms.items()
-        }
-
-    return work

@@ -1,7 +1,11 @@
 """The pages of the console, put together under one router."""
 
-from fastapi import APIRouter
+from threading import BoundedSemaphore
 
+from fastapi import APIRouter
+from starlette.datastructures import State
+
+from ledger.store.web_connections import Readers
 from ledger.web.console import (
     auditing,
     explaining,
@@ -15,9 +19,17 @@ from ledger.web.console import (
     signing_in,
     workbench,
 )
+from ledger.web.console.lag import KafkaLag
 from ledger.web.console.pages import failed
+from ledger.web.console.patience import Patience
+from ledger.web.console.verifying import Verifier
+from ledger.web.makers import MAKERS, Makers
+from ledger.web.settings import WebSettings
 
-__all__ = ["failed", "router"]
+ACTS_MAX = 2
+"""People who write to breaks at one moment, each over a connection of its own."""
+
+__all__ = ["failed", "router", "share"]
 
 router = APIRouter()
 for group in (
@@ -34,3 +46,23 @@ for group in (
     workbench,
 ):
     router.include_router(group.router)
+
+
+def share(state: State) -> Makers:
+    """Put what all pages share on the state of the application; what is closed at its end."""
+    settings: WebSettings = state.settings
+    makers = Makers(
+        Readers(
+            settings.database_url,
+            "clearing_auditor",
+            size=MAKERS,
+            wait_s=settings.connection_wait_s,
+            statement_s=settings.sum_statement_s,
+        )
+    )
+    state.patience = Patience(makers)
+    state.verifier = Verifier()
+    ends = settings.end_offsets
+    state.lag = None if ends is None else KafkaLag(ends, state.auditors)
+    state.acts = BoundedSemaphore(ACTS_MAX)
+    return makers

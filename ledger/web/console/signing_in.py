@@ -14,28 +14,29 @@ from ledger.web.tokens import Tokens
 
 router = APIRouter(route_class=Page)
 
-Back = Annotated[str, Query(max_length=500)]
+Back = Annotated[str, Form()]
+"""Where to go on; bounded as addresses and bodies are."""
 _YEAR_S = 31_536_000
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, back: Back = "/") -> HTMLResponse:
+def sign_in_page(request: Request, back: Annotated[str, Query()] = "/") -> HTMLResponse:
     """Where a token is pasted."""
     return render(request, "sign_in.html", {"back": own_path(back), "said": None})
 
 
 @router.post("/sign-in")
-def sign_in(
+async def sign_in(
     request: Request,
     token: Token,
     given: Annotated[str, Form(max_length=200)],
-    back: Annotated[str, Form(max_length=500)] = "/",
+    back: Back = "/",
 ) -> Response:
     """Keep the token, if it opens something."""
     require_token(request, token)
     if not request.app.state.settings.is_open:
         tokens: Tokens = request.app.state.tokens
-        if tokens.caller(given.strip()) is None:
+        if await tokens.caller(given.strip()) is None:
             said = "This token opens nothing: it is unknown, expired, or was taken back."
             told = {"back": own_path(back), "said": said}
             return render(request, "sign_in.html", told, HTTPStatus.FORBIDDEN)
@@ -59,7 +60,7 @@ def say_name(
     request: Request,
     token: Token,
     name: Annotated[str, Form(max_length=64)],
-    back: Annotated[str, Form(max_length=500)] = "/",
+    back: Back = "/",
 ) -> RedirectResponse:
     """Keep the name of whoever works at this browser."""
     require_token(request, token)
@@ -76,13 +77,13 @@ def choose_theme(
     request: Request,
     token: Token,
     theme: Annotated[str, Form(max_length=5)],
-    back: Annotated[str, Form(max_length=500)] = "/",
+    back: Back = "/",
 ) -> RedirectResponse:
     """Light, dark, or as the machine says."""
     require_token(request, token)
     answer = see_other(own_path(back))
     if theme in THEMES:
-        answer.set_cookie(THEME_COOKIE, theme, max_age=_YEAR_S, path="/", samesite="strict")
+        set_cookie(request, answer, THEME_COOKIE, theme, _YEAR_S)
     else:
         answer.delete_cookie(THEME_COOKIE, path="/")
     return answer

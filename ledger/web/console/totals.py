@@ -1,12 +1,13 @@
 """What the sums of a pool say: zero sums, custody against what is owed, fund, open interest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from ledger.store.console_pools import Sum
+from ledger.store.console_postings import Leg
+from ledger.web.console.exact import EXACT, added
 
-ZERO = Decimal(0)
 _OWED = ("wallet", "isolated", "hold")
 
 
@@ -61,11 +62,11 @@ def totals(sums: Sequence[Sum], asset: str) -> Totals:
         sums: Of all its accounts.
         asset: The settlement asset.
     """
-    by_commodity: dict[tuple[bool, str], list[Sum]] = {}
+    found: dict[tuple[bool, str], list[Sum]] = {}
     for each in sums:
-        by_commodity.setdefault((each.asset is None, each.commodity), []).append(each)
+        found.setdefault((each.asset is None, each.commodity), []).append(each)
     return Totals(
-        [_zero_sum(name, found) for (_, name), found in sorted(by_commodity.items())],
+        [_zero_sum(name, some) for (_, name), some in sorted(found.items())],
         _interest(sums),
         _total(sums, "insurance", asset),
         _total(sums, "deficit", asset),
@@ -73,11 +74,11 @@ def totals(sums: Sequence[Sum], asset: str) -> Totals:
 
 
 def _zero_sum(name: str, found: Sequence[Sum]) -> ZeroSum:
-    owed = sum((one.total for one in found if one.house is None and one.kind in _OWED), ZERO)
-    custody = sum((one.total for one in found if one.kind == "custody"), ZERO)
-    total = sum((one.total for one in found), ZERO)
-    turned = sum((one.positive for one in found), ZERO)
-    rest = total - owed - custody
+    owed = added(one.total for one in found if one.house is None and one.kind in _OWED)
+    custody = added(one.total for one in found if one.kind == "custody")
+    total = added(one.total for one in found)
+    turned = added(one.positive for one in found)
+    rest = EXACT.subtract(EXACT.subtract(total, owed), custody)
     return ZeroSum(name, found[0].asset, found[0].scale, total, turned, owed, custody, rest)
 
 
@@ -90,7 +91,7 @@ def _interest(sums: Sequence[Sum]) -> list[OpenInterest]:
         OpenInterest(
             name,
             held[0].scale,
-            sum((one.positive for one in held), ZERO),
+            added(one.positive for one in held),
             sum(one.holders for one in held),
         )
         for name, held in found.items()
@@ -98,4 +99,12 @@ def _interest(sums: Sequence[Sum]) -> list[OpenInterest]:
 
 
 def _total(sums: Sequence[Sum], kind: str, asset: str) -> Decimal:
-    return sum((one.total for one in sums if one.kind == kind and one.asset == asset), ZERO)
+    return added(one.total for one in sums if one.kind == kind and one.asset == asset)
+
+
+def by_commodity(legs: Iterable[Leg]) -> list[tuple[str, Decimal]]:
+    """What postings sum to, by commodity; of a whole event each is zero."""
+    found: dict[str, Decimal] = {}
+    for leg in legs:
+        found[leg.commodity] = EXACT.add(found.get(leg.commodity, Decimal(0)), leg.amount)
+    return sorted(found.items())

@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pickle import UnpicklingError
 from typing import Any
 
 from ledger.audit.report import report
@@ -17,6 +18,7 @@ from ledger.audit.verify import MODES, Scope
 from ledger.audit.verify import verify as verified
 from ledger.errors import ConfigurationError
 from ledger.settings import masked
+from ledger.web.problems import in_words
 
 _TOLD_EVERY = 2_000
 
@@ -61,10 +63,10 @@ class Running:
         try:
             while self.ended is None:
                 self._hear(*pipe.recv())
-        except EOFError:
+        except (EOFError, OSError, UnpicklingError):
             self.fault = "the verification ended without a verdict: it was stopped from outside"
-            self.ended = datetime.now(UTC)
         finally:
+            self.ended = self.ended or datetime.now(UTC)
             pipe.close()
             self._child.join()
 
@@ -128,4 +130,4 @@ def _run(pipe: "Connection[Any, Any]", url: str, mode: str, pool: str | None, be
         pipe.send(("events", waiting))
         pipe.send(("report", report(verdict, began, datetime.now(UTC), masked(url), None)))
     except Exception as fault:  # noqa: BLE001 - told to whoever watches
-        pipe.send(("fault", str(fault)))
+        pipe.send(("fault", in_words(fault)))

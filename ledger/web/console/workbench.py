@@ -5,25 +5,28 @@ break allows, and what comes is tried once more. Whoever made a correction canno
 """
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ledger.core.accounts import HOUSE
 from ledger.errors import ActRefused, ConfigurationError
 from ledger.recon import working
 from ledger.recon.adjusting import CONTRA, line_of, lines_of
-from ledger.recon.life import STATES, TABLE, Act, Standing, State, said, same
+from ledger.recon.life import STATES, Act, Standing, State, may, said, same
 from ledger.store import console_breaks
-from ledger.store.back_office import BreakRow, Filter, LifeRow, listed
-from ledger.web.console.books import reading
+from ledger.store.back_office import BreakRow, Connection, Filter, LifeRow, listed, may_add
+from ledger.store.web_connections import Busy
+from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.overview import At
 from ledger.web.console.pages import HEADERS, Page, render, see_other
-from ledger.web.console.people import acting, require_scope
-from ledger.web.console.place import Unknown, address
+from ledger.web.console.people import NAME, acting, has_scope, require_scope
+from ledger.web.console.place import PoolName, Unknown, address
 
 router = APIRouter(route_class=Page)
 
@@ -43,12 +46,14 @@ OF_PEOPLE: tuple[Act, ...] = (
 Word = Annotated[str, Query(max_length=64)]
 Said = Annotated[str, Form(max_length=2_000)]
 Short = Annotated[str, Form(max_length=64)]
+Seen = Annotated[int, Form(ge=0)]
+"""Of the last event of its life that the page showed; without it, no act is taken."""
 
 
 @router.get("/pools/{pool}/breaks")
 def breaks(
     request: Request,
-    pool: str,
+    pool: PoolName,
     at: At = None,
     state: Word = "",
     severity: Word = "",
@@ -96,7 +101,7 @@ def breaks(
 
 
 @router.get("/pools/{pool}/breaks/{key}")
-def one_break(request: Request, pool: str, key: str, at: At = None) -> HTMLResponse:
+def one_break(request: Request, pool: PoolName, key: str, at: At = None) -> HTMLResponse:
     """One break."""
     require_scope(request, "back_office", "auditor")
     return _break_page(request, pool, key, at, None)
@@ -105,29 +110,37 @@ def one_break(request: Request, pool: str, key: str, at: At = None) -> HTMLRespo
 def _break_page(
     request: Request, pool: str, key: str, at: str | None, refusal: str | None
 ) -> HTMLResponse:
-    shown = _shown(request, pool, key)
-    candidates = [
-        {"key": one.match_key, "score": one.score, **json.loads(one.content)}
-        for one in shown.candidates
-    ]
     with reading(request, pool, at) as (connection, place):
+        shown = _shown(connection, pool, key)
+        may_act = may_add(connection)
+        candidates = [
+            {"key": one.match_key, "score": one.score, **json.loads(one.content)}
+            for one in shown.candidates
+        ]
         events = console_breaks.sequences(
             connection, place.shard, [*shown.of.our_references, *_named(candidates)]
         )
     me = acting(request)
     waiting = _maker(shown.life)
+    path = address("pools", pool, "breaks", key)
     return render(
         request,
         "break.html",
         {
+            "path": path,  # its own also after a form was refused: what follows is read, not sent
+            "here": address("pools", pool, "breaks", key, at=at),
+            "query": [("at", at)] if at else [],
             "place": place,
             "one": shown.of,
+            "seen": shown.of.events,
             "life": [(event, _lines(event)) for event in shown.life],
             "candidates": candidates,
             "adjustment": shown.adjustment,
             "events": events,
             "me": me,
-            "can": _acts(shown.of, waiting, me),
+            "may_act": may_act,
+            "is_worker": has_scope(request, "back_office"),
+            "can": _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None),
             "maker": waiting,
             "is_own": waiting is not None and same(waiting, me),
             "contras": CONTRAS,
@@ -139,17 +152,16 @@ def _break_page(
     )
 
 
-def _shown(request: Request, pool: str, key: str) -> working.Shown:
+def _shown(connection: Connection, pool: str, key: str) -> working.Shown:
     """A break of the pool.
 
     Raises:
         Unknown: There is none of this key.
     """
-    url: str = request.app.state.settings.database_url
     try:
-        found = working.shown(url, key)
+        found = working.shown_over(connection, key)
     except ConfigurationError as fault:
-        raise Unknown(str(fault)) from fault
+        raise Unknown(f"pool {pool} has no break {key!r}") from fault
     if found.of.pool != pool:
         raise Unknown(f"break {key} is of pool {found.of.pool}, not of {pool}")
     return found
@@ -174,14 +186,11 @@ def _maker(life: Sequence[LifeRow]) -> str | None:
     return made[-1] if made else None
 
 
-def _acts(of: BreakRow, maker: str | None, me: str) -> dict[str, bool]:
+def _acts(of: BreakRow, maker: str | None, me: str, *, is_match: bool) -> dict[str, bool]:
     """Which acts the state of a break allows this person."""
     state: State = next(state for state in STATES if state == of.state)
-    standing = Standing(state, maker)
-    return {
-        act: (standing.state, act) in TABLE and not (act == "approved" and same(maker, me))
-        for act in OF_PEOPLE
-    }
+    standing = Standing(state, maker, is_match=is_match)
+    return {act: may(standing, act, me) for act in OF_PEOPLE}
 
 
 def _in_words(state: str) -> str:
@@ -189,10 +198,11 @@ def _in_words(state: str) -> str:
 
 
 @router.get("/pools/{pool}/breaks/{key}/adjustment")
-def adjustment(request: Request, pool: str, key: str) -> Response:
+def adjustment(request: Request, pool: PoolName, key: str) -> Response:
     """The event of an approved correction, one line for `clearing ingest`."""
     require_scope(request, "back_office", "auditor")
-    found = _shown(request, pool, key)
+    with auditors(request).lent() as connection:
+        found = _shown(connection, pool, key)
     if found.adjustment is None:
         raise Unknown(f"break {key} has no approved adjustment")
     named = {"Content-Disposition": f'attachment; filename="{found.of.break_key}.jsonl"'}
@@ -201,25 +211,44 @@ def adjustment(request: Request, pool: str, key: str) -> Response:
     )
 
 
+class Sent(NamedTuple):
+    """What every form of a break says.
+
+    Attributes:
+        seen: Number of the last event of its life that the page showed.
+        at: The moment of the books that the page stood at.
+    """
+
+    pool: str
+    key: str
+    token: str
+    seen: int
+    at: str | None
+
+
+def _sent(pool: PoolName, key: str, token: Token, seen: Seen = 0, at: At = None) -> Sent:
+    return Sent(pool, key, token, seen, at)
+
+
 @router.post("/pools/{pool}/breaks/{key}/assign")
 def assign(
-    request: Request, pool: str, key: str, token: Token, to: Short = "", words: Said = ""
+    request: Request, sent: Annotated[Sent, Depends(_sent)], to: Short = "", words: Said = ""
 ) -> Response:
     """Say who works on it."""
-    return _done(
-        request,
-        token,
-        (pool, key),
-        lambda url, who: working.assign(url, key, who, to.strip() or None, words),
-    )
+
+    def act(url: str, who: str) -> working.Done:
+        name = to.strip()
+        if name and not NAME.fullmatch(name):
+            raise ActRefused(f"To {name!r}: 1 to 64 of [A-Za-z0-9._:-] are expected, or nothing")
+        return working.assign(url, sent.key, who, name or None, words, seen=sent.seen)
+
+    return _done(request, sent, act)
 
 
 @router.post("/pools/{pool}/breaks/{key}/propose")
 def propose(
     request: Request,
-    pool: str,
-    key: str,
-    token: Token,
+    sent: Annotated[Sent, Depends(_sent)],
     words: Said,
     lines: Said = "",
     against: Short = CONTRA,
@@ -233,9 +262,9 @@ def propose(
             against,
             match=match or None,
         )
-        return working.propose(url, key, who, words, wanted)
+        return working.propose(url, sent.key, who, words, wanted, seen=sent.seen)
 
-    return _done(request, token, (pool, key), act)
+    return _done(request, sent, act)
 
 
 _ACTS: dict[str, Act] = {
@@ -249,32 +278,69 @@ _ACTS: dict[str, Act] = {
 
 @router.post("/pools/{pool}/breaks/{key}/{act}")
 def other(
-    request: Request, pool: str, key: str, act: str, token: Token, words: Said = ""
+    request: Request, sent: Annotated[Sent, Depends(_sent)], act: str, words: Said = ""
 ) -> Response:
     """Comment, explain, approve, refuse or close."""
     if act not in _ACTS:
         raise Unknown(f"nothing called {act!r} can be done to a break")
     return _done(
         request,
-        token,
-        (pool, key),
-        lambda url, who: working.do(url, key, _ACTS[act], who, words),
+        sent,
+        lambda url, who: working.do(url, sent.key, _ACTS[act], who, words, seen=sent.seen),
     )
 
 
-def _done(request: Request, token: str, of: tuple[str, str], act: Any) -> Response:  # noqa: ANN401 - a function of url and name
+@router.get("/pools/{pool}/breaks/{key}/{act}")
+def looked(pool: PoolName, key: str, act: str, at: At = None) -> RedirectResponse:
+    """The address of an act, opened: leads to its break."""
+    if act not in {*_ACTS, "assign", "propose"}:
+        raise Unknown(f"nothing called {act!r} can be done to a break")
+    return see_other(address("pools", pool, "breaks", key, at=at))
+
+
+def _done(request: Request, sent: Sent, act: Callable[[str, str], working.Done]) -> Response:
     """Do it as whoever is here; a refusal is shown above the break."""
-    require_token(request, token)
+    require_token(request, sent.token)
     require_scope(request, "back_office")
-    pool, key = of
+    with auditors(request).lent() as connection:
+        _shown(connection, sent.pool, sent.key)
+        may_act = may_add(connection)
     who = acting(request)
-    if not who:
-        raise ConfigurationError("say your name first: every act on a break is kept with a name")
-    _shown(request, pool, key)
-    url: str = request.app.state.settings.database_url
     try:
-        act(url, who)
+        _require_worker(who, may_act=may_act)
+        with _one_of_few(request):
+            act(request.app.state.settings.database_url, who)
     except (ActRefused, ConfigurationError) as fault:
-        return _break_page(request, pool, key, None, str(fault))
-    answer: RedirectResponse = see_other(address("pools", pool, "breaks", key))
+        return _break_page(request, sent.pool, sent.key, sent.at, str(fault))
+    answer: RedirectResponse = see_other(
+        address("pools", sent.pool, "breaks", sent.key, at=sent.at)
+    )
     return answer
+
+
+def _require_worker(who: str, *, may_act: bool) -> None:
+    if not may_act:
+        raise ActRefused("nothing can be done to breaks here: the server's login may only read")
+    if not who:
+        raise ActRefused("say your name first: every act on a break is kept with a name")
+    if not NAME.fullmatch(who):
+        raise ActRefused(
+            f"the token is named {who!r}, which the life of a break does not keep: ask for one"
+            " with a name of letters, digits and . _ : -"
+        )
+
+
+@contextmanager
+def _one_of_few(request: Request) -> Iterator[None]:
+    """A place among those who write, each over a connection of its own.
+
+    Raises:
+        Busy: None became free in time.
+    """
+    acts: BoundedSemaphore = request.app.state.acts
+    if not acts.acquire(timeout=request.app.state.settings.connection_wait_s):
+        raise Busy("others are writing to breaks: come again")
+    try:
+        yield
+    finally:
+        acts.release()

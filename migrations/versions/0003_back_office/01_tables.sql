@@ -12,6 +12,8 @@ CREATE TABLE back_office.run (
     made_by VARCHAR COLLATE "C" NOT NULL,
     rules_hash BYTEA NOT NULL,
     result_hash BYTEA NOT NULL,
+    agreed VARCHAR[] COLLATE "C" NOT NULL,
+    login VARCHAR COLLATE "C" DEFAULT SESSION_USER NOT NULL,
     PRIMARY KEY (run),
     CONSTRAINT run_hashes_are_sha256 CHECK (octet_length(rules_hash) = 32 AND octet_length(result_hash) = 32)
 );
@@ -27,6 +29,8 @@ COMMENT ON COLUMN back_office.run.rules_version IS 'As the rules file says.';
 COMMENT ON COLUMN back_office.run.made_by IS 'Who ran it.';
 COMMENT ON COLUMN back_office.run.rules_hash IS 'SHA-256 of the rules file.';
 COMMENT ON COLUMN back_office.run.result_hash IS 'The same for the same inputs.';
+COMMENT ON COLUMN back_office.run.agreed IS 'Keys of the matches that it was told people agreed to: an input as the files are.';
+COMMENT ON COLUMN back_office.run.login IS 'Login that wrote it.';
 CREATE TABLE back_office.token (
     token BIGINT GENERATED ALWAYS AS IDENTITY,
     made_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
@@ -35,6 +39,7 @@ CREATE TABLE back_office.token (
     made_by VARCHAR COLLATE "C" NOT NULL,
     scopes VARCHAR[] COLLATE "C" NOT NULL,
     token_hash BYTEA NOT NULL,
+    login VARCHAR COLLATE "C" DEFAULT SESSION_USER NOT NULL,
     PRIMARY KEY (token),
     CONSTRAINT token_hash_is_sha256 CHECK (octet_length(token_hash) = 32),
     CONSTRAINT token_opens_something CHECK (cardinality(scopes) > 0),
@@ -48,6 +53,7 @@ COMMENT ON COLUMN back_office.token.name IS 'What it is for.';
 COMMENT ON COLUMN back_office.token.made_by IS 'Who made it.';
 COMMENT ON COLUMN back_office.token.scopes IS 'What it opens.';
 COMMENT ON COLUMN back_office.token.token_hash IS 'SHA-256 of it.';
+COMMENT ON COLUMN back_office.token.login IS 'Login that wrote it.';
 CREATE TABLE back_office.break (
     run BIGINT NOT NULL,
     break_key VARCHAR COLLATE "C" NOT NULL,
@@ -130,6 +136,7 @@ CREATE TABLE back_office.token_revocation (
     made_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     made_by VARCHAR COLLATE "C" NOT NULL,
     reason VARCHAR NOT NULL,
+    login VARCHAR COLLATE "C" DEFAULT SESSION_USER NOT NULL,
     PRIMARY KEY (token),
     FOREIGN KEY(token) REFERENCES back_office.token (token)
 );
@@ -138,6 +145,7 @@ COMMENT ON COLUMN back_office.token_revocation.token IS 'Opens nothing any more.
 COMMENT ON COLUMN back_office.token_revocation.made_at IS 'When.';
 COMMENT ON COLUMN back_office.token_revocation.made_by IS 'Who took it back.';
 COMMENT ON COLUMN back_office.token_revocation.reason IS 'Why.';
+COMMENT ON COLUMN back_office.token_revocation.login IS 'Login that wrote it.';
 CREATE TABLE back_office.break_event (
     made_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     run BIGINT,
@@ -148,6 +156,7 @@ CREATE TABLE back_office.break_event (
     made_by VARCHAR COLLATE "C" NOT NULL,
     assignee VARCHAR COLLATE "C",
     words VARCHAR NOT NULL,
+    login VARCHAR COLLATE "C" DEFAULT SESSION_USER NOT NULL,
     PRIMARY KEY (break_key, number),
     CONSTRAINT break_event_kind_is_known CHECK (kind IN ('found', 'seen_again', 'gone', 'reopened', 'assigned', 'commented', 'explained', 'proposed', 'approved', 'refused', 'corrected', 'closed')),
     CONSTRAINT break_event_state_is_known CHECK (state IN ('open', 'explanation_waits', 'correction_waits', 'explained', 'approved', 'corrected', 'gone', 'closed')),
@@ -165,6 +174,7 @@ COMMENT ON COLUMN back_office.break_event.state IS 'That it led to.';
 COMMENT ON COLUMN back_office.break_event.made_by IS 'Who did it, or had it run.';
 COMMENT ON COLUMN back_office.break_event.assignee IS 'Who works on it from then on; null: nobody.';
 COMMENT ON COLUMN back_office.break_event.words IS 'What was said with it.';
+COMMENT ON COLUMN back_office.break_event.login IS 'Login that wrote it.';
 CREATE TABLE back_office.sighting (
     run BIGINT NOT NULL,
     happened_at TIMESTAMP WITH TIME ZONE,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from ledger.recon.breaks import Break
-from ledger.recon.result import Compared, Control, Input, Proposal, Result, Side
+from ledger.recon.result import Compared, Control, Input, Proposal, Result, Scope, Side
 from ledger.recon.rules import Rules, parse_rules
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -70,6 +70,8 @@ def result(
     ends: datetime = NOON + HOUR,
     controls: Sequence[str] = ("zero_sum",),
     proposals: Sequence[Proposal] = (),
+    agreed: Sequence[str] = (),
+    applied: Sequence[str] = (),
 ) -> Result:
     """A run that read one file a source, of these hours, and checked these controls."""
     digest = hashlib.sha256(b"a file").hexdigest()
@@ -82,4 +84,14 @@ def result(
         breaks=breaks,
         proposals=tuple(proposals),
         controls=tuple(Control(name, holds=True, checked=1, says="holds") for name in controls),
+        agreed=tuple({*agreed, *applied}),
+        applied=tuple(applied),
+        scopes=tuple(Scope(name, None, None, *_span(name, begins, ends)) for name in sources),
     )
+
+
+def _span(source: str, begins: datetime, ends: datetime) -> tuple[datetime | None, datetime | None]:
+    """The span of such a source: of a whole one everything, of holdings all until then."""
+    if source == "whole":
+        return None, None
+    return None if source == "vault" else begins, ends

@@ -66,15 +66,17 @@ def test_the_doctor_finds_what_was_done_to_the_guards_and_rights_of_the_back_off
         for statement in (
             "ALTER TABLE back_office.break_event DISABLE TRIGGER checked_by_another",
             "DROP TRIGGER never_changed ON back_office.token",
-            "REVOKE INSERT ON back_office.run FROM clearing_back_office",
+            "DROP TRIGGER proposed_just_now ON back_office.correction",
+            "REVOKE INSERT ON back_office.control FROM clearing_back_office",
             "GRANT INSERT ON back_office.break_event TO clearing_reader",
         ):
             connection.execute(statement.encode())
     assert sorted(found("triggers").split(", ")) == [
+        "back_office.correction has no proposed_just_now",
         "back_office.token has no never_changed",
         "checked_by_another of back_office.break_event is not enabled ALWAYS (D)",
     ]
-    assert found("grants") == "missing: INSERT on back_office.run for clearing_back_office"
+    assert found("grants") == "missing: INSERT on back_office.control for clearing_back_office"
     assert found("grants beyond") == "INSERT on back_office.break_event for clearing_reader"
 
 

@@ -86,6 +86,26 @@ def test_a_dry_run_keeps_nothing(books: str) -> None:
     assert before.stdout.startswith("not kept: pool main after event 6")
 
 
+def test_a_run_says_what_it_did_not_compare_and_what_tolerance_let_pass(
+    books: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    whole = (DAY / "day.toml").read_text(encoding="utf-8")
+    bank = whole.replace('format = "statements-csv"', 'format = "statements-csv"\nonly = ["dep"]')
+    rules.write_text(f'{bank}\n[sources.bank.tolerance]\nUSDT = "0.05"\n', encoding="utf-8")
+    statement = (
+        (DAY / "bank-05.csv").read_text(encoding="utf-8").replace(",10000,", ",10000.02,", 1)
+    )
+    (tmp_path / "bank.csv").write_text(statement, encoding="utf-8")
+    words = ("run", str(rules), "--file", f"bank={tmp_path / 'bank.csv'}", "--dry-run", "--quiet")
+    said = [line.strip() for line in called(books, *words).stdout.splitlines()]
+    assert "tolerance let pass 0.02 USDT" in said
+    assert any(line.startswith("not compared: closing of @custody/USDT: it has") for line in said)
+    (told,) = json.loads(called(books, *words, "--json").stdout)["compared"]
+    assert told["tolerated"] == {"USDT": "0.02"}
+    assert len(told["not_compared"]) == 1
+
+
 def test_controls_end_with_one_where_one_does_not_hold(database_url: str, tmp_path: Path) -> None:
     live(database_url, [*BEGINNING, said("trade", "t1", trade_id="1")])
     rules = tmp_path / "rules.toml"

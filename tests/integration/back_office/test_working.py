@@ -14,7 +14,9 @@ from typer.testing import CliRunner, Result
 from ledger.cli import app
 from ledger.errors import ActRefused, ConfigurationError, LedgerError
 from ledger.recon import working
+from ledger.recon.adjusting import line_of
 from ledger.recon.keeping import keep
+from ledger.recon.life import Act
 from ledger.store import back_office as stored
 from tests.integration.back_office.found import (
     broken_control,
@@ -75,6 +77,18 @@ def test_closed_breaks_are_listed_when_asked_for(kept: str) -> None:
     assert "B-1" in listed(kept, "--closed")
     assert listed(kept, "--state", "closed") == ["B-1"]
     assert listed(kept, "--state", "gone") == ["zero_sum USD"]
+
+
+def test_words_of_a_bank_are_no_formula_in_the_csv_and_amounts_are_as_they_are(
+    database_url: str,
+) -> None:
+    evil = '=HYPERLINK("http://bank","pay")'
+    keep(database_url, result(difference(evil, ours=None, theirs=5)), rules(), "rosa")
+    found = list(csv.DictReader(io.StringIO(printed(database_url, "breaks", "--csv"))))
+    assert found[0]["subject"] == f"'{evil}"
+    assert found[0]["says"] == f"'{evil} differs"
+    assert found[0]["their_references"] == f"'{evil}"
+    assert found[0]["difference"] == "-5"
 
 
 def test_the_same_breaks_come_as_csv_and_as_lines(kept: str) -> None:
@@ -140,6 +154,41 @@ def test_a_refused_act_leaves_no_trace(kept: str) -> None:
     assert working.shown(kept, ONE.key).life == before
 
 
+@pytest.mark.parametrize("act", ["approved", "refused"])
+def test_what_was_made_anew_is_not_decided_by_who_saw_the_old(kept: str, act: Act) -> None:
+    small, large = (
+        working.Proposed((line_of(f"anna wallet USD {n}"), line_of(f"@house suspense USD -{n}")))
+        for n in (5, 5000)
+    )
+    working.propose(kept, ONE.key, "maria", "missed", small)
+    seen = working.shown(kept, ONE.key).of.events
+    working.do(kept, ONE.key, "refused", "maria", "mistyped")
+    working.propose(kept, ONE.key, "maria", "missed", large)
+    before = working.shown(kept, ONE.key).life
+    with pytest.raises(ActRefused, match="up to event 2, it has come to event 4"):
+        working.do(kept, ONE.key, act, "noor", "as I saw", seen=seen)
+    assert working.shown(kept, ONE.key).life == before
+    assert working.do(kept, ONE.key, act, "noor", "as I saw", seen=4).number == 5
+
+
+def test_a_break_that_was_opened_again_is_not_closed_by_who_saw_it_before(kept: str) -> None:
+    working.do(kept, ONE.key, "explained", "maria", "value date")
+    seen = working.do(kept, ONE.key, "approved", "noor", "").number
+    working.do(kept, ONE.key, "refused", "maria", "wrong after all")
+    working.do(kept, ONE.key, "explained", "maria", "their rounding")
+    working.do(kept, ONE.key, "approved", "rosa", "")
+    with pytest.raises(ActRefused, match="has changed since you looked"):
+        working.do(kept, ONE.key, "closed", "noor", "done", seen=seen)
+
+
+def test_all_that_is_done_to_a_break_may_name_what_was_seen(kept: str) -> None:
+    working.do(kept, ONE.key, "commented", "maria", "asked the bank")
+    with pytest.raises(ActRefused, match="you saw its life up to event 1"):
+        working.assign(kept, ONE.key, "noor", "noor", "", seen=1)
+    with pytest.raises(ActRefused, match="you saw its life up to event 1"):
+        working.propose(kept, ONE.key, "noor", "missed", working.Proposed(), seen=1)
+
+
 def test_an_approved_adjustment_is_printed_again_until_it_is_taken_back(
     kept: str, tmp_path: Path
 ) -> None:
@@ -191,6 +240,20 @@ def test_the_age_of_a_break_counts_from_when_it_was_opened(kept: str) -> None:
         ).fetchall()
     assert len(rows) == 3
     assert all(timedelta(0) <= age <= later for age, later in rows)
+
+
+def test_a_break_that_is_opened_again_goes_on_ageing_from_when_it_was_first_found(
+    kept: str,
+) -> None:
+    keep(kept, result(), rules(), "rosa")
+    keep(kept, result(ONE), rules(), "rosa")
+    with psycopg.connect(kept, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT found_at < opened_at, age > clock_timestamp() - opened_at"
+            "  FROM back_office.open_breaks WHERE break_key = %s",
+            [ONE.key],
+        ).fetchone()
+    assert row == (True, True)
 
 
 @pytest.fixture

@@ -1,7 +1,13 @@
 """The ends of topics, as the control of the reconciliation asks for them."""
 
+import time
+
 from consumers.ends import end_offsets
+from consumers.run import run
+from ledger.store.log import PostgresLog
 from ledger.store.recon_sums import Taken
+from ledger.store.web_connections import Readers
+from ledger.web.console.lag import NOT_YET, KafkaLag
 from tests.integration.consume.desk import Desk, opening, trade
 
 
@@ -42,3 +48,22 @@ def test_a_topic_that_is_another_one_or_gone_is_left_out(desk: Desk) -> None:
     for other in others:
         assert end_offsets(desk.settings)([other]) == {}
     assert end_offsets(desk.settings)([]) == {}
+
+
+def test_the_console_counts_what_the_topics_hold_beyond_the_books(
+    desk: Desk, database_url: str
+) -> None:
+    readers = Readers(database_url, "clearing_auditor", size=1, wait_s=5, statement_s=10)
+    desk.send(*opening(), trade("t1"))
+    run(desk.settings, lambda: PostgresLog.connect(database_url, "test"))
+
+    def messages() -> int | None:
+        lag, until = KafkaLag(end_offsets(desk.settings), readers), time.monotonic() + 20
+        while (found := lag.of("main")) == NOT_YET and time.monotonic() < until:
+            time.sleep(0.05)
+        return found.messages
+
+    assert messages() == 0
+    desk.send(*(trade(f"late-{number}") for number in range(5)))
+    assert messages() == 5
+    readers.close()

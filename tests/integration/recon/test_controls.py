@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ledger.errors import ConfigurationError
-from ledger.recon.controls import Checked, check_controls
+from ledger.recon.controls import Checked, EndOffsets, check_controls
 from ledger.recon.rules import ControlRules
 from ledger.store.embedded import Embedded
 from ledger.store.log import PostgresLog
@@ -180,6 +180,70 @@ def test_topics_must_end_where_our_books_have_read_to(copied: str) -> None:
         (found,) = told(at, behind=3).breaks
         assert found.subject == "kafka clearing.trades/0"
         assert (found.ours, found.theirs) == (Decimal(100), Decimal(at))
+
+
+Place = tuple[str, str]
+OLD, NEW = ("c", "t1"), ("c2", "t2")
+
+
+def _read_twice(url: str) -> None:
+    """Offsets of a topic up to 900, and of one that was made again on a new cluster up to 50."""
+    altered(
+        url,
+        *(
+            f"INSERT INTO ledger.source (cluster, topic_id, topic) VALUES ('{cluster}',"
+            f" '{topic}', 'clearing.trades')"
+            for cluster, topic in (OLD, NEW)
+        ),
+        "INSERT INTO ledger.source_offset (shard, source, partition, next_offset)"
+        " SELECT s.shard, t.source, 0, CASE t.topic_id WHEN 't1' THEN 900 ELSE 50 END"
+        " FROM ledger.shard s, ledger.source t WHERE s.name = 'main' AND t.cluster <> 'file'",
+    )
+
+
+def _broker(places: Mapping[Place, int]) -> EndOffsets:
+    """A broker that has these, by cluster and topic id: where each ends."""
+
+    def asked(taken: Sequence[Taken]) -> Mapping[tuple[str, int], int]:
+        return {
+            (each.topic, each.partition): places[each.cluster, each.topic_id]
+            for each in taken
+            if (each.cluster, each.topic_id) in places
+        }
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("places", "figures"),
+    [
+        ({NEW: 50}, None),
+        ({OLD: 900}, None),
+        ({NEW: 57}, (50, 57)),
+        ({NEW: 49}, (50, 49)),
+        ({("c2", "t3"): 5}, (50, 0)),
+        ({}, (50, 0)),
+    ],
+    ids=["made again", "back on the old", "behind", "beyond", "made again unread", "dropped"],
+)
+def test_of_a_topic_that_was_made_again_the_one_that_is_there_counts(
+    copied: str, places: Mapping[Place, int], figures: tuple[int, int] | None
+) -> None:
+    _read_twice(copied)
+    checked = check_controls(copied, "main", end_offsets=_broker(places))
+    (control,) = [each for each in checked.controls if each.name == "kafka"]
+    assert control.checked == 1
+    assert control.holds == (figures is None)
+    expected = [] if figures is None else [tuple(map(Decimal, figures))]
+    assert [(each.ours, each.theirs) for each in checked.breaks] == expected
+
+
+def test_a_topic_that_is_retired_is_not_looked_for(copied: str) -> None:
+    _read_twice(copied)
+    lost = check_controls(copied, "main", end_offsets=_broker({}))
+    assert "is there no more, or is another one under its name" in lost.breaks[0].says
+    rules = ControlRules(kafka_retired=("clearing.trades",))
+    assert check_controls(copied, "main", rules=rules, end_offsets=_broker({})).breaks == ()
 
 
 def test_a_pool_or_an_event_that_is_not_there_is_named(lived: str) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -244,11 +244,22 @@ def test_what_covers_the_report_is_named_or_said_to_be_missing(two_days: str, va
             "Balance of the last record against closing: insurance",
         ),
         (
+            "DELETE FROM ledger.record WHERE kind = 'takeover'",
+            "Contracts taken over against postings of @liquidation \\(BTC-PERP\\): 0 against",
+        ),
+        (
+            (
+                "UPDATE ledger.posting SET purpose = 1 FROM ledger.account a"
+                " WHERE a.account = posting.account AND a.kind = 'insurance' AND purpose = 4"
+            ),
+            "Realized P&L of all holders against what came to cash",
+        ),
+        (
             "UPDATE ledger.posting SET purpose = 1 WHERE sequence = 14 AND line = 1",
             "Funding paid less received against rounding",
         ),
     ],
-    ids=["balance", "amount", "record", "purpose"],
+    ids=["balance", "amount", "record", "takeover", "realized", "purpose"],
 )
 def test_a_close_that_does_not_tie_is_refused(two_days: str, statement: str, words: str) -> None:
     altered(two_days, *statement.split("; "))
@@ -269,48 +280,6 @@ def test_a_close_that_does_not_tie_is_refused(two_days: str, statement: str, wor
 def test_what_cannot_be_closed_is_said(two_days: str, asked: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         close(two_days, **{"pool": "main", **asked})  # type: ignore[arg-type]
-
-
-def test_breaks_are_shown_by_age_as_they_stood_at_a_moment(two_days: str) -> None:
-    with psycopg.connect(two_days) as connection:
-        connection.execute(
-            "INSERT INTO back_office.run (pool, sequence, matched, breaks, made_at, rules_version,"
-            " made_by, rules_hash, result_hash) VALUES ('main', 18, 5, 2, '2026-03-03T08:00:00Z',"
-            " '1', 'maria', sha256('r'), sha256('s'))"
-        )
-        for key in ("0" * 16, "1" * 16):
-            connection.execute(
-                "INSERT INTO back_office.break (run, break_key, type, source, pool, subject,"
-                " account, commodity) VALUES (1, %s, 'amount', 'bank', 'main', %s, 'bob', 'USDT')",
-                (key, f"transfer {key}"),
-            )
-            connection.execute(
-                "INSERT INTO back_office.sighting (run, break_key, severity, ours, theirs,"
-                " our_references, their_references, says)"
-                " VALUES (1, %s, 'high', 5.25, 5, '{}', '{}', 'they have 0.25 less')",
-                (key,),
-            )
-            connection.execute(
-                "INSERT INTO back_office.break_event (made_at, run, number, break_key, kind, state,"
-                " made_by, words) VALUES ('2026-03-03T08:00:00Z', 1, 1, %s, 'found', 'open',"
-                " 'maria', '')",
-                (key,),
-            )
-        connection.execute(
-            "INSERT INTO back_office.break_event (made_at, number, break_key, kind, state,"
-            " made_by, words) VALUES ('2026-03-05T08:00:00Z', 2, %s, 'closed', 'closed', 'ines',"
-            " 'booked late')",
-            ("0" * 16,),
-        )
-    soon = close(two_days, "main", breaks_at=datetime(2026, 3, 4, 9, tzinfo=UTC))
-    later = close(two_days, "main", breaks_at=datetime(2026, 3, 20, 9, tzinfo=UTC))
-    assert rows(soon, "breaks_by_age")[1] == ("1 to 7 days", 0, 2, 0, 0, 2)
-    assert rows(later, "breaks_by_age")[2] == ("8 to 30 days", 0, 1, 0, 0, 1)
-    assert rows(later, "breaks")[0][2:7] == (17, "high", "open", None, "amount")
-    assert rows(later, "breaks")[0][11:] == ("5.25", "5", "0.25", "they have 0.25 less")
-    assert "--breaks-at 2026-03-20T09:00:00Z" in later.taken_at["Made again by"]
-    before = close(two_days, "main", breaks_at=datetime(2026, 3, 2, tzinfo=UTC))
-    assert "none was made of this pool yet" in before.taken_at["Reconciliation"]
 
 
 def test_the_command_writes_files_and_says_what_it_was_taken_at(

@@ -24,8 +24,8 @@ from tests.unit.desk import BEGINNING, said
 
 WRITER, READER = "clearing_writer", "clearing_reader"
 AUDITOR, RETENTION = "clearing_auditor", "clearing_retention"
-BACK_OFFICE = "clearing_back_office"
-ROLES = (WRITER, READER, AUDITOR, RETENTION, BACK_OFFICE)
+BACK_OFFICE, TOKENS = "clearing_back_office", "clearing_tokens"
+ROLES = (WRITER, READER, AUDITOR, RETENTION, BACK_OFFICE, TOKENS)
 
 
 class Use(NamedTuple):
@@ -52,8 +52,9 @@ USES = (
     Use("prove liabilities --at 8 --out {folder}/liabilities", (AUDITOR,)),
     Use("reconcile run {folder}/rules.toml --by maria", (AUDITOR, BACK_OFFICE)),
     Use("reconcile controls", (AUDITOR,)),
+    Use("reconcile controls --rules {folder}/rules.toml --keep --by maria", (AUDITOR, BACK_OFFICE)),
     Use("reconcile breaks", (BACK_OFFICE,)),
-    Use("token create desk --scope reporting", (BACK_OFFICE,)),
+    Use("token create desk --scope reporting", (TOKENS,)),
     Use("archive detach --pool main --first 1 --archive {folder}/kept", (AUDITOR, RETENTION)),
 )
 ELSEWHERE = {

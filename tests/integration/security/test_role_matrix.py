@@ -19,7 +19,7 @@ from tests.contract.entries import batch, owned
 NOBODY = "matrix_nobody"
 ROLES = (
     *("clearing_writer", "clearing_reader", "clearing_auditor", "clearing_retention"),
-    "clearing_back_office",
+    *("clearing_back_office", "clearing_tokens"),
     NOBODY,
 )
 
@@ -49,17 +49,18 @@ KEPT = {
     for table in (
         *("run", "run_input", "candidate", "control"),
         *("break", "sighting", "break_event", "correction"),
-        *("token", "token_revocation"),
     )
 }
 WORKED = {f"back_office.{view}" for view in ("all_breaks", "open_breaks", "break_lives", "runs")}
-TOKENS = {"back_office.live_tokens"}
+MADE = {f"back_office.{table}" for table in ("token", "token_revocation")}
+TOKENS = MADE | {"back_office.live_tokens"}
 READS = {
     "clearing_writer": SEEN,
     "clearing_reader": SHOWN | WORKED,
     "clearing_auditor": SEEN | CARRIED | SHOWN | KEPT | WORKED | TOKENS,
     "clearing_retention": {"ledger.shard"},
-    "clearing_back_office": {"ledger.alembic_version"} | SHOWN | KEPT | WORKED | TOKENS,
+    "clearing_back_office": {"ledger.alembic_version"} | SHOWN | KEPT | WORKED,
+    "clearing_tokens": {"ledger.alembic_version"} | TOKENS,
     NOBODY: set[str](),
 }
 LEAF = "ledger.posting_1_1"
@@ -67,7 +68,10 @@ LEAF = "ledger.posting_1_1"
 APPENDS = {
     "clearing_writer": {LEAF, *(f"ledger.{table}" for table in BOOKS)},
     "clearing_back_office": KEPT,
+    "clearing_tokens": MADE,
 }
+BY_THE_DATABASE = {"made_at", "login"}
+"""Columns that nobody but the database writes: when, and by which login."""
 MOVES = {
     "clearing_writer": {
         "ledger.source_offset.next_offset",
@@ -105,6 +109,7 @@ CALLS = {
     "clearing_auditor": AS_OF | FIGURES | {"ledger.sequence_at"},
     "clearing_retention": {"ledger.carry_leaf", "ledger.detach_leaf"},
     "clearing_back_office": AS_OF | FIGURES,
+    "clearing_tokens": set[str](),
     NOBODY: set[str](),
 }
 
@@ -224,6 +229,19 @@ def test_a_role_reads_appends_and_moves_what_its_list_says_and_nothing_else(
     assert others == set()
 
 
+@pytest.mark.parametrize("role", ["clearing_back_office", "clearing_tokens"])
+def test_when_a_row_was_written_and_by_which_login_the_database_says(books: str, role: str) -> None:
+    with psycopg.connect(books, autocommit=True) as connection:
+        kept = {one.name: set(one.columns) for one in _relations(connection)}
+        asked = 0
+        for name in APPENDS[role]:
+            for column in kept[name] & BY_THE_DATABASE:
+                statement = f"INSERT INTO {name} ({column}) VALUES (DEFAULT)"
+                assert not _is_allowed(connection, role, statement), f"{name}.{column}"
+                asked += 1
+    assert asked == 4, "two tables of each role have both"
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_calls_what_its_list_says_and_nothing_else(books: str, role: str) -> None:
     with psycopg.connect(books, autocommit=True) as connection:
@@ -301,4 +319,4 @@ def test_the_roles_of_the_ledger_log_in_nowhere_and_are_nothing_special(books: s
             "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'clearing\\_%'"
         ).fetchone()
     assert found == []
-    assert count == (6,)
+    assert count == (7,)

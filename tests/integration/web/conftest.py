@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from ledger.store.embedded import Embedded
+from ledger.web.settings import WebSettings
 from tests.conftest import url_of
 from tests.integration.web import books
 from tests.integration.web.servers import patient, serving
@@ -27,4 +28,12 @@ def books_url(postgres: Embedded) -> Iterator[str]:
 def client(books_url: str) -> Iterator[httpx.Client]:
     """Of an open server, whose limits nobody meets."""
     with serving(patient(books_url)) as address, httpx.Client(base_url=address) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def console(books_url: str) -> Iterator[httpx.Client]:
+    """Of an open server with the console, whose limits nobody meets."""
+    settings = WebSettings(books_url, is_open=True, requests_per_minute=10**9, requests_burst=10**9)
+    with serving(settings) as address, httpx.Client(base_url=address) as opened:
         yield opened

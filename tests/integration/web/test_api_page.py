@@ -11,11 +11,15 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from ledger.store.web_journals import Journal
 from ledger.store.web_states import State
+from ledger.store.web_sums import Sum
 from ledger.web.api.asking import LIMIT_MAX
-from ledger.web.api.catalogue import LISTINGS, Source, has_past
+from ledger.web.api.catalogue import LISTINGS, Source
 from ledger.web.api.listing import LIMIT
+from ledger.web.console.routes import ACTS_MAX
+from ledger.web.makers import GIVEN_UP_S, MAKERS, WAITING_MAX
 from ledger.web.problems import TYPES
 from ledger.web.settings import WebSettings
+from ledger.web.tokens import BELIEVED_S
 from tests.integration.pages import Shell, difference, steps
 from tests.integration.web.servers import patient, serving
 
@@ -46,9 +50,9 @@ def test_the_examples_print_what_the_page_says(example: str, tmp_path: Path) -> 
 
 
 def test_every_listing_is_described() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (yes|now) \| (.*) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| (yes|clock) \| (.*) \|$", PAGE, re.MULTILINE)
     assert rows == [
-        (name, _kind(one.source), "yes" if has_past(one.source) else "now", _filters(one.source))
+        (name, _kind(one.source), _past(one.source), _filters(one.source))
         for name, one in LISTINGS.items()
     ]
 
@@ -63,6 +67,10 @@ def _kind(source: Source) -> str:
             return "sum"
 
 
+def _past(source: Source) -> str:
+    return "clock" if isinstance(source, Sum) and source.is_of_clock else "yes"
+
+
 def _filters(source: Source) -> str:
     own = ["account"] if isinstance(source, State) else []
     return ", ".join(f"`{name}`" for name in [*own, *source.filters]) or "—"
@@ -75,6 +83,11 @@ def test_every_problem_is_described() -> None:
     ]
 
 
+def _connections(asked: WebSettings) -> int:
+    """Of listings and pages, of tokens, of streams, of both kinds of sums, of acts on breaks."""
+    return 2 * asked.connections_max + 1 + asked.stream_connections_max + 2 * MAKERS + ACTS_MAX
+
+
 def test_the_bounds_are_those_that_the_page_says() -> None:
     asked = WebSettings("postgresql://")
     for said in (
@@ -84,7 +97,11 @@ def test_the_bounds_are_those_that_the_page_says() -> None:
         f"{asked.requests_burst} times at once",
         f"longer than {asked.sum_wait_s:g} seconds",
         f"every {asked.heartbeat_s:g} seconds",
-        f"There may be {asked.streams_max}.",
+        f"There may be {asked.streams_max}, of one token {asked.caller_streams_max}.",
+        f"goes by what it last read for {BELIEVED_S:g} seconds",
+        f"nobody has asked for it in {GIVEN_UP_S:g} seconds",
+        f"{WAITING_MAX} of all",
+        f"holds {_connections(asked)} connections at most",
         f"({LIMIT}; {LIMIT_MAX:,} at most)",
     ):
         assert said in PAGE, said

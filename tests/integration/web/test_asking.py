@@ -50,7 +50,7 @@ def problem(answer: httpx.Response) -> Mapping[str, Any]:
         (f"{MAIN}/fees?at=2026-02-30T00:00:00Z", "invalid_parameter"),
         (f"{MAIN}/fees?at=2026-01-01", "invalid_parameter"),
         (f"{MAIN}/fees?at=99999999999999999999", "invalid_parameter"),
-        (f"{MAIN}/adl_queue?at=3", "invalid_parameter"),
+        (f"{MAIN}/breaks?at=3", "invalid_parameter"),
         (f"{MAIN}/fees?at=1000000", "not_there"),
         (f"{MAIN}/margin?at=1000000", "not_there"),
         (f"{MAIN}/margin?at=2020-01-01T00:00:00Z", "not_there"),

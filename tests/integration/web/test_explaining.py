@@ -11,6 +11,9 @@ import pytest
 
 from ledger.audit.explain import explained
 from ledger.store.evidence import evidence
+from ledger.web import proofs
+from ledger.web.problems import PREFIX
+from ledger.web.settings import WebSettings
 from tests.integration import sealed_books
 from tests.integration.web.servers import patient, serving
 
@@ -51,6 +54,30 @@ def test_checkpoints_and_proofs_are_those_of_the_books(
     checker += ["--checkpoint", str(published)]
     done = subprocess.run(checker, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_proof_over_too_many_events_is_left_to_the_command(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed_books.write(database_url)
+    with evidence(database_url, "main") as books:
+        first, second = [each.sequence for each in books.checkpoints(1)][:2]
+    monkeypatch.setattr(proofs, "PROOF_EVENTS_MAX", first)
+    with (
+        serving(WebSettings(database_url, is_open=True)) as address,
+        httpx.Client(base_url=address) as opened,
+    ):
+        page, api = "/pools/main/events", "/api/v1/pools/main/events"
+        proved = opened.get(f"{page}/1/proof")
+        assert proved.json() == opened.get(f"{api}/1/proof").json()
+        assert opened.get(f"{page}/1/proof?checkpoint={first}").json() == proved.json()
+        for path in (f"{page}/1/proof?checkpoint={second}", f"{page}/{second}/proof"):
+            refused = opened.get(path)
+            assert refused.status_code == 422
+            assert "use `clearing prove event" in refused.text
+        assert opened.get(f"{api}/{second}/proof").json()["type"] == f"{PREFIX}too_large"
+        for path in (f"{first + 1}/proof?checkpoint={first}", f"1/proof?checkpoint={first + 1}"):
+            assert opened.get(f"{page}/{path}").status_code == 404
 
 
 def test_what_has_no_pool_is_found_under_its_shard(sealed: httpx.Client) -> None:

@@ -1,16 +1,28 @@
 """Windows grow with what earlier ones cost, and sums go on being made while callers come again."""
 
+import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import cast
 
 import httpx
+import psycopg
 import pytest
 
+from ledger.store.web_connections import Readers
 from ledger.store.web_pace import FIRST_EVENTS, GROWS, Pace
 from ledger.store.web_sums import Sum
+from ledger.web.api.catalogue import LISTINGS
 from ledger.web.api.sums import KEPT_TIMES, KeptSums
 from ledger.web.app import create_app
+from ledger.web.makers import CALLER_RUNS_MAX, CALLER_WAITS_MAX, MAKERS, Makers
 from ledger.web.problems import PREFIX
-from tests.integration.web.servers import patient, serving
+from tests.integration.web.servers import patient, serving, serving_app
+
+BALANCE = cast("Sum", LISTINGS["trial_balance"].source)
 
 
 def test_the_first_window_of_a_kind_is_narrow_and_the_next_ones_grow() -> None:
@@ -57,13 +69,83 @@ def test_a_sum_goes_on_being_made_while_its_caller_comes_again(books_url: str) -
 
 def test_a_sum_is_kept_for_a_multiple_of_what_it_took(books_url: str) -> None:
     times = iter([0.0, 2.0, 2.0 + 2 * KEPT_TIMES - 1])  # begun, made, asked for once more
+
+    async def ask(sums: KeptSums) -> None:
+        made = await sums.made("one", BALANCE, "main", None)
+        assert made.rows.rows
+        assert await sums.made("one", BALANCE, "main", None) is made
+
+    asked(books_url, ask, lambda: next(times))
+
+
+def asked(
+    url: str,
+    ask: Callable[[KeptSums], Coroutine[None, None, None]],
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Ask sums of their own."""
+    readers = Readers(url, "clearing_reader", size=MAKERS, wait_s=2, statement_s=60)
+    with closing(KeptSums(Makers(readers), 30, clock)) as sums:
+        asyncio.run(ask(sums))
+
+
+def test_sums_of_many_moments_wait_in_no_thread_and_without_a_crowd(books_url: str) -> None:
+    app = create_app(patient(books_url, sum_wait_s=5))
+    sums: KeptSums = app.state.sums
+    count = CALLER_RUNS_MAX + CALLER_WAITS_MAX + 40
+    with (
+        serving_app(app) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+        locked(books_url),
+        ThreadPoolExecutor(count) as threads,
+    ):
+        path = "/api/v1/pools/main/trial_balance?at="
+        answers = [threads.submit(client.get, f"{path}{1 + at}") for at in range(count)]
+        while sum(each.done() for each in answers) < 40:
+            time.sleep(0.02)
+        began = time.monotonic()
+        assert client.get("/api/v1/health").status_code == 200
+        assert client.get("/api/v1/pools").status_code == 200
+        assert time.monotonic() - began < 3, "the others wait, and keep nobody waiting"
+        assert len(sums._makers._waiting) <= CALLER_WAITS_MAX
+    types = Counter(each.result().json()["type"].removeprefix(PREFIX) for each in answers)
+    assert types == {"busy": 40, "being_made": count - 40}
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """What sums read is locked, so that they take for ever."""
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE ledger.account IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def test_a_filter_makes_no_other_sum(books_url: str) -> None:
     app = create_app(patient(books_url))
-    sums = KeptSums(app.state.readers, 30, lambda: next(times))
-    source = Sum("trial_balance", "reporting", ("commodity",), {})
-    made = sums.rows(source, "main", None, {})
-    assert made.rows.rows
-    assert sums.rows(source, "main", None, {}) is made
-    sums.close()
+    with serving_app(app) as address, httpx.Client(base_url=address) as client:
+        whole = client.get("/api/v1/pools/main/open_interest").json()["rows"]
+        assert len(whole) > 1
+        for row in whole:
+            query = {"instrument": row["instrument"]}
+            found = client.get("/api/v1/pools/main/open_interest", params=query).json()["rows"]
+            assert found == [row]
+        none = client.get("/api/v1/pools/main/open_interest?instrument=x1").json()["rows"]
+        assert none == []
+        assert len(app.state.sums._kept) == 1
+
+
+def test_sums_that_are_kept_have_so_many_rows_together(
+    books_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.web.api.sums.KEPT_ROWS_MAX", 30)
+
+    async def ask(sums: KeptSums) -> None:
+        for at in range(100, 110):
+            made = await sums.made("one", BALANCE, "main", at)
+            assert len(made.rows.rows) > 5
+            assert len(sums._kept) <= 30 / 5
+
+    asked(books_url, ask)
 
 
 @pytest.mark.parametrize("at", [None, 300])

@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from ledger.store import web_tokens
 from ledger.store.log import PostgresLog
 from ledger.web.api.streams import Following
 from ledger.web.app import create_app
@@ -18,6 +19,7 @@ from ledger.web.problems import PREFIX
 from ledger.writer import Writer
 from tests.integration import leveraged_books
 from tests.integration.web.servers import patient, serving_app
+from tests.integration.web.test_tokens import bearer, made
 
 STREAM = "/api/v1/pools/main/records/stream"
 WAIT_S = 30
@@ -113,11 +115,11 @@ def test_new_records_come_while_one_listens_and_the_end_of_the_client_ends_the_s
         with listening(client, STREAM) as events:
             heartbeat = [next(events) for _ in range(3)]
             assert not any("id" in event.fields for event in heartbeat)
-            assert following.open == 1
+            assert following.open.total() == 1
             assert _busy(database_url) == 0
             threading.Thread(target=writer.take, args=(books.messages(60),)).start()
             (event,) = taken(events, 1)
-        _until(lambda: following.open == 0)
+        _until(lambda: following.open.total() == 0)
         log.close()
     assert event.place == places(database_url)[before]
 
@@ -145,11 +147,11 @@ def test_streams_are_counted_and_one_too_many_is_refused(books_url: str) -> None
     app = create_app(patient(books_url, streams_max=1))
     with serving_app(app) as address, httpx.Client(base_url=address) as client:
         with listening(client, STREAM):
-            _until(lambda: app.state.following.open == 1)
+            _until(lambda: app.state.following.open.total() == 1)
             refused = client.get(STREAM)
             assert refused.status_code == 429
             assert refused.json()["type"] == f"{PREFIX}too_many_streams"
-        _until(lambda: app.state.following.open == 0)
+        _until(lambda: app.state.following.open.total() == 0)
 
 
 @pytest.mark.timeout(60)
@@ -168,7 +170,7 @@ def test_a_server_that_stops_ends_its_streams(books_url: str) -> None:
             ended.set()
 
         threading.Thread(target=listen).start()
-        _until(lambda: app.state.following.open == 1)
+        _until(lambda: app.state.following.open.total() == 1)
     assert ended.wait(WAIT_S)
 
 
@@ -180,3 +182,52 @@ def test_a_stream_ends_after_its_time(books_url: str) -> None:
         listening(client, STREAM) as events,
     ):
         assert [event.fields for event in events] == [{"retry": "2000"}]
+
+
+def test_a_stream_ends_soon_after_its_token_was_taken_back(database_url: str) -> None:
+    leaked = made(database_url, "leaked", "reporting")
+    app = create_app(patient(database_url, is_open=False, tokens_kept_s=0.1, poll_s=0.05))
+    _write_a_pool(database_url)
+    with (
+        serving_app(app) as address,
+        httpx.Client(base_url=address) as client,
+        listening(client, STREAM, **bearer(leaked)) as events,
+    ):
+        assert next(events).fields == {"retry": "2000"}
+        web_tokens.revoke(database_url, "leaked", "tester", "it leaked")
+        began = time.monotonic()
+        assert list(events) == []
+        assert time.monotonic() - began < 10
+
+
+def _write_a_pool(url: str) -> None:
+    log = PostgresLog.connect(url, "test")
+    Writer(log).take(leveraged_books.Books(2).beginning())
+    log.close()
+
+
+def test_one_caller_does_not_take_the_streams_of_another(database_url: str) -> None:
+    _write_a_pool(database_url)
+    one, other = (made(database_url, name, "reporting") for name in ("one", "other"))
+    app = create_app(patient(database_url, is_open=False, caller_streams_max=1))
+    with serving_app(app) as address, httpx.Client(base_url=address) as client:
+        with listening(client, STREAM, **bearer(one)):
+            refused = client.get(STREAM, headers=bearer(one))
+            assert refused.status_code == 429
+            assert "one has 1 streams open" in refused.json()["detail"]
+            with listening(client, STREAM, **bearer(other)):
+                assert app.state.following.open.total() == 2
+        _until(lambda: not app.state.following.open)
+
+
+def test_streams_that_catch_up_keep_nobody_else_waiting(books_url: str) -> None:
+    app = create_app(patient(books_url, stream_connections_max=1, connection_wait_s=0.2))
+    following: Following = app.state.following
+    with (
+        serving_app(app) as address,
+        httpx.Client(base_url=address) as client,
+        following._readers.lent(),
+    ):
+        refused = client.get(STREAM)
+        assert refused.json()["type"] == f"{PREFIX}busy"
+        assert client.get("/api/v1/pools/main/checkpoints").status_code == 200

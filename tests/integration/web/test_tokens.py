@@ -16,9 +16,10 @@ from ledger.errors import ConfigurationError
 from ledger.store import web_tokens
 from ledger.store.web_tokens import Scope
 from ledger.web import tokens
+from ledger.web.app import create_app
 from ledger.web.problems import PREFIX
 from ledger.web.tokens import new_token, token_hash
-from tests.integration.web.servers import patient, serving
+from tests.integration.web.servers import patient, serving, serving_app
 
 MAIN = "/api/v1/pools/main"
 ALL: tuple[Scope, ...] = ("reporting", "back_office", "auditor")
@@ -75,8 +76,7 @@ def test_without_a_token_nothing_but_the_specification_is_shown(closed: httpx.Cl
         assert answer.headers["www-authenticate"] == 'Bearer realm="clearing"'
     assert closed.get("/api/v1/health").status_code == 200
     assert closed.get("/api/v1/openapi.json").status_code == 200
-    page = closed.get("/anything")
-    assert (page.status_code, page.headers["location"]) == (303, "/sign-in?back=%2Fanything")
+    assert closed.get("/anything").status_code == 401, "there is no page that signs in"
     assert closed.post("/anything").status_code == 401
 
 
@@ -103,8 +103,10 @@ def test_a_token_opens_nothing_once_it_was_taken_back_or_expired(
 
 
 def test_a_browser_has_its_token_in_a_cookie(database_url: str, closed: httpx.Client) -> None:
-    closed.cookies.set("clearing_token", made(database_url, "browser", "reporting"))
-    assert closed.get("/api/v1/pools").status_code == 200
+    token = made(database_url, "browser", "reporting")
+    for others in ("", 'prefs={"a":1}; ', "a/b=1; ", "x; "):
+        cookies = {"Cookie": f"{others}clearing_token={token}"}
+        assert closed.get("/api/v1/pools", headers=cookies).status_code == 200
 
 
 def test_the_books_keep_nothing_that_opens_anything(database_url: str) -> None:
@@ -147,15 +149,42 @@ def test_callers_are_limited_each_by_itself(database_url: str) -> None:
 def test_an_open_server_answers_to_the_names_of_this_machine_alone(client: httpx.Client) -> None:
     for host in ("localhost:8080", "127.0.0.1", "[::1]:8080"):
         assert client.get("/api/v1/pools", headers={"Host": host}).status_code == 200
-    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"):
+    for host in ("[", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"):
         answer = client.get("/api/v1/pools", headers={"Host": host})
         assert answer.json()["type"] == f"{PREFIX}foreign_origin"
+
+
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via"]
+)
+@pytest.mark.parametrize("path", ["/api/v1/pools", "/api/v1/health", "/static/x.css", "/sign-in"])
+def test_an_open_server_answers_nothing_that_a_proxy_passes_on(
+    client: httpx.Client, header: str, path: str
+) -> None:
+    answer = client.get(path, headers={header: "127.0.0.1"})
+    assert answer.json()["type"] == f"{PREFIX}foreign_origin"
+    assert header.lower() in answer.json()["detail"]
+
+
+def test_a_server_with_tokens_answers_what_a_proxy_passes_on(
+    database_url: str, closed: httpx.Client
+) -> None:
+    headers = {**bearer(made(database_url, "proxied", "reporting")), "X-Forwarded-For": "::1"}
+    assert closed.get("/api/v1/pools", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["pools/main/fees?account=a%00b", "explain/%00", "pools%00"])
+def test_what_no_text_of_the_books_has_is_refused(client: httpx.Client, path: str) -> None:
+    answer = client.get(f"/api/v1/{path}")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == f"{PREFIX}invalid_parameter"
 
 
 def test_what_would_change_something_must_come_from_our_own_pages(client: httpx.Client) -> None:
     for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
     ):
         assert client.post("/breaks", headers=headers).status_code == 403
@@ -197,10 +226,42 @@ def test_the_command_makes_lists_and_takes_back(database_url: str, closed: httpx
     )
 
 
-def test_every_new_token_is_another(database_url: str) -> None:
+@pytest.mark.parametrize("name", ["Jane Doe", "", "j\u00e4n", "a" * 65, "x 200 1 ms admin"])
+def test_a_token_has_a_name_that_a_log_and_a_life_can_keep(database_url: str, name: str) -> None:
+    words = ["token", "create", name, "--scope", "back_office", "--database-url", database_url]
+    refused = CliRunner().invoke(app, words).exception
+    assert isinstance(refused, ConfigurationError)
+    assert "expected 1 to 64 of [A-Za-z0-9._:-]" in str(refused)
+
+
+def test_every_new_token_is_another() -> None:
     several = {new_token() for _ in range(100)}
     assert len(several) == 100
     assert all(len(token) == len(tokens.PREFIX) + 43 for token in several)
-    assert not web_tokens.are_there(database_url)
+
+
+def test_tokens_are_counted_live_and_ever_made(database_url: str) -> None:
+    assert web_tokens.kept(database_url) == (0, 0)
     made(database_url, "first", "reporting")
-    assert web_tokens.are_there(database_url)
+    made(database_url, "gone", "auditor", expires_at=datetime.now(UTC) + timedelta(seconds=0.2))
+    web_tokens.revoke(database_url, "first", "tester", "lost")
+    time.sleep(0.2)
+    assert web_tokens.kept(database_url) == (2, 0)
+    made(database_url, "second", "reporting")
+    assert web_tokens.kept(database_url) == (3, 1)
+
+
+def test_tokens_are_read_while_every_other_connection_is_taken(database_url: str) -> None:
+    token = made(database_url, "early", "reporting")
+    settings = patient(database_url, is_open=False, connections_max=1, connection_wait_s=0.2)
+    app = create_app(settings)
+    with (
+        serving_app(app) as address,
+        httpx.Client(base_url=address) as client,
+        app.state.auditors.lent(),
+    ):
+        assert client.get("/api/v1/pools", headers=bearer(token)).status_code == 200
+        with app.state.readers.lent():
+            answer = client.get("/api/v1/pools", headers=bearer(token))
+            assert answer.json()["type"] == f"{PREFIX}busy"
+            assert client.get("/api/v1/pools", headers=bearer("clr_other")).status_code == 401

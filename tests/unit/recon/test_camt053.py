@@ -115,6 +115,19 @@ def test_a_previous_closing_opens_the_day_after(tmp_path: Path) -> None:
     assert statement.ends == datetime(2026, 3, 2, 23, 59, 59, 999999, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("entered", "first"), [("02", 2), ("01", 1)])
+def test_an_opening_dated_by_the_closing_before_begins_on_the_day_of_its_entries(
+    entered: str, first: int, tmp_path: Path
+) -> None:
+    begin, end = TEXT.index("<FrToDt>"), TEXT.index("</FrToDt>") + len("</FrToDt>")
+    opening = "<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-03-0"
+    text = (TEXT[:begin] + TEXT[end:]).replace(f"{opening}2", f"{opening}1", 1)
+    text = text.replace("<BookgDt><Dt>2026-03-02", f"<BookgDt><Dt>2026-03-{entered}", 1)
+    (statement,) = of_text(tmp_path, text)
+    assert statement.begins == datetime(2026, 3, first, tzinfo=UTC)
+    assert statement.ends == datetime(2026, 3, 2, 23, 59, 59, 999999, tzinfo=UTC)
+
+
 def test_a_large_amount_keeps_every_digit(tmp_path: Path) -> None:
     amount = "1234567890123.45678"
     (statement,) = of_text(tmp_path, TEXT.replace(">500.00<", f">{amount}<", 1))

@@ -96,6 +96,22 @@ def test_a_trade_reported_again_after_its_cancel_stands(tmp_path: Path) -> None:
     assert [(each.line, each.trade_id) for each in found] == [(3, "T-1")]
 
 
+def test_a_cancel_of_what_another_file_told_is_told_as_such(tmp_path: Path) -> None:
+    (cancel,) = trades(tmp_path, report(1, (487, "1"), (60, "20260302-09:00:00")))
+    assert (cancel.trade_id, cancel.instrument, cancel.change) == ("T-1", "BTC-PERP", "cancel")
+    assert cancel.at == datetime(2026, 3, 2, 9, tzinfo=UTC)
+    by_report = wire([(35, "AE"), (571, "R-9"), (487, "1"), (572, "R-1")])
+    assert [each.trade_id for each in trades(tmp_path, by_report)] == ["R-1"]
+    (replacing,) = trades(tmp_path, report(1, (487, "2")))
+    assert (replacing.trade_id, replacing.change) == ("T-1", "replace")
+    assert (replacing.quantity, replacing.buyer) == (Decimal(2), "anna")
+
+
+def test_a_trade_reported_again_after_a_cancel_of_another_files_replaces_it(tmp_path: Path) -> None:
+    found = trades(tmp_path, report(1, (487, "1")), report(2, (1003, "T-1")))
+    assert [(each.line, each.trade_id, each.change) for each in found] == [(2, "T-1", "replace")]
+
+
 def test_a_mapping_translates_accounts_and_instruments(tmp_path: Path) -> None:
     mapping = SourceMapping(
         accounts={"anna": "A-1"}, commodities={"BTC-PERP": "XBT"}, fees="paid_negative"
@@ -112,7 +128,10 @@ def test_a_mapping_translates_accounts_and_instruments(tmp_path: Path) -> None:
         (report(1)[:40], "is no whole FIX message"),
         ("hello", "'hello\\n', expected a FIX message"),
         (wire([(35, "8"), (17, "1")]), "MsgType (35) is 8, expected AE"),
-        (report(1, (487, "1")), "cancels the trade T-1, expected its report above"),
+        (
+            wire([(35, "AE"), (571, "1"), (487, "1"), (55, "B"), (31, "1"), (32, "1"), (54, "1")]),
+            "cancels or replaces a trade that is not above in the file, expected its TradeID",
+        ),
         (report(1, (487, "7")), "field 487 is 7, expected 0 or a cancel"),
         (report(1, (939, "1")), "TrdRptStatus (939) is 1, expected 0"),
         (report(1, sides=[]), "NoSides (552) is None, found 0 sides"),

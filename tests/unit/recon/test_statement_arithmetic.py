@@ -128,6 +128,30 @@ def test_a_number_again_with_other_lines_is_a_duplicate_that_says_so() -> None:
     assert "says something else" in found.says
 
 
+def test_of_two_that_say_different_things_the_order_of_files_takes_none() -> None:
+    first, second = chain([[Decimal(1)], [Decimal(2), Decimal(3)]])
+    wrong = second._replace(closing=Decimal(9))
+    shorter = second._replace(movements=second.movements[:1], closing=Decimal(3))
+    for other in (wrong, shorter):
+        for order in ([first, second, other], [other, first, second], [second, other, first]):
+            found = checked(order)
+            assert found.statements == [first, second]
+            assert [(each.type, each.theirs) for each in found.breaks] == [
+                ("duplicate", other.closing)
+            ]
+
+
+@given(DAYS, AMOUNTS, st.data())
+def test_statements_of_one_day_without_numbers_are_a_chain_in_any_order(
+    days: list[list[Decimal]], opening: Decimal, draw: st.DataObject
+) -> None:
+    statements = [each._replace(number="", begins=FIRST_DAY) for each in chain(days, opening)]
+    orders = [checked(draw.draw(st.permutations(statements))) for _ in range(2)]
+    assert orders[0] == orders[1]
+    if len({each.opening for each in statements} | {statements[-1].closing}) == len(days) + 1:
+        assert orders[0].breaks == []
+
+
 def test_three_times_the_same_statement_are_two_breaks_with_keys_of_their_own() -> None:
     (only,) = chain([[Decimal(1)]])
     found = breaks([only, only, only])

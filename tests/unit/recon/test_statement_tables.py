@@ -13,7 +13,13 @@ from pyarrow import parquet
 
 from ledger.errors import ConfigurationError, ImportFailed
 from ledger.recon.arithmetic import check
-from ledger.recon.formats import FORMATS, SourceMapping, read_holdings, read_statements
+from ledger.recon.formats import (
+    FORMATS,
+    SourceMapping,
+    read_holdings,
+    read_statements,
+    read_trades,
+)
 from ledger.recon.lines import Holding, Statement
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "reconciliation"
@@ -173,3 +179,22 @@ def test_the_reference_names_every_format_and_every_key_of_a_mapping() -> None:
     page = REFERENCE.read_text(encoding="utf-8")
     keys = [name for name in SourceMapping.__dataclass_fields__ if name != "source"]
     assert not [name for name in [*FORMATS, *keys] if f"`{name}`" not in page]
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "\\ud800"])
+def test_characters_that_no_database_keeps_are_shown_as_replaced(odd: str, tmp_path: Path) -> None:
+    row = (
+        f'{{"account":"a{odd}","commodity":"EUR","amount":"5","reference":"r{odd}","text":"{odd}"}}'
+    )
+    path = tmp_path / "rows.jsonl"
+    path.write_text(row + "\n", encoding="utf-8")
+    (found,) = read_statements("statements-jsonl", path)
+    (movement,) = found.movements
+    assert (found.account, movement.reference, movement.text) == ("a\ufffd", "r\ufffd", "\ufffd")
+    row = f'{{"trade_id":"1{odd}","instrument":"B","price":"1","quantity":"1","buyer":"b{odd}"}}'
+    path.write_text(row + "\n", encoding="utf-8")
+    (trade,) = read_trades("trades-jsonl", path)
+    assert (trade.trade_id, trade.buyer, trade.seller) == ("1\ufffd", "b\ufffd", None)
+    row = f'{{"account":"a{odd}","commodity":"B","amount":"1"}}'
+    path.write_text(row + "\n", encoding="utf-8")
+    assert [each.account for each in read_holdings("holdings-jsonl", path)] == ["a\ufffd"]

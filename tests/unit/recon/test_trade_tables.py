@@ -51,6 +51,21 @@ def test_a_file_with_our_names_needs_no_mapping(tmp_path: Path) -> None:
     assert trades(written(tmp_path, OURS + ROW)) == [TRADE]
 
 
+def test_a_file_without_ids_is_read_where_the_mapping_says_that_it_has_none(
+    tmp_path: Path,
+) -> None:
+    without = (OURS + ROW).replace("trade_id,", "").replace("7,2026", "2026")
+    assert "no column trade_id" in refusal(written(tmp_path, without))
+    blank = TRADE._replace(trade_id="")
+    assert trades(written(tmp_path, without), constants={"trade_id": ""}) == [blank]
+    plain = {"instrument": "B", "price": "1", "quantity": "2"}
+    row = written(tmp_path, json.dumps(plain) + "\n", "trades.jsonl")
+    assert "trade_id" in refusal(row, "trades-jsonl")
+    (found,) = trades(row, "trades-jsonl", constants={"trade_id": ""})
+    assert found.trade_id == ""
+    assert "price" in refusal(row, "trades-jsonl", constants={"trade_id": "", "price": ""})
+
+
 def test_a_packed_file_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / "trades.csv.gz"
     path.write_bytes(gzip.compress((OURS + ROW).encode()))

@@ -24,7 +24,9 @@ AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 def broken(account: str = "anna", ours: str | None = "7", theirs: str | None = "12") -> Broken:
     here, there = (None if one is None else Decimal(one) for one in (ours, theirs))
-    return Broken("0123456789abcdef", "main", account, "USD", here, there, AT)
+    return Broken(
+        *("0123456789abcdef", "amount", "main", "d1", account, "USD", here, there, ["d1"], AT)
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,47 @@ def test_where_nothing_can_be_suggested_the_lines_are_asked_for(
 ) -> None:
     with pytest.raises(ConfigurationError, match=why):
         suggested(broken(account, ours, theirs))
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "references", "is_suggested"),
+    [
+        ("missing_here", "B-3 of 2026-01-05", [], True),
+        ("missing_there", "d1", ["d1"], True),
+        ("wrong_account", "d1", ["d1"], True),
+        ("amount", "anna/USD", [], True),
+        ("amount", "statement 7 of 2026-01-05, anna", [], False),
+        ("amount", "closing anna/USD", [], False),
+        ("missing_there", "statements 5 before 6, anna", [], False),
+        ("duplicate", "B-3 of 2026-01-05", [], False),
+        ("duplicate", "d1", ["d1"], False),
+        ("opening", "statement 7 of 2026-01-05, anna", [], False),
+        ("unpaired", "t1", [], False),
+    ],
+)
+def test_only_what_our_books_lack_or_have_otherwise_is_made_theirs(
+    kind: str,
+    subject: str,
+    references: list[str],
+    is_suggested: bool,  # noqa: FBT001 - a fact of the row
+) -> None:
+    found = broken()._replace(type=kind, subject=subject, our_references=references)
+    if is_suggested:
+        assert suggested(found)[0].amount == 5
+        return
+    with pytest.raises(ConfigurationError, match=f"{kind} of .* does not say that our books"):
+        suggested(found)
+
+
+def test_amounts_of_many_digits_keep_them_all() -> None:
+    long = "-12345678901234.123456789012345678"
+    first, second = suggested(broken("anna", None, long))
+    assert (f"{first.amount:f}", f"{second.amount:f}") == (long, long[1:])
+    wrong = second._replace(amount=Decimal(f"{long[1:-1]}9"))
+    _, draft = drafted(broken(), [first, second], 3, "maria", "by hand", AT)
+    assert [line["amount"] for line in json.loads(draft)["lines"]] == [long, long[1:]]
+    with pytest.raises(ConfigurationError, match=r"sum to 0\.000000000000000001, expected 0"):
+        drafted(broken(), [first, wrong], 3, "maria", "by hand", AT)
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ explanation_waits  | =    gone open -    | =    =    -    -    expd open -
 correction_waits   | =    gone open -    | =    =    -    -    appd open -
 explained          | =    gone open -    | =    =    ew   cw   -    open clsd
 approved           | =    gone open cord | =    =    -    -    -    open -
-corrected          | -    -    open -    | =    =    -    -    -    -    clsd
+corrected          | -    -    open -    | =    =    -    -    -    open clsd
 gone               | -    -    open -    | =    =    -    -    -    -    clsd
-closed             | -    -    open -    | -    =    -    -    -    -    -
+closed             | -    -    open -    | -    =    -    -    -    open -
 """
 """The table once more, as people drew it; `=` stays, `-` is refused."""
 
@@ -71,7 +71,8 @@ def test_every_act_leads_where_the_table_says_or_is_refused_with_what_can_be_don
     state: State,
 ) -> None:
     for act in ACTS:
-        led_to = after(Standing(state, maker="maria", missed_by="rosa"), act, "noor", "because")
+        standing = Standing(state, maker="maria", missed_by="rosa", is_match=True)
+        led_to = after(standing, act, "noor", "because")
         if (state, act) in TABLE:
             assert led_to == TABLE[state, act]
         else:
@@ -103,6 +104,12 @@ def test_a_maker_approves_nothing_of_his_own(who: str) -> None:
         assert not isinstance(
             after(Standing(state, maker="maria"), "approved", "noor", ""), Refusal
         )
+
+
+@pytest.mark.parametrize("state", ["corrected", "closed"])
+def test_a_match_is_refused_after_all_and_what_was_booked_is_not(state: State) -> None:
+    assert after(Standing(state, is_match=True), "refused", "noor", "another") == "open"
+    assert isinstance(after(Standing(state), "refused", "noor", "another"), Refusal)
 
 
 def test_a_maker_takes_back_his_own() -> None:

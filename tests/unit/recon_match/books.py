@@ -115,7 +115,8 @@ def theirs(number: int, line: int | None = None, **figures: str | None) -> Trade
     """The same trade as its source tells it."""
     told = {"trade_id": str(number), "price": "100.0", "quantity": "2.00"} | figures
     second = told.get("second", str(number))
-    fees = [told.get("buyer_fee", "0.50"), told.get("seller_fee", "-0.1")]
+    paid = [told.get("buyer_fee", "0.50"), told.get("seller_fee", "-0.1")]
+    buyer_fee, seller_fee = (None if fee is None else Decimal(fee) for fee in paid)
     return Trade(
         number if line is None else line,
         str(told["trade_id"]),
@@ -125,7 +126,8 @@ def theirs(number: int, line: int | None = None, **figures: str | None) -> Trade
         Decimal(str(told["quantity"])),
         told.get("buyer", "ada"),
         told.get("seller", "ben"),
-        *(None if fee is None else Decimal(fee) for fee in fees),
+        buyer_fee,
+        seller_fee,
     )
 
 

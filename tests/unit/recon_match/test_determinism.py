@@ -107,6 +107,21 @@ def test_statement_lines_in_any_order_give_the_same_hash(
     assert hashes[0] == hashes[1]
 
 
+@given(movements, st.lists(st.tuples(few, few), min_size=1, max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_breaks_of_movements_come_to_what_both_sides_differ_by(
+    lines: list[Movement], mine: list[tuple[int, int]]
+) -> None:
+    books = [
+        moved(hour + 1, str(amount + 1), event_id=f"d{n}")
+        for n, (amount, hour) in enumerate(mine, 1)
+    ]
+    told = [each._replace(line=number) for number, each in enumerate(lines, start=1)]
+    found = compare_statements(FakeBooks(movements=books), source("statements"), [statement(*told)])
+    apart = sum(each.amount for each in books) - sum(each.amount for each in lines)
+    assert sum(each.difference for each in found.breaks) == apart
+
+
 @given(st.lists(st.tuples(few, few), max_size=6), st.randoms(use_true_random=False))
 @settings(max_examples=50, deadline=None)
 def test_holdings_in_any_order_give_the_same_hash(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ConfigurationError
+from ledger.recon.formats import FORMATS
 from ledger.recon.rules import load_rules, parse_rules
 
 SOURCE = '[sources.engine]\nkind = "trades"\nformat = "trades-csv"\n'
@@ -26,6 +27,7 @@ def test_the_rules_of_the_documentation_are_read_as_it_says() -> None:
     assert rules.controls.trade_ids == "instrument"
     assert rules.sources["custodian"].window == timedelta(days=1)
     assert [each.name for each in rules.of_pool("main")] == ["custodian", "engine"]
+    assert {each.format for each in rules.sources.values()} <= FORMATS.keys()
 
 
 def test_the_hash_is_of_what_a_file_says_and_not_of_how() -> None:
@@ -50,6 +52,14 @@ def test_the_hash_is_of_what_a_file_says_and_not_of_how() -> None:
         (
             "version = 1\n" + SOURCE + 'window_s = "1"',
             "sources.engine.window_s: found '1', expected a whole number",
+        ),
+        (
+            "version = 1\n" + SOURCE.replace("trades-csv", "trade-csv"),
+            "sources.engine.format: found 'trade-csv', expected one of trades-csv, ",
+        ),
+        (
+            "version = 1\n" + SOURCE.replace("trades-csv", "camt053"),
+            "sources.engine.format: the source engine has trades, and the format camt053 has state",
         ),
         ("version = 1\n" + SOURCE + 'sides = "two"', "expected one of both, one, none"),
         (

@@ -57,7 +57,7 @@ def test_equal_amounts_in_one_window_are_proposed_and_not_matched() -> None:
 
 
 def test_lines_that_share_our_reference_and_add_up_match_one_to_many() -> None:
-    lines = [line(1, "3", ours="d1"), line(2, "2", ours="d1")]
+    lines = [line(1, "3", ours="d1"), line(2, "2", ours="d1", hour="1")]
     assert compared([moved(1, "5")], [statement(*lines)]).compared().matched == {"one_to_many": 1}
 
 
@@ -76,9 +76,8 @@ def test_lines_of_one_batch_that_add_up_to_one_of_ours_match_one_to_many() -> No
 
 def test_a_difference_within_tolerance_matches_and_one_beyond_does_not() -> None:
     rules = '[sources.venue.tolerance]\nUSDT = "0.01"'
-    assert compared([moved(1, "5")], [statement(line(1, "5.01"))], rules).compared().matched == {
-        "tolerance": 1,
-    }
+    within = compared([moved(1, "5")], [statement(line(1, "5.01"))], rules).compared()
+    assert (within.matched, within.tolerated) == ({"tolerance": 1}, {"USDT": Decimal("0.01")})
     assert len(compared([moved(1, "5")], [statement(line(1, "5.011"))], rules).breaks) == 2
 
 
@@ -160,7 +159,7 @@ def test_a_double_entry_that_leaves_something_over_is_unpaired() -> None:
     ]
     mine = [moved(1, "5", account="ada"), moved(1, "-4", account="ben")]
     each = only(compared(mine, lines, "paired = true"))
-    assert (each.type, each.subject, each.theirs) == ("unpaired", "t1", Decimal(1))
+    assert (each.type, each.subject, each.theirs) == ("unpaired", "t1 of 2026-01-01", Decimal(1))
 
 
 def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
@@ -172,3 +171,66 @@ def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
     agreed = compared(mine, [statement(line(1, "7"))], approved=[best.key])
     assert agreed.breaks == []
     assert agreed.matched["approved"] == 1
+
+
+def test_a_reference_that_comes_again_on_another_day_is_another_break() -> None:
+    days = [
+        compared([], [statement(line(1, "-25", reference="FEE", hour=hour))]) for hour in "19"
+    ] + [compared([], [statement(line(1, "-25", reference="FEE", hour="30"))])]
+    first, again, other = (only(found) for found in days)
+    assert first.key == again.key
+    assert (other.subject, other.difference) == ("FEE of 2026-01-02", first.difference)
+    assert other.key != first.key
+
+
+def test_equal_parts_of_one_batch_that_add_up_to_one_of_ours_match_one_to_many() -> None:
+    parts = [line(n, "50", reference="BA", hour="1") for n in (1, 2)]
+    found = compared([moved(1, "100")], [statement(*parts)])
+    assert found.breaks == []
+    assert found.compared().matched == {"one_to_many": 1}
+    batch = [line(n, amount, reference="BA", hour="1") for n, amount in enumerate("3232")]
+    twice = compared([moved(1, "5")], [statement(*batch)])
+    assert twice.compared().matched == {"one_to_many": 1}
+    assert sorted((each.type, each.theirs) for each in twice.breaks) == [
+        ("duplicate", Decimal(2)),
+        ("duplicate", Decimal(3)),
+    ]
+
+
+@pytest.mark.parametrize("named", [{"ours": "d1"}, {"reference": "w/7"}])
+def test_a_reference_of_before_the_weekend_is_a_timing_break(named: dict[str, str]) -> None:
+    mine = [moved(1, "-5", hour="-72", request_id="w:7"), moved(2, "-9", hour="-72")]
+    found = only(compared(mine, [statement(line(1, "-5", **named))]))
+    assert (found.type, found.difference) == ("timing", Decimal(0))
+    days = compared(mine, [statement(line(1, "-5", **named))], "window_s = 345600")
+    assert days.breaks == []
+    assert (days.ours, days.compared().matched) == (1, {"exact_reference": 1})
+
+
+def test_parts_of_a_reference_that_come_late_are_a_timing_break() -> None:
+    parts = [line(1, "3", ours="d1"), line(2, "2", ours="d1", hour="20")]
+    found = compared([moved(1, "5")], [statement(*parts)])
+    each = only(found)
+    assert (each.type, each.subject, each.difference) == ("timing", "d1", Decimal(0))
+    assert found.compared().matched == {}
+    day = "window_s = 86400"
+    assert compared([moved(1, "5")], [statement(*parts)], day).matched["one_to_many"] == 1
+
+
+def test_files_given_in_another_order_take_the_same_of_two_statements() -> None:
+    one = statement(line(1, "5"), opening="0", closing="5", number="1")[1]
+    other = statement(line(1, "5"), line(2, "4"), opening="0", closing="9", number="1")[1]
+    files = [(" of a", other), (" of b", one)]
+    found = [compared([moved(1, "5")], given) for given in (files, files[::-1])]
+    assert found[0].breaks == found[1].breaks
+    assert ("missing_here", Decimal(4)) in {(each.type, each.theirs) for each in found[0].breaks}
+    untold = [(mark, each._replace(begins=None, number="")) for mark, each in files]
+    again = [compared([moved(1, "5")], given).breaks for given in (untold, untold[::-1])]
+    assert again[0] == again[1]
+
+
+def test_a_reference_of_more_than_ten_days_before_the_statement_is_not_looked_for() -> None:
+    for days, kinds in ((10, ["timing"]), (12, ["missing_here"])):
+        mine = [moved(1, "-5", hour=str(-24 * days))]
+        found = compared(mine, [statement(line(1, "-5", ours="d1"))])
+        assert [each.type for each in found.breaks] == kinds

@@ -169,6 +169,7 @@ def test_a_difference_within_tolerance_matches_by_it() -> None:
     found = compared([ours(1)], [close], rules)
     assert found.breaks == []
     assert found.matched["tolerance"] == 1
+    assert found.compared().tolerated == {"BTC-PERP": Decimal("0.01"), "USDT": Decimal("0.2")}
     assert len(compared([ours(1)], [theirs(1, quantity="2.0100001")], rules).breaks) == 1
 
 
@@ -191,7 +192,31 @@ def test_a_busted_trade_need_not_be_at_the_source_and_may_be() -> None:
         "exact_reference": 2,
         "busted": 1,
     }
-    assert compared(mine, [theirs(1), theirs(2), theirs(3)], busted=["e2"]).breaks == []
+    there = compared(mine, [theirs(1), theirs(2), theirs(3)], busted=["e2"])
+    assert there.breaks == []
+    assert there.compared().matched == {"exact_reference": 2, "busted_there": 1}
+
+
+def test_a_busted_trade_that_a_source_which_tells_busts_still_has_is_an_amount_break() -> None:
+    mine, others = [ours(1), ours(2), ours(3)], [theirs(1), theirs(2), theirs(3)]
+    found = compared(mine, others, 'busts = "told"', busted=["e2"])
+    each = only(found)
+    assert (each.type, each.subject, each.our_references) == ("amount", "2", ("e2",))
+    assert (each.ours, each.theirs, each.difference) == (Decimal(0), Decimal(2), Decimal(-2))
+    assert found.compared().matched == {"exact_reference": 2}
+    assert compared(mine, [theirs(1), theirs(3)], 'busts = "told"', busted=["e2"]).breaks == []
+
+
+@pytest.mark.parametrize(("rule", "breaks"), [("not_told", []), ("told", ["amount"])])
+def test_a_trade_that_was_busted_and_sent_again_is_told_apart(rule: str, breaks: list[str]) -> None:
+    mine = [ours(1), ours(1, event_id="again", quantity="3")]
+    once = compared(mine, [theirs(1, quantity="3")], f'busts = "{rule}"', busted=["e1"])
+    assert once.breaks == []
+    assert once.compared().matched == {"exact_reference": 1, "busted": 1}
+    lines = [theirs(1, quantity="3"), theirs(1, line=9)]
+    both = compared(mine, lines, f'busts = "{rule}"', busted=["e1"])
+    assert [each.type for each in both.breaks] == breaks
+    assert both.matched["exact_reference"] == 1
 
 
 def test_what_the_rules_leave_out_is_not_looked_at() -> None:
@@ -245,3 +270,22 @@ def test_the_window_is_the_rules() -> None:
     assert source("trades", "window_s = 5").window == timedelta(seconds=5)
     found = compared([ours(1)], [theirs(1, second="10")], "window_s = 5")
     assert only(found).type == "timing"
+
+
+def test_what_was_agreed_is_matched_though_better_candidates_came() -> None:
+    agreed = ours(1, trade_id="mine", price="101")
+    others = [theirs(1, trade_id="wrong")]
+    (proposal,) = compared([agreed], others).proposals
+    better = [ours(number, trade_id=f"m{number}", second="1") for number in (2, 3, 4)]
+    again = compared([agreed, *better], others, approved=[proposal.key])
+    assert again.applied == [proposal.key]
+    assert again.compared().matched == {"approved": 1}
+
+
+@pytest.mark.parametrize(("hours", "kind"), [(20, "timing"), (30, "missing_here")])
+def test_an_id_told_again_in_the_file_of_another_day_is_a_break(hours: int, kind: str) -> None:
+    later = str(hours * 3600)
+    found = compared(
+        [ours(1), ours(2, second=later)], [theirs(2, second=later), theirs(1, second=later)]
+    )
+    assert only(found).type == kind

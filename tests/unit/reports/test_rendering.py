@@ -12,11 +12,13 @@ import pytest
 from pyarrow import parquet
 
 from ledger.errors import ConfigurationError
+from ledger.reports import pdf as pdf_module
 from ledger.reports.files import FORMATS, write_files
 from ledger.reports.html import html
 from ledger.reports.model import Column, Report, table
 from ledger.reports.pdf import pdf
 from ledger.reports.shown import Shown, plain, shown
+from ledger.reports.tables_csv import write_csv
 from ledger.reports.tables_parquet import write_parquet
 from tests.unit.reports.made import AT, COLUMNS, LARGE, LONG, hard, row
 
@@ -153,6 +155,117 @@ def test_a_figure_too_large_for_128_bits_takes_256(tmp_path: Path) -> None:
     read = parquet.read_table(tmp_path / "t.parquet")
     assert read.schema.field("a").type == pa.decimal256(76, 18)
     assert read.column("a").to_pylist() == [large, None]
+
+
+@pytest.mark.parametrize(
+    ("figures", "kind"),
+    [
+        (["0.123456789012345678901234", "-7"], pa.decimal256(76, 24)),
+        (["1e-40", "12345678901234567890123456789012345.5"], pa.decimal256(76, 40)),
+        (["1.5000000000000000000000000"], pa.decimal128(38, 18)),
+    ],
+)
+def test_figures_of_outsiders_with_more_than_18_decimals_are_exact_in_parquet(
+    figures: list[str], kind: pa.DataType, tmp_path: Path
+) -> None:
+    given = [*map(Decimal, figures), None]
+    found = table("t", "T", [Column("a", "A", "amount")], [(each,) for each in given])
+    write_parquet(found, {}, tmp_path / "t.parquet")
+    read = parquet.read_table(tmp_path / "t.parquet")
+    assert read.schema.field("a").type == kind
+    assert read.column("a").to_pylist() == given
+
+
+def test_figures_that_no_decimal_of_parquet_holds_are_exact_texts(tmp_path: Path) -> None:
+    found = table("t", "T", [Column("a", "A", "amount")], [(Decimal("1e39"),), (Decimal("1e-40"),)])
+    write_parquet(found, {}, tmp_path / "t.parquet")
+    read = parquet.read_table(tmp_path / "t.parquet")
+    assert read.column("a").to_pylist() == [f"{10**39}", f"{Decimal('1e-40'):f}"]
+
+
+def test_a_name_of_digits_and_dashes_is_no_figure_and_keeps_its_dashes() -> None:
+    columns = [
+        Column("account", "Account"),
+        Column("at", "At", "moment"),
+        Column("a", "A", "amount"),
+    ]
+    laid = shown(table("t", "T", columns, [("123-456", AT, Decimal("-1.5"))]), 10)
+    name, at, figure = pdf_module._cells(laid.rows[0], laid.columns)
+    assert name[0] == "123-456"
+    assert "-" in at[0]
+    assert figure[0] == "\u22121.50"
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ('=HYPERLINK("http://evil","pay")', '\'=HYPERLINK("http://evil","pay")'),
+        ("@SUM(A1:A9)", "'@SUM(A1:A9)"),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("@house", "@house"),
+        ("-", "-"),
+        ("-desk_7", "-desk_7"),
+        ("anna = ben", "anna = ben"),
+        ("", ""),
+    ],
+)
+def test_words_of_outsiders_are_no_formula_in_a_csv(
+    words: str, written: str, tmp_path: Path
+) -> None:
+    columns = [Column("says", "Says"), Column("a", "A", "amount")]
+    found = table("t", "T", columns, [(words, Decimal("-1.5"))])
+    write_csv(found, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file))[1] == [written, "-1.5"]
+
+
+def test_files_of_the_report_before_in_other_formats_are_taken_away(
+    report: Report, tmp_path: Path
+) -> None:
+    write_files(report, tmp_path, ["csv", "html"], 40)
+    (tmp_path / "notes.csv").write_text("mine")
+    (tmp_path / "many.csv").write_text("worked on since")
+    write_files(report, tmp_path, ["parquet"], 40)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        *("about.parquet", "wide.parquet", "many.parquet", "empty.parquet", "ties.parquet"),
+        *("report.json", "notes.csv", "many.csv"),
+    }
+
+
+def test_a_list_of_files_that_is_none_of_ours_is_replaced_and_takes_nothing_away(
+    report: Report, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (tmp_path / "outside.csv").write_text("a")
+    for text in ('{"files": [{"name": "../outside.csv", "sha256": "0"}, 7]}', "no JSON", "[]"):
+        (folder / "report.json").write_text(text)
+        written = write_files(report, folder, ["csv"], 40)
+        assert (tmp_path / "outside.csv").exists()
+        assert json.loads((folder / "report.json").read_text())["files"][0] == {
+            "name": written[0].name,
+            "rows": written[0].rows,
+            "sha256": written[0].sha256,
+        }
+
+
+def test_the_list_of_files_appears_whole_or_not_at_all(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(report, tmp_path, ["csv"], 40)
+    before = (tmp_path / "report.json").read_bytes()
+
+    def full(_path: Path, *_words: object, **_how: object) -> int:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ConfigurationError, match="no space left"):
+        write_files(report, tmp_path, ["csv"], 39)
+    assert (tmp_path / "report.json").read_bytes() == before
 
 
 def test_all_files_are_listed_by_hash_and_are_the_same_again(

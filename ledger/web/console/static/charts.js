@@ -62,10 +62,16 @@ function options(told, width) {
   };
 }
 
-function table(told) {
+function table(told, words) {
   const box = document.createElement("div");
   box.className = "scroll";
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", `Figures of: ${words}`);
   const made = document.createElement("table");
+  const caption = made.createCaption();
+  caption.className = "sr";
+  caption.textContent = words;
   const head = made.createTHead().insertRow();
   for (const text of [told.over === "time" ? "When" : "Event", ...told.series.map((one) => one.label)]) {
     const cell = document.createElement("th");
@@ -118,10 +124,10 @@ async function draw(figure) {
       return;
     }
     if (!figure.isConnected) return;
-    said.textContent = "";
+    said.textContent = told.said;
     plot(figure, told);
     const details = figure.querySelector(".plot-table");
-    details.addEventListener("toggle", () => { if (details.open && !details.querySelector("table")) details.append(table(told)); });
+    details.addEventListener("toggle", () => { if (details.open && !details.querySelector("table")) details.append(table(told, figure.querySelector("figcaption").textContent)); });
     const place = figure.querySelector(".plot");
     new ResizeObserver(() => {
       const one = drawn.get(figure);

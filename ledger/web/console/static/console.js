@@ -6,11 +6,23 @@ import { startLive } from "./live.js";
 
 document.documentElement.classList.add("scripted");
 
+// A form that was refused leaves the browser at an address that can only be sent to.
+const { here } = document.body.dataset;
+if (here) history.replaceState(null, "", here + location.hash);
+
 const told = document.getElementById("told");
 
 /** Say something to people who listen to the page. */
 export function tell(text) {
   told.textContent = text;
+}
+
+/** Say above the page that what is shown is not what was asked for, or is of earlier; "" takes it back. */
+export function lost(text) {
+  const place = document.getElementById("lost");
+  place.textContent = text;
+  place.hidden = !text;
+  document.body.classList.toggle("still", text !== "");
 }
 
 /** Parts of a page that come by themselves, each with a link in its place until then. */
@@ -19,12 +31,24 @@ export async function fetchFragments(root) {
     const url = place.dataset.fragment;
     delete place.dataset.fragment;
     place.dataset.fetched = url;
-    const answer = await fetch(url);
-    if (!answer.ok) continue;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const part = page.querySelector("[data-part]");
-    if (part) place.replaceChildren(document.adoptNode(part));
+    try {
+      const answer = await fetch(url, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const part = page.querySelector("[data-part]");
+      if (part) place.replaceChildren(document.adoptNode(part));
+      else leave(place, page.querySelector(".bad")?.textContent ?? `The server said ${answer.status}.`);
+    } catch {
+      leave(place, "The server does not answer.");
+    }
   }
+}
+
+/** Why the link stays, and its page did not come. */
+function leave(place, said) {
+  const line = document.createElement("p");
+  line.className = "fine";
+  line.textContent = `It cannot be shown here: ${said}`;
+  place.append(line);
 }
 
 /** Bring new content to life. */
@@ -54,5 +78,5 @@ document.addEventListener("click", async (event) => {
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 
 enliven(document);
-startAsOf({ enliven, tell });
-startLive({ enliven, tell });
+startAsOf({ enliven, tell, lost });
+startLive({ enliven, tell, lost });

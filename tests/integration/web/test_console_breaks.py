@@ -1,0 +1,141 @@
+"""The workbench: who may look, who may work, and what it holds of the database meanwhile."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+
+from ledger.recon import working
+from ledger.recon.keeping import keep
+from ledger.store import back_office as stored
+from ledger.store.log import PostgresLog
+from ledger.web.settings import WebSettings
+from ledger.writer import Writer
+from tests.integration import leveraged_books
+from tests.integration.back_office.found import difference, result, rules
+from tests.integration.web.servers import serving
+from tests.integration.web.test_tokens import bearer, made
+
+BREAK = difference("B-1")
+PAGE = f"/pools/main/breaks/{BREAK.key}"
+
+
+@pytest.fixture
+def kept(database_url: str) -> str:
+    """Books with a pool and a break that rosa's run found."""
+    log = PostgresLog.connect(database_url, "test")
+    Writer(log).take(leveraged_books.Books(2).beginning())
+    log.close()
+    keep(database_url, result(BREAK), rules(), "rosa")
+    return database_url
+
+
+@contextmanager
+def looking(url: str, token: str | None = None) -> Iterator[httpx.Client]:
+    """A browser at a console; without a token, an open one where it is called maria."""
+    settings = WebSettings(url, is_open=token is None)
+    with (
+        serving(settings) as address,
+        httpx.Client(
+            base_url=address, headers=bearer(token) if token else {}, timeout=30
+        ) as client,
+    ):
+        client.cookies.set("clearing_name", "maria")
+        client.get("/sign-in")
+        yield client
+
+
+def sent(client: httpx.Client, act: str, **fields: str) -> httpx.Response:
+    """One of the forms of the break, as the page has it."""
+    form = {"token": client.cookies["clearing_form"], "seen": "1", "words": "so", **fields}
+    return client.post(f"{PAGE}/{act}", data=form)
+
+
+@pytest.fixture
+def as_login(kept: str) -> Iterator[str]:
+    """The books by a login that may read all, and write nothing."""
+    with psycopg.connect(kept, autocommit=True) as connection:
+        connection.execute("CREATE ROLE looking_login LOGIN NOINHERIT")
+        connection.execute(
+            "GRANT clearing_reader, clearing_auditor TO looking_login WITH INHERIT FALSE, SET TRUE"
+        )
+        try:
+            yield kept.replace("postgres:@", "looking_login:@")
+        finally:
+            connection.execute("DROP ROLE looking_login")
+
+
+def test_a_login_that_may_only_read_shows_breaks_and_offers_nothing(as_login: str) -> None:
+    with looking(as_login) as client:
+        page = client.get(PAGE)
+        assert page.status_code == 200
+        assert "may not act as <code>clearing_back_office</code>" in page.text
+        assert f"{PAGE}/" not in page.text
+        refused = sent(client, "comment")
+    assert refused.status_code == 409
+    assert "nothing can be done to breaks here" in refused.text
+    assert len(life(as_login.replace("looking_login:@", "postgres:@"))) == 1
+
+
+def life(url: str) -> list[stored.LifeRow]:
+    return working.shown(url, BREAK.key).life
+
+
+def test_work_needs_a_scope_of_its_own(kept: str) -> None:
+    with looking(kept, made(kept, "auditor", "auditor")) as client:
+        page = client.get(PAGE)
+        assert page.status_code == 200
+        assert "needs the scope <code>back_office</code>" in page.text
+        assert f"{PAGE}/" not in page.text
+        for act in ("assign", "comment", "explain", "propose", "approve", "refuse", "close"):
+            assert sent(client, act).status_code == 403, act
+    with looking(kept, made(kept, "reporter", "reporting")) as client:
+        assert client.get(PAGE).status_code == 403
+        assert sent(client, "comment").status_code == 403
+    assert len(life(kept)) == 1
+    with looking(kept, made(kept, "noor", "back_office")) as client:
+        assert sent(client, "comment").status_code == 303
+        assert "by noor (login postgres)" in client.get(PAGE).text
+    assert [event.made_by for event in life(kept)] == ["rosa", "noor"]
+
+
+def test_a_form_of_another_browser_does_nothing(kept: str) -> None:
+    with looking(kept) as client:
+        for wrong in ("x", "x" * 43, "é"):
+            assert sent(client, "comment", token=wrong).status_code == 403
+        assert sent(client, "comment", words="a\0b").status_code == 422
+    assert len(life(kept)) == 1
+
+
+def test_a_token_whose_name_a_life_does_not_keep_is_told_so(kept: str) -> None:
+    with looking(kept, made(kept, "Jane Doe", "back_office")) as client:
+        refused = sent(client, "comment")
+    assert refused.status_code == 409
+    assert "ask for one with a name of letters" in refused.text
+    assert "--by" not in refused.text
+
+
+def test_whoever_acts_while_a_run_is_kept_is_told_to_come_again(kept: str) -> None:
+    with (
+        stored.opened(kept, "clearing reconcile") as connection,
+        stored.adding(connection, "main"),
+        looking(kept) as client,
+    ):
+        began = time.monotonic()
+        answers: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(sent(client, "comment").status_code))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert answers == [503] * 4
+        assert time.monotonic() - began < 20
+        assert client.get(PAGE).status_code == 200
+    assert len(life(kept)) == 1

@@ -1,0 +1,100 @@
+"""Closing balances against ours: what explains a difference, and what is not compared, in words."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from ledger.recon.lines import Statement
+from tests.unit.recon_match.books import at, line, moved, statement
+from tests.unit.recon_match.test_determinism import hashed
+from tests.unit.recon_match.test_statements import compared, only
+
+CUSTODY = ("@custody", "USDT")
+
+
+def of_day(day: int, opening: str, closing: str, *amounts: str) -> tuple[str, Statement]:
+    """The statement of a day, numbered by it."""
+    begins = at(86_400 * day)
+    movements = [line(n, amount, hour=str(24 * day + n)) for n, amount in enumerate(amounts, 1)]
+    return "", Statement(
+        *("venue", str(day), *CUSTODY, begins, begins + timedelta(hours=23)),
+        *(Decimal(opening), Decimal(closing), movements),
+    )
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_day_without_its_statement_is_one_break(numbered: bool) -> None:  # noqa: FBT001 - a case
+    days = [of_day(5, "0", "50", "50"), of_day(7, "80", "80")]
+    if not numbered:
+        days = [("", each._replace(number="")) for _, each in days]
+    mine = [moved(121, "50"), moved(150, "30")]
+    found = compared(mine, days, balances={CUSTODY: Decimal(80)})
+    assert only(found).type == ("missing_there" if numbered else "opening")
+
+
+def test_a_statement_that_stands_twice_explains_no_closing() -> None:
+    days = [of_day(5, "0", "50", "50"), of_day(5, "0", "60", "50")]
+    found = compared([moved(121, "50")], days, balances={CUSTODY: Decimal(50)})
+    assert only(found).type == "duplicate"
+    wrong = compared([moved(121, "50")], days, balances={CUSTODY: Decimal(60)})
+    assert [each.subject for each in wrong.breaks][1:] == ["closing @custody/USDT"]
+
+
+def test_a_closing_that_does_not_follow_from_its_movements_is_one_break() -> None:
+    found = compared(
+        [moved(121, "100")], [of_day(5, "0", "110", "100")], balances={CUSTODY: Decimal(100)}
+    )
+    each = only(found)
+    assert (each.type, each.subject[:11], each.difference) == (
+        "amount",
+        "statement 5",
+        Decimal(-10),
+    )
+
+
+def test_closings_of_accounts_that_do_not_end_alike_are_said_not_to_be_compared() -> None:
+    names = '[sources.venue.accounts]\na = "@custody"\nb = "@custody"'
+
+    def told(*ends: datetime | None) -> list[tuple[str, Statement]]:
+        whole = statement(line(1, "5"))[1]
+        named = zip("ab", (Decimal(5), Decimal(9)), ends, strict=True)
+        return [
+            ("", whole._replace(account=name, closing=amount, ends=end, movements=()))
+            for name, amount, end in named
+        ]
+
+    apart = compared([], told(at(1), at(2)), names)
+    assert apart.compared().not_compared == (
+        "closing of @custody/USDT: the 2 accounts of theirs do not end alike",
+    )
+    untold = compared([], told(None, None), names).compared()
+    assert untold.not_compared == ("closing of @custody/USDT: no time is told",)
+    alike = compared([], told(at(9), at(9)), names)
+    assert alike.compared().not_compared == ()
+    assert [each.theirs for each in alike.breaks if "closing" in each.subject] == [Decimal(14)]
+
+
+def test_a_bank_that_has_a_part_of_an_account_is_asked_for_that_part_alone() -> None:
+    mine = [moved(1, "5", event_id="a-1"), moved(2, "7", event_id="b-2")]
+    lines = [statement(line(1, "5"), opening="0", closing="5")]
+    found = compared(mine, lines, 'only = ["a-"]', balances={CUSTODY: Decimal(12)})
+    assert found.breaks == []
+    assert (found.ours, found.compared().not_compared) == (
+        1,
+        ("closing of @custody/USDT: it has a part of that account only",),
+    )
+    both = compared(mine, lines, 'only = ["a-", "b-"]')
+    assert only(both).subject == "b-2"
+
+
+def test_what_is_not_compared_and_what_tolerance_let_pass_is_part_of_the_hash() -> None:
+    rules = '[sources.venue.tolerance]\nUSDT = "0.02"'
+    found = compared([moved(1, "5")], [statement(line(1, "5.01"))], rules)
+    hashes = [hashed(found)]
+    found.passed("USDT", Decimal("-0.01"))
+    assert found.compared().tolerated == {"USDT": Decimal("0.02")}
+    hashes.append(hashed(found))
+    found.not_compared.append("closing")
+    hashes.append(hashed(found))
+    assert len(set(hashes)) == 3
