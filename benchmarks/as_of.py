@@ -21,7 +21,7 @@ import psycopg
 from benchmarks import traffic
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.log import LEAF_EVENTS, PostgresLog
+from ledger.store.log.postgres import LEAF_EVENTS, PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

@@ -31,10 +31,10 @@ from consumers.admin import create_topics
 from consumers.embedded import EmbeddedBroker
 from consumers.run import run
 from consumers.settings import RunSettings
-from ledger.audit.explain import explained
+from ledger.audit.explanation.explain import explained
 from ledger.ports import Message
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

@@ -33,7 +33,7 @@ from consumers.embedded import EmbeddedBroker
 from consumers.run import run
 from consumers.settings import RunSettings
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 
 SHARE_BAR = 0.5

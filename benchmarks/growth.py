@@ -26,8 +26,8 @@ from benchmarks.machine import surroundings
 from ledger.assembly import overlapping
 from ledger.ports import Message, Source
 from ledger.store import embedded
+from ledger.store.log.overlapping import SWITCH_S
 from ledger.store.migrate import migrate
-from ledger.store.overlapping import SWITCH_S
 from ledger.writer import Writer
 
 SIZES = (1_000_000, 10_000_000, 30_000_000)

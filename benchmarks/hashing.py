@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from ledger.audit.signing import Signer
+from ledger.audit.proofs.signing import Signer
 from ledger.codec.canonical import (
     GENESIS,
     chain_hash,

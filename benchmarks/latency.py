@@ -42,9 +42,9 @@ from consumers.topics import role_of
 from ledger.assembly import sealer_of
 from ledger.ports import ShardBatch
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.overlapping import OverlappingLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
-from ledger.store.overlapping import OverlappingLog
 
 RATES = (500, 2_000, 4_000)
 SECONDS = 10.0

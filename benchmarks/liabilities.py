@@ -22,11 +22,11 @@ from pathlib import Path
 import psycopg
 
 from benchmarks import traffic
-from ledger.audit.liabilities import prove
-from ledger.audit.liabilities_files import read_audit
+from ledger.audit.liabilities.files import read_audit
+from ledger.audit.liabilities.liabilities import prove
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.log import LEAF_EVENTS, PostgresLog
+from ledger.store.log.postgres import LEAF_EVENTS, PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

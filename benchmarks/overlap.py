@@ -11,7 +11,7 @@ from consumers.embedded import EmbeddedBroker
 from ledger.assembly import overlapping
 from ledger.ports import Log
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 
 KINDS: dict[str, Callable[[str, str], Log]] = {

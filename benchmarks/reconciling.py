@@ -27,7 +27,7 @@ from ledger.recon.result import Result
 from ledger.recon.rules import parse_rules
 from ledger.recon.run import reconcile
 from ledger.store import embedded
-from ledger.store.log import LEAF_EVENTS, PostgresLog
+from ledger.store.log.postgres import LEAF_EVENTS, PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

@@ -23,7 +23,7 @@ from benchmarks import raw_copy, traffic
 from benchmarks.raw_copy import Rows
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

@@ -25,7 +25,7 @@ from benchmarks.large import POOL, Teller, holders
 from ledger.assembly import overlapping
 from ledger.ports import Snapshot
 from ledger.store import embedded
-from ledger.store.log import LEAF_EVENTS, PostgresLog
+from ledger.store.log.postgres import LEAF_EVENTS, PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

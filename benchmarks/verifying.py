@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks import traffic
-from ledger.audit.verify import Scope, verify
+from ledger.audit.verification.verify import Scope, verify
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

@@ -18,7 +18,7 @@ from consumers.settings import RunSettings
 from consumers.topics import CHECKPOINTS
 from ledger.codec.checkpoints import body_hash, checkpoint_line
 from ledger.ports import SignedCheckpoint
-from ledger.store.feed import PostgresFeed
+from ledger.store.log.feed import PostgresFeed
 
 CHUNK = 100
 """Checkpoints sent before their acknowledgement is awaited."""
@@ -33,7 +33,7 @@ class SealedShard(NamedTuple):
 
 
 class CheckpointFeed(Protocol):
-    """What is needed of the books; `ledger.store.feed.PostgresFeed` has it."""
+    """What is needed of the books; `ledger.store.log.feed.PostgresFeed` has it."""
 
     def sealed(self) -> Sequence[tuple[int, str, int]]:
         """Number, name and newest checkpoint's sequence of each shard that has one."""

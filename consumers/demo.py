@@ -33,7 +33,7 @@ from consumers.topics import DEAD_LETTERS, name, roles
 from ledger.demo.records import Published
 from ledger.errors import BrokerUnavailable
 from ledger.ports import Log, Seal
-from ledger.store.feed import Feed
+from ledger.store.log.feed import Feed
 from ledger.writer import Writer
 
 _WAIT_S = 30.0

@@ -15,7 +15,7 @@ from consumers.admin import Described, describe
 from consumers.faults import translated
 from consumers.settings import RunSettings
 from consumers.topics import CHECKPOINTS, DEAD_LETTERS, RECORDS, name, roles
-from ledger.audit.doctor_check import Check, bad, listed, ok, skipped, warn
+from ledger.audit.doctor.check import Check, bad, listed, ok, skipped, warn
 from ledger.errors import LedgerError
 from ledger.ports import Source
 

@@ -10,7 +10,7 @@ from consumers.admin import describe
 from consumers.faults import translated
 from consumers.settings import RunSettings
 from ledger.recon.controls import EndOffsets
-from ledger.store.recon_sums import Taken
+from ledger.store.recon.sums import Taken
 
 _LOOK_S = 2
 _POLL_MS = 200

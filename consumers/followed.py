@@ -3,7 +3,7 @@
 from consumers.standing import START, Place, Standing, reached
 from consumers.telemetry_logs import logger
 from ledger.errors import StoreError
-from ledger.store.feed import Feed, Head
+from ledger.store.log.feed import Feed, Head
 
 _log = logger(__name__)
 

@@ -26,7 +26,7 @@ from consumers import clients
 from consumers.admin import Described, describe
 from consumers.faults import translated
 from consumers.settings import RunSettings
-from ledger.audit.replay_messages import Held
+from ledger.audit.replay.messages import Held
 from ledger.errors import BrokerUnavailable
 from ledger.ports import Message, Source
 
@@ -43,7 +43,7 @@ class _Ahead(NamedTuple):
 
 
 class KafkaHistory:
-    """A history as `ledger.audit.replay_messages` wants it; a context manager."""
+    """A history as `ledger.audit.replay.messages` wants it; a context manager."""
 
     def __init__(self, settings: RunSettings) -> None:
         """Connect.

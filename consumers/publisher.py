@@ -2,7 +2,7 @@
 
 How it works:
 
-* The log of a pool is followed by sequence, up to the head that was seen (`ledger.store.feed`).
+* The log of a pool is followed by sequence, up to the head that was seen (`ledger.store.log.feed`).
 * Records go out in chunks of all pools together. A chunk is acknowledged as a whole before the next
   one begins; so only the last chunk can be half there after a crash.
 * Where to go on is read from the topic itself. The first message of a chunk on each partition
@@ -44,7 +44,7 @@ from ledger.errors import (
     StoreError,
     TopicMissing,
 )
-from ledger.store.feed import Feed, Recorded
+from ledger.store.log.feed import Feed, Recorded
 
 CHUNK_RECORDS = 1_000
 CHUNK_BYTES = 8 * 1024 * 1024

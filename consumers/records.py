@@ -26,7 +26,7 @@ from consumers.faults import translated
 from consumers.settings import RunSettings
 from consumers.topics import RECORDS, name
 from ledger.errors import BrokerError, BrokerUnavailable, SourceChanged, TopicMissing
-from ledger.store.feed import Recorded
+from ledger.store.log.feed import Recorded
 
 CHAIN = "chain"
 """The header by which a publisher finds that its books are those that were published from."""

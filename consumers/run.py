@@ -29,7 +29,7 @@ from consumers.topics import DEAD_LETTERS, name, roles
 from ledger.codec.checkpoints import decode_checkpoint
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.ports import Log, Seal
-from ledger.store.overlapping import SWITCH_S
+from ledger.store.log.overlapping import SWITCH_S
 from ledger.writer import Writer
 
 _BACKOFF_FIRST_S = 0.2

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ledger import settings
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
+from ledger.audit.proofs.sealing import Sealer
+from ledger.audit.proofs.signing import signer
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.overlapping import OverlappingLog
+from ledger.store.log.ownership import Tenure
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
-from ledger.store.overlapping import OverlappingLog
-from ledger.store.ownership import Tenure
 from ledger.writer import Writer
 
 

@@ -1,7 +1,7 @@
 """What the writer needs from the world: messages in, a log to append to.
 
-Two logs keep this contract, PostgreSQL (`ledger.store.log`) and memory (`ledger.store.memory`);
-one suite of tests holds both to it (`tests/contract`).
+Two logs keep this contract, `ledger.store.log.postgres` and `ledger.store.log.memory`; one suite of
+tests holds both to it (`tests/contract`).
 
 Rules of the contract:
 

@@ -1,6 +1,6 @@
 """The log in memory behind a connection that breaks, a disk that fills, and a witness who looks on.
 
-The books are `ledger.store.memory.MemoryLog`, which keeps the same contract as PostgreSQL's log.
+The books are `ledger.store.log.memory.MemoryLog`, which keeps the contract of PostgreSQL's log.
 Faults leave as those of `ledger.store.faults`: what may work later is `StoreUnavailable`.
 """
 
@@ -22,7 +22,7 @@ from ledger.ports import (
     Snapshot,
     StoredEvent,
 )
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 
 _ROWS_A_TURN = 20
 _WRITTEN_AT_ONCE = 0.5

@@ -22,8 +22,8 @@ from consumers.sources import Sources
 from consumers.topics import roles
 from ledger.errors import ConfigurationError, FenceLost, LedgerError, ShardBusy, SourceChanged
 from ledger.ports import Message, Source
-from ledger.store.memory import MemoryLog
-from ledger.store.overlapping import OverlappingLog
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.overlapping import OverlappingLog
 from ledger.writer import Taken, Writer
 
 _AGAIN_US = (100_000, 5_000_000)

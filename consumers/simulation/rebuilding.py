@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from consumers.simulation.model import Broken
 from ledger.arrivals import UNROUTED
-from ledger.audit.replay_decisions import Deciding, arrival_of
+from ledger.audit.replay.decisions import Deciding, arrival_of
 from ledger.batch import Draft
 from ledger.codec.states import encode_state, state_hash
 from ledger.core.invariants import broken
 from ledger.core.machine import RULES_VERSION
 from ledger.core.state import State
 from ledger.ports import Shard
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 
 
 def require_rebuilt(books: MemoryLog) -> dict[str, str]:

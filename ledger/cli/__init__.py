@@ -22,7 +22,6 @@ from ledger.cli import (
     proving,
     publishing,
     quarantining,
-    reconciling,
     reporting,
     schemas,
     sealing,
@@ -30,6 +29,7 @@ from ledger.cli import (
     simulating,
     verifying,
 )
+from ledger.cli.reconciling import run as reconciling
 from ledger.core import machine
 from ledger.errors import ConfigurationError, LedgerError
 

@@ -10,21 +10,21 @@ from rich.progress import Progress, TaskID
 
 from consumers.history import KafkaHistory
 from ledger.assembly import database
-from ledger.audit.archive import Archive
-from ledger.audit.archive_check import verify_archive
-from ledger.audit.archive_detach import detach_archived
-from ledger.audit.archive_export import ROWS_PER_FILE, export
-from ledger.audit.replay import Replayed, replay
-from ledger.audit.replay_books import Books
-from ledger.audit.replay_comparison import Difference
-from ledger.audit.replay_messages import History, Origins
-from ledger.audit.sealing import read_copies
+from ledger.audit.archive.archived import Archive
+from ledger.audit.archive.check import verify_archive
+from ledger.audit.archive.detach import detach_archived
+from ledger.audit.archive.export import ROWS_PER_FILE, export
+from ledger.audit.proofs.sealing import read_copies
+from ledger.audit.replay.books import Books
+from ledger.audit.replay.comparison import Difference
+from ledger.audit.replay.messages import History, Origins
+from ledger.audit.replay.replay import Replayed, replay
 from ledger.cli.kafka import kafka_settings
 from ledger.cli.options import AsJson, DatabaseUrl, Kafka, Quiet, progress, say, say_json
 from ledger.errors import ConfigurationError
 from ledger.settings import database_url
-from ledger.store.archive import StoredBooks
-from ledger.store.log import PostgresLog
+from ledger.store.audit.archive import StoredBooks
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 
 FINDINGS_SHOWN = 10

@@ -8,7 +8,7 @@ from ledger.assembly import database
 from ledger.cli.options import AsJson, DatabaseUrl, columns, say, say_json
 from ledger.store.migrate import current, newest
 from ledger.store.migrate import migrate as bring_up
-from ledger.store.statements import statement as drawn_up
+from ledger.store.reports.account_statement import statement as drawn_up
 
 
 def migrate(

@@ -16,8 +16,8 @@ from consumers.demo import Clearing
 from consumers.embedded import EmbeddedBroker
 from consumers.settings import RunSettings
 from ledger import settings
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import Signer, signer
+from ledger.audit.proofs.sealing import Sealer
+from ledger.audit.proofs.signing import Signer, signer
 from ledger.cli.demo_page import Day, as_json_page, is_good, tell
 from ledger.cli.options import AsJson, DatabaseUrl, Kafka, Quiet, notes, progress, say_json
 from ledger.cli.serving import serve
@@ -28,10 +28,10 @@ from ledger.demo.play import Kept, play, remember
 from ledger.demo.tally import Tally
 from ledger.errors import ConfigurationError, SchemaMismatch
 from ledger.store import embedded
-from ledger.store.feed import PostgresFeed
-from ledger.store.log import PostgresLog
+from ledger.store.log.feed import PostgresFeed
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
-from ledger.store.summary import rejections_by_code, summary
+from ledger.store.reports.summary import rejections_by_code, summary
 
 PREFIX = "demo"
 """Topics of the demo, apart from those of a real ledger on the same broker."""

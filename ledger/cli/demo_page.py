@@ -10,7 +10,7 @@ from consumers.demo import Cleared
 from ledger import settings
 from ledger.cli.options import columns, say
 from ledger.demo.chronicle import Chronicle, PoolChronicle
-from ledger.store.summary import Summary
+from ledger.store.reports.summary import Summary
 
 
 class Day(NamedTuple):

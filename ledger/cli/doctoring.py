@@ -8,13 +8,13 @@ import typer
 from consumers.doctor import Stored
 from consumers.doctor import examined as kafka_examined
 from ledger import settings
-from ledger.audit.doctor import Check, Verdict, examined
-from ledger.audit.doctor_check import skipped
+from ledger.audit.doctor.check import skipped
+from ledger.audit.doctor.examination import Check, Verdict, examined
 from ledger.cli.kafka import kafka_settings
 from ledger.cli.options import AsJson, DatabaseUrl, Kafka, TopicPrefix, say, say_json
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.store import embedded
-from ledger.store.condition import Condition
+from ledger.store.audit.condition import Condition
 
 
 def doctor(

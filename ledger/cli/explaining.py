@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ledger.assembly import database
-from ledger.audit.explain import explained
-from ledger.audit.layout import lines
+from ledger.audit.explanation.explain import explained
+from ledger.audit.explanation.layout import lines
 from ledger.cli.options import AsJson, DatabaseUrl, say
 from ledger.errors import ConfigurationError
 

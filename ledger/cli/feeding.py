@@ -21,7 +21,7 @@ from ledger.cli.options import (
 from ledger.errors import ConfigurationError
 from ledger.files import batches
 from ledger.importers import IMPORTERS, ImportOptions, import_events
-from ledger.store.refusals import refusals
+from ledger.store.log.refusals import refusals
 from ledger.writer import Taken
 
 REJECTIONS_SHOWN = 10

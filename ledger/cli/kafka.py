@@ -35,7 +35,7 @@ from ledger.cli.watching import (
     watched,
 )
 from ledger.errors import ConfigurationError
-from ledger.store.ownership import Tenure
+from ledger.store.log.ownership import Tenure
 
 PROGRESS_SECONDS = 5.0
 

@@ -9,12 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from ledger.assembly import database
-from ledger.audit.archived_evidence import ArchivedEvidence
-from ledger.audit.inclusion import Books, OnLeaves, prove_consistency, prove_event, prove_posting
+from ledger.audit.archive.evidence import ArchivedEvidence
+from ledger.audit.proofs.inclusion import (
+    Books,
+    OnLeaves,
+    prove_consistency,
+    prove_event,
+    prove_posting,
+)
 from ledger.cli.options import DatabaseUrl, Quiet, progress, say
 from ledger.cli.proving import prove
 from ledger.errors import ConfigurationError
-from ledger.store.evidence import evidence
+from ledger.store.audit.evidence import evidence
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The file for whoever asked.")]
 Pool = Annotated[

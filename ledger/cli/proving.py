@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from ledger.assembly import database
-from ledger.audit.liabilities import audit, claims_of
-from ledger.audit.liabilities import prove as proof_of
-from ledger.audit.liabilities_files import (
+from ledger.audit.liabilities.files import (
     PRIVATE,
     PUBLIC,
     participant_file,
@@ -17,9 +15,11 @@ from ledger.audit.liabilities_files import (
     read_audit,
     write_audit,
 )
+from ledger.audit.liabilities.liabilities import audit, claims_of
+from ledger.audit.liabilities.liabilities import prove as proof_of
 from ledger.cli.options import AsJson, DatabaseUrl, Quiet, columns, notes, progress, say, say_json
 from ledger.errors import ConfigurationError
-from ledger.store.liabilities import owed
+from ledger.store.audit.liabilities import owed
 
 prove = typer.Typer(
     help="Make files that tools/check_proof.py verifies without the ledger.\n\n"

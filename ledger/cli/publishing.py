@@ -23,7 +23,7 @@ from ledger.cli.options import (
 )
 from ledger.cli.watching import LogFormat, LogLevel
 from ledger.errors import ConfigurationError
-from ledger.store.feed import PostgresFeed
+from ledger.store.log.feed import PostgresFeed
 
 _log = logger(__name__)
 

@@ -14,7 +14,7 @@ from ledger.errors import ConfigurationError
 from ledger.files import messages
 from ledger.ports import Message
 from ledger.quarantine import Order, examine, quarantine, shard_of
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 
 
 def park(

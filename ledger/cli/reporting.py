@@ -11,9 +11,9 @@ import typer
 from ledger.assembly import database
 from ledger.cli.options import AsJson, DatabaseUrl, Quiet, notes, progress, say, say_json
 from ledger.errors import ConfigurationError
-from ledger.reports.close import close as daily_close
-from ledger.reports.files import FORMATS, LIST, listed, write_files
+from ledger.reports.close.report import close as daily_close
 from ledger.reports.model import Report
+from ledger.reports.output.files import FORMATS, LIST, listed, write_files
 from ledger.reports.statement import statement as account_statement
 
 Pool = Annotated[

@@ -6,15 +6,15 @@ from typing import Annotated
 import typer
 
 from ledger.assembly import database
-from ledger.audit.sealing import Sealer, append_copies, endorsed, seal_heads
-from ledger.audit.signing import Signer, home_key, make_key, signer
+from ledger.audit.proofs.sealing import Sealer, append_copies, endorsed, seal_heads
+from ledger.audit.proofs.signing import Signer, home_key, make_key, signer
 from ledger.cli.options import AsJson, DatabaseUrl, columns, notes, say, say_json
 from ledger.codec.checkpoints import decode_checkpoint
 from ledger.errors import ConfigurationError
 from ledger.ports import SigningKey
 from ledger.settings import signing_key
-from ledger.store.auditing import Audited
-from ledger.store.log import PostgresLog
+from ledger.store.audit.books import Audited
+from ledger.store.log.postgres import PostgresLog
 
 keys = typer.Typer(
     help="Show the keys that sign checkpoints, or go over to a new one. Example: clearing key show"

@@ -26,8 +26,8 @@ from ledger.cli.options import (
 from ledger.codec.fields import ID_PATTERN
 from ledger.errors import ConfigurationError
 from ledger.settings import masked
-from ledger.store import web_tokens
-from ledger.store.web_tokens import Scope
+from ledger.store.web import tokens as web_tokens
+from ledger.store.web.tokens import Scope
 from ledger.web.tokens import new_token, token_hash
 
 DAYS_MAX = 366

@@ -9,11 +9,11 @@ import typer
 from rich.progress import TaskID
 
 from ledger.assembly import database
-from ledger.audit.archive_verdict import archive_verdict
-from ledger.audit.report import report
-from ledger.audit.signing import Signer
-from ledger.audit.verify import MODES, Scope, Verdict
-from ledger.audit.verify import verify as verified
+from ledger.audit.archive.verdict import archive_verdict
+from ledger.audit.proofs.signing import Signer
+from ledger.audit.verification.report import report
+from ledger.audit.verification.verify import MODES, Scope, Verdict
+from ledger.audit.verification.verify import verify as verified
 from ledger.cli.options import AsJson, DatabaseUrl, Quiet, notes, progress, say
 from ledger.errors import ConfigurationError
 from ledger.settings import masked

@@ -5,7 +5,7 @@ import re
 
 from pydantic import ValidationError
 
-from ledger.codec.bodies import BODIES
+from ledger.codec.bodies.kinds import BODIES
 from ledger.codec.decoding import decimal_text
 from ledger.core.outcome import Record
 from ledger.core.units import Fixed

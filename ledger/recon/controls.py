@@ -23,14 +23,14 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import NamedTuple
 
-from ledger.recon.adjusting import hash_of
 from ledger.recon.breaks import Break
-from ledger.recon.matching import EXACT, About, distinct
+from ledger.recon.casework.adjusting import hash_of
+from ledger.recon.matching.comparison import EXACT, About, distinct
 from ledger.recon.result import Control
 from ledger.recon.rules import ControlRules, Counter, SeverityRules
 from ledger.store.back_office_corrections import BookedRow, booked_corrections
-from ledger.store.recon_books import OurBooks, our_books
-from ledger.store.recon_sums import (
+from ledger.store.recon.books import OurBooks, our_books
+from ledger.store.recon.sums import (
     CommoditySums,
     DefaultSums,
     Taken,

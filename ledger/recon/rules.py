@@ -19,7 +19,7 @@ from typing import Literal, cast, get_args
 from ledger.errors import ConfigurationError
 from ledger.recon.breaks import BreakType, Severity
 from ledger.recon.formats import FORMATS
-from ledger.recon.formats.mapping import SourceMapping
+from ledger.recon.formats.tables.mapping import SourceMapping
 from ledger.recon.rules_tables import Table
 
 VERSION = 1

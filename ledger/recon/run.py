@@ -16,15 +16,15 @@ from ledger.errors import ConfigurationError
 from ledger.recon.controls import EndOffsets, controls_of
 from ledger.recon.fetched import Fetched
 from ledger.recon.formats import FORMATS, read
-from ledger.recon.holdings import compare_holdings
+from ledger.recon.holdings.compare import compare_holdings
 from ledger.recon.lines import Holding, Statement, Trade
-from ledger.recon.matching import EXACT, Comparison, distinct
-from ledger.recon.movements import compare_statements
+from ledger.recon.matching.comparison import EXACT, Comparison, distinct
+from ledger.recon.movements.compare import compare_statements
 from ledger.recon.result import Input, Result, order_of_proposals
 from ledger.recon.rules import Rules, SourceRules
 from ledger.recon.scopes import LookedAt
-from ledger.recon.trades import compare_trades
-from ledger.store.recon_books import OurBooks, our_books
+from ledger.recon.trades.compare import compare_trades
+from ledger.store.recon.books import OurBooks, our_books
 
 Line = Trade | Holding | Statement
 Tell = Callable[[str, int], None]

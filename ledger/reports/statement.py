@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from ledger.core.outcome import Purpose
-from ledger.reports.close_profits import FIGURES, INSTRUMENT, NOTE
+from ledger.reports.close.profits import FIGURES, INSTRUMENT, NOTE
 from ledger.reports.model import ZERO, Column, Report, Section, Table, Tie, minus, plus, table, tied
 from ledger.reports.taken import moment, period_words, remarks
-from ledger.store import report_statement as books_of
-from ledger.store.report_books import Period, ReportBooks, report_books, span_of
+from ledger.store.reports import statement as books_of
+from ledger.store.reports.books import Period, ReportBooks, report_books, span_of
 
 WHEN = (
     Column("sequence", "Sequence", "count", is_name=True),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from ledger.store.report_books import Period
+from ledger.store.reports.books import Period
 
 
 def period_words(period: Period) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
-from ledger.store.recon_books import OurBooks
+from ledger.store.recon.books import OurBooks
 
 _BOOKED = """
     SELECT i.event_id, i.content_hash, c.content AS draft,

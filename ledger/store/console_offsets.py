@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ledger.store.console_pools import Connection
-from ledger.store.recon_sums import Taken
+from ledger.store.console.pools import Connection
+from ledger.store.recon.sums import Taken
 
 _TAKEN = """
     SELECT DISTINCT ON (h.name, s.topic, o.partition)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import NamedTuple
 
-from ledger.store.back_office_tables import back_office
+from ledger.store.back_office.tables import back_office
 from ledger.store.tables import metadata
 
 GRANT_FILES = (("sql", "grants.sql"), ("views", "access.sql"), ("sql", "back_office_grants.sql"))

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.store.recon_books import OurBooks
+from ledger.store.recon.books import OurBooks
 
 _ENTRIES = """
     SELECT p.account, p.instrument, t.content ->> 'type', (t.content ->> 'multiplier')::numeric,

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self, cast
 import psycopg
 from sqlalchemy import Connection
 
-from ledger.store.back_office_tables import back_office
+from ledger.store.back_office.tables import back_office
 from ledger.store.tables import metadata
 
 OWNER = "clearing_owner"

@@ -28,9 +28,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from ledger.errors import LedgerError
-from ledger.store.web_connections import Readers, Role
-from ledger.store.web_pace import Pace
-from ledger.store.web_tokens import LiveToken, live
+from ledger.store.web.connections import Readers, Role
+from ledger.store.web.pace import Pace
+from ledger.store.web.tokens import LiveToken, live
 from ledger.web.api import asking, routes
 from ledger.web.api.openapi import specification
 from ledger.web.api.streams import Following

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from ledger.errors import StoreUnavailable
-from ledger.store.web_connections import Busy, Connection, Readers, cancel
+from ledger.store.web.connections import Busy, Connection, Readers, cancel
 
 MAKERS = 3
 CALLER_RUNS_MAX = 2

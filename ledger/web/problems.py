@@ -15,11 +15,11 @@ from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ledger.audit.explain import NotFound
-from ledger.audit.inclusion import BooksDiffer
+from ledger.audit.explanation.explain import NotFound
+from ledger.audit.proofs.inclusion import BooksDiffer
 from ledger.errors import ConfigurationError, LedgerError, StoreError, StoreUnavailable
-from ledger.store.web_connections import Busy
-from ledger.store.web_rows import Detached, NotThere, UnknownPool
+from ledger.store.web.connections import Busy
+from ledger.store.web.rows import Detached, NotThere, UnknownPool
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:clearing:problem:"

@@ -4,9 +4,9 @@ A proof reads the leaves of all events up to its checkpoint, 48 bytes each; of m
 `PROOF_EVENTS_MAX` it is left to `clearing prove event`, which nobody waits for.
 """
 
-from ledger.audit.inclusion import Proof, prove_event
-from ledger.store import web_evidence
-from ledger.store.web_connections import Readers
+from ledger.audit.proofs.inclusion import Proof, prove_event
+from ledger.store.web import evidence as web_evidence
+from ledger.store.web.connections import Readers
 from ledger.web.problems import Problem
 
 PROOF_EVENTS_MAX = 500_000

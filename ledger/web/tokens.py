@@ -23,7 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, get_args
 
 from ledger.errors import LedgerError
-from ledger.store.web_tokens import LiveToken, Scope
+from ledger.store.web.tokens import LiveToken, Scope
 
 PREFIX = "clr_"
 SCOPES: tuple[Scope, ...] = get_args(Scope)

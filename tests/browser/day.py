@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from ledger.recon.keeping import keep
+from ledger.recon.casework.keeping import keep
 from ledger.recon.rules import parse_rules
 from ledger.recon.run import reconcile
 

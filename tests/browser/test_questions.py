@@ -7,10 +7,13 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from ledger.store import console_participants, console_pools, console_postings, console_records
+from ledger.store.console import participants as console_participants
+from ledger.store.console import pools as console_pools
+from ledger.store.console import postings as console_postings
+from ledger.store.console import records as console_records
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
-from ledger.store.web_connections import Readers
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.web.connections import Readers
 from ledger.web.console.figures import figure
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books

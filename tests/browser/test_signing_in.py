@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from ledger.store import web_tokens
+from ledger.store.web import tokens as web_tokens
 from ledger.web.console.people import own_path
 from ledger.web.settings import WebSettings
 from ledger.web.tokens import new_token, token_hash

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from ledger.recon import working
-from ledger.recon.adjusting import line_of
+from ledger.recon.casework import working
+from ledger.recon.casework.adjusting import line_of
 from tests.browser.day import POOL
 from tests.browser.served import Served
 

@@ -7,9 +7,9 @@ import pytest
 from ledger.core.outcome import Posting
 from ledger.errors import FenceLost, ShardBusy, StoreError
 from ledger.ports import Log, SignedCheckpoint, SigningKey, Snapshot, Source
-from ledger.store.log import PostgresLog
-from ledger.store.memory import MemoryLog
-from ledger.store.overlapping import OverlappingLog
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.overlapping import OverlappingLog
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import OPENED, SOURCE, accepted, batch, commit, head, owned, refused
 
 Open = Callable[[], Log]

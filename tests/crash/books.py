@@ -10,11 +10,11 @@ from kafka import TopicPartition
 from consumers import clients
 from consumers.settings import RunSettings
 from consumers.topics import DEAD_LETTERS, name, roles
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
-from ledger.audit.verify import Scope, verify
+from ledger.audit.proofs.sealing import Sealer
+from ledger.audit.proofs.signing import signer
+from ledger.audit.verification.verify import Scope, verify
 from ledger.ports import Message
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 
 _SHARDS = "SELECT name, partition, next_sequence, next_account, pool_time, duplicates, chain,"

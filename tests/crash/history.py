@@ -19,7 +19,7 @@ from consumers.admin import describe
 from consumers.settings import RunSettings
 from consumers.topics import name, role_of, roles
 from ledger.ports import Message, Source
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
 from tests.integration.test_margin_views import inventory

@@ -134,7 +134,7 @@ def silence(stage: Stage) -> str:
 def _stalled(stage: Stage, pause: float, *, with_broker: bool) -> str:
     with Proxy(stage.postgres.socket) as network:
         victim = stage.start(
-            _telling(stage, 1)._replace(constants={"ledger.store.log:ANSWER_S": 2}),
+            _telling(stage, 1)._replace(constants={"ledger.store.log.postgres:ANSWER_S": 2}),
             url=stage.tcp_url(network.port),
             kafka=stage.broker.proxied,
         )

@@ -22,7 +22,7 @@ from consumers.dead_letters import DeadLetters
 from ledger.cli import main
 from ledger.ports import ShardBatch
 from ledger.store import connecting
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.crash.steps import VARIABLE, Plan, Point, When, step_of
 
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

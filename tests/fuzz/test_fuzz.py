@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ledger.codec.decoding import MESSAGE_BYTES_MAX, Undecodable, decode
 from ledger.errors import ImportFailed
 from ledger.importers import import_events
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.fuzz.claims import (
     event_is_decided_or_refused,

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from ledger.errors import FenceLost
 from ledger.ports import Message
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.unit.desk import BEGINNING, FILE, said
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 BEFORE_0002 = "c8e7e1b0"
 FROZE_0001 = "a6f869e3"
 _CHECK = (
-    *("ledger/store/migrate.py", "ledger/store/schema.py", "ledger/store/condition.py"),
-    *("ledger/audit/doctor.py", "migrations"),
+    *("ledger/store/migrate.py", "ledger/store/schema.py", "ledger/store/audit/condition.py"),
+    *("ledger/audit/doctor/examination.py", "migrations"),
 )
 _NEWER = "0002_carried"
 

@@ -4,11 +4,11 @@ Files and topics, defaults, refusals of every layer, a bust, a redrive, two vers
 second pool, several partitions, a rotated key.
 """
 
-from ledger.audit.sealing import Sealer, endorsed
-from ledger.audit.signing import Signer
+from ledger.audit.proofs.sealing import Sealer, endorsed
+from ledger.audit.proofs.signing import Signer
 from ledger.core.machine import RULES_VERSION
-from ledger.store.log import PostgresLog
-from ledger.store.refusals import refusals
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.log.refusals import refusals
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
 from tests.integration.test_margin_views import inventory

@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors
 
 from ledger.ports import SignedCheckpoint, SigningKey
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import batch, owned
 
 KEPT = (

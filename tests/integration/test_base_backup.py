@@ -20,7 +20,7 @@ from consumers.produce import Addressed, send
 from consumers.settings import RunSettings
 from ledger.ports import Shard
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from tests.integration.consume.desk import START_MS, event, opening
 from tests.integration.security.own_postgres import OwnPostgres

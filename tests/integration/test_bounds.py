@@ -5,7 +5,7 @@ from itertools import islice
 import psycopg
 
 from benchmarks import bounds, endless, flood
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.unit.desk import BEGINNING, TRADES
 from tests.unit.desk import Desk as Books

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit.signing import ENDORSEMENT, holds
+from ledger.audit.proofs.signing import ENDORSEMENT, holds
 from ledger.cli import app
 from ledger.codec import merkle
 from ledger.codec.checkpoints import body_hash, decode_checkpoint, read_line
 from ledger.errors import ConfigurationError
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.integration.test_commands import FIRST, LATE, ZOE, clearing, written
 
 

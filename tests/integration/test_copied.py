@@ -9,7 +9,7 @@ from ledger.codec.canonical import posting_bytes
 from ledger.codec.lines import in_order
 from ledger.core.outcome import Posting
 from ledger.errors import StoreError
-from ledger.store.copied import POSTING, POSTINGS, lines
+from ledger.store.audit.copied import POSTING, POSTINGS, lines
 
 HEADER = 19
 BOUND = 10**36

@@ -5,14 +5,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.audit.archive import Archive
-from ledger.audit.archive_detach import detach_archived
-from ledger.audit.replay import replay
-from ledger.audit.verify import Scope, verify
+from ledger.audit.archive.archived import Archive
+from ledger.audit.archive.detach import detach_archived
+from ledger.audit.replay.replay import replay
+from ledger.audit.verification.verify import Scope, verify
 from ledger.errors import StoreError
 from ledger.ports import Message
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.test_detaching import archived, balances, deposits, live
 from tests.integration.varied_books import fresh

@@ -7,21 +7,21 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit.archive import Archive
-from ledger.audit.archive_check import verify_archive
-from ledger.audit.archive_detach import NotArchived, detach_archived
-from ledger.audit.archive_export import export
-from ledger.audit.replay import replay
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
-from ledger.audit.verify import MODES, Scope, verify
+from ledger.audit.archive.archived import Archive
+from ledger.audit.archive.check import verify_archive
+from ledger.audit.archive.detach import NotArchived, detach_archived
+from ledger.audit.archive.export import export
+from ledger.audit.proofs.sealing import Sealer
+from ledger.audit.proofs.signing import signer
+from ledger.audit.replay.replay import replay
+from ledger.audit.verification.verify import MODES, Scope, verify
 from ledger.cli import app
 from ledger.errors import ConfigurationError, LedgerError, StoreError
 from ledger.ports import Message
 from ledger.store import embedded
-from ledger.store.archive import StoredBooks
-from ledger.store.liabilities import owed
-from ledger.store.log import PostgresLog
+from ledger.store.audit.archive import StoredBooks
+from ledger.store.audit.liabilities import owed
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.sealed_books import write
 from tests.integration.varied_books import fresh

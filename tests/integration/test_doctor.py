@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit.doctor import Check, Verdict, examined
-from ledger.audit.sealing import Sealer, endorsed
-from ledger.audit.signing import Signer
+from ledger.audit.doctor.examination import Check, Verdict, examined
+from ledger.audit.proofs.sealing import Sealer, endorsed
+from ledger.audit.proofs.signing import Signer
 from ledger.cli import app
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import batch, owned
 
 OWN_SEED = bytes.fromhex("17" * 32)

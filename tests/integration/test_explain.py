@@ -19,15 +19,15 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.audit.explain import NotFound, explained, explanation
+from ledger.audit.explanation.explain import NotFound, explained, explanation
 from ledger.cli import app
 from ledger.core.events import Event
 from ledger.core.units import Fixed
 from ledger.errors import ConfigurationError
 from ledger.ports import Message, ShardBatch, Source
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
-from ledger.store.lookups import looking_up
+from ledger.store.audit.lookups import looking_up
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.conftest import url_of
 from tests.property.model import Model, Refused

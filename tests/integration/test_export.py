@@ -14,19 +14,19 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from ledger.audit import archive_files
-from ledger.audit.archive import Archive
-from ledger.audit.archive_check import verify_archive
-from ledger.audit.archive_export import EventsMissing, export
-from ledger.audit.archive_files import COLUMNS, ArchiveDamaged
-from ledger.audit.archive_manifest import Manifest, load
-from ledger.audit.findings import Finding
-from ledger.audit.replay import replay
+from ledger.audit.archive import files as archive_files
+from ledger.audit.archive.archived import Archive
+from ledger.audit.archive.check import verify_archive
+from ledger.audit.archive.export import EventsMissing, export
+from ledger.audit.archive.files import COLUMNS, ArchiveDamaged
+from ledger.audit.archive.manifest import Manifest, load
+from ledger.audit.replay.replay import replay
+from ledger.audit.verification.findings import Finding
 from ledger.cli import app
 from ledger.errors import ConfigurationError
 from ledger.store import embedded
-from ledger.store.archive import StoredBooks
-from ledger.store.log import PostgresLog
+from ledger.store.audit.archive import StoredBooks
+from ledger.store.log.postgres import PostgresLog
 from tests.integration import varied_books
 from tests.integration.test_replay import rows, tampered
 from tests.integration.varied_books import fresh, live

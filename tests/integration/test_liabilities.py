@@ -11,16 +11,16 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.audit.liabilities import Audit, audit, claims_of, prove
-from ledger.audit.liabilities_files import participant_file, public_file
+from ledger.audit.liabilities.files import participant_file, public_file
+from ledger.audit.liabilities.liabilities import Audit, audit, claims_of, prove
 from ledger.cli import app
 from ledger.codec.checkpoints import decode_checkpoint, encode_checkpoint
 from ledger.core.margin.statements import margin_accounts, statement
 from ledger.core.state import State
 from ledger.errors import ConfigurationError, LedgerError
-from ledger.store import liabilities
-from ledger.store.liabilities import owed
-from ledger.store.log import PostgresLog
+from ledger.store.audit import liabilities
+from ledger.store.audit.liabilities import owed
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
 from tests.unit.audit.sum_trees import CHECKER, checker

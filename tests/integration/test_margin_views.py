@@ -18,7 +18,7 @@ from ledger.core.margin.statements import (
 )
 from ledger.core.state import State
 from ledger.core.units import half_even
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import batch, owned
 
 LEAF_EVENTS = 4

@@ -13,15 +13,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.audit.archived_evidence import ArchivedEvidence
-from ledger.audit.inclusion import prove_consistency, prove_event, prove_posting
-from ledger.audit.sealing import Sealer, append_copies, seal_heads
-from ledger.audit.signing import Signer
+from ledger.audit.archive.evidence import ArchivedEvidence
+from ledger.audit.proofs.inclusion import prove_consistency, prove_event, prove_posting
+from ledger.audit.proofs.sealing import Sealer, append_copies, seal_heads
+from ledger.audit.proofs.signing import Signer
 from ledger.codec.checkpoints import checkpoint_line, decode_checkpoint, encode_checkpoint
 from ledger.errors import ConfigurationError, LedgerError
+from ledger.store.audit.evidence import Evidence, evidence
 from ledger.store.embedded import Embedded
-from ledger.store.evidence import Evidence, evidence
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.leveraged_books import Books
 from tests.integration.test_commands import FIRST, clearing

@@ -8,15 +8,15 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit.replay import Replayed, replay
-from ledger.audit.sealing import append_copies
-from ledger.audit.verify import Scope, verify
+from ledger.audit.proofs.sealing import append_copies
+from ledger.audit.replay.replay import Replayed, replay
+from ledger.audit.verification.verify import Scope, verify
 from ledger.cli import app
 from ledger.codec.states import encode_state
 from ledger.errors import ConfigurationError, StoreError
 from ledger.store import embedded
-from ledger.store.archive import StoredBooks
-from ledger.store.log import PostgresLog
+from ledger.store.audit.archive import StoredBooks
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.varied_books import fresh, live
 

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from ledger.errors import SchemaMismatch, StoreError
 from ledger.store import schema
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import current, migrate, newest
 from tests.conftest import url_of
 from tests.contract.entries import batch, head, owned

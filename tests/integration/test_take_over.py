@@ -9,9 +9,11 @@ import pytest
 
 from ledger.errors import FenceLost, ShardBusy, StoreUnavailable
 from ledger.ports import Snapshot
-from ledger.store import connecting, log, ownership
-from ledger.store.log import PostgresLog
-from ledger.store.ownership import Tenure
+from ledger.store import connecting
+from ledger.store.log import ownership
+from ledger.store.log import postgres as log
+from ledger.store.log.ownership import Tenure
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import batch
 from tests.crash.proxy import Proxy
 

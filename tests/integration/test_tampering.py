@@ -14,18 +14,18 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger.audit.sealing import append_copies
-from ledger.audit.signing import Signer
-from ledger.audit.verify import Scope, verify
-from ledger.audit.verify_chain import ChainCheck, Registries
+from ledger.audit.proofs.sealing import append_copies
+from ledger.audit.proofs.signing import Signer
+from ledger.audit.verification.chain import ChainCheck, Registries
+from ledger.audit.verification.verify import Scope, verify
 from ledger.codec.canonical import chain_hash
 from ledger.codec.checkpoints import body_hash, decode_checkpoint, encode_checkpoint
 from ledger.codec.merkle import grow, packed, root
 from ledger.store import embedded
-from ledger.store.auditing import Audited
+from ledger.store.audit.books import Audited
 from ledger.store.bodies import packed as packed_state
 from ledger.store.bodies import unpacked
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.tables import metadata
 from tests.conftest import url_of
 from tests.integration.sealed_books import NEW, OLD, write

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ledger.audit.archive_detach import detach_archived
-from ledger.audit.verify import MODES, Scope, verify
+from ledger.audit.archive.detach import detach_archived
+from ledger.audit.verification.verify import MODES, Scope, verify
 from ledger.store import embedded
 from ledger.store.tables import metadata
 from tests.integration.test_detaching import archived, deposits, live

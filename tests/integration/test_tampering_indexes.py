@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ledger.audit.verify import Scope, verify
+from ledger.audit.verification.verify import Scope, verify
 from ledger.store import embedded
-from ledger.store.auditing import Audited
-from ledger.store.indexes import indexes
+from ledger.store.audit.books import Audited
+from ledger.store.audit.indexes import indexes
 from tests.integration.sealed_books import write
 from tests.integration.test_tampering import altered
 from tests.integration.varied_books import fresh

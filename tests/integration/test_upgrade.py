@@ -13,11 +13,11 @@ import psycopg
 import pytest
 from alembic import command
 
-from ledger.audit.archive_detach import detach_archived
-from ledger.audit.verify import Scope, verify
+from ledger.audit.archive.detach import detach_archived
+from ledger.audit.verification.verify import Scope, verify
 from ledger.errors import SchemaMismatch, StoreError, StoreUnavailable
 from ledger.store import embedded, migrate
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.schema import OLDEST, REVISION, MadeBy, fingerprint
 from ledger.writer import Writer
 from tests.conftest import url_of

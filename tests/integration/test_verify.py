@@ -8,18 +8,18 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.audit import verify as module
-from ledger.audit.report import signed_bytes
-from ledger.audit.sealing import Sealer, append_copies
-from ledger.audit.signing import holds, make_key
-from ledger.audit.verify import MODES, Scope, verify
+from ledger.audit.proofs.sealing import Sealer, append_copies
+from ledger.audit.proofs.signing import holds, make_key
+from ledger.audit.verification import verify as module
+from ledger.audit.verification.report import signed_bytes
+from ledger.audit.verification.verify import MODES, Scope, verify
 from ledger.cli import app
 from ledger.errors import ConfigurationError
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.archive_detaching import detach
-from ledger.store.auditing import Audited
-from ledger.store.log import PostgresLog
+from ledger.store.audit.books import Audited
+from ledger.store.audit.detaching import detach
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.sealed_books import NEW, OLD, write
 from tests.integration.varied_books import DEPOSIT, fresh, said

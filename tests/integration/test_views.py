@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ledger.core.outcome import Commodity, OpenedAccount, Posting, Purpose, Record
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import SOURCE, accepted, batch, owned, refused
 
 Row = tuple[object, ...]

@@ -11,7 +11,7 @@ import pytest
 from ledger.core.outcome import Record
 from ledger.core.state import State
 from ledger.ports import Message
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.leveraged_books import FILE, SHAPES, Books
 from tests.integration.test_margin_views import inventory

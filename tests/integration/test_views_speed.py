@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from ledger.ports import Message, Source
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 
 LIMIT_SECONDS = 2.0

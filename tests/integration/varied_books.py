@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import psycopg
 
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
+from ledger.audit.proofs.sealing import Sealer
+from ledger.audit.proofs.signing import signer
 from ledger.core.machine import RULES_VERSION
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
-from ledger.store.refusals import refusals
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.log.refusals import refusals
 from ledger.writer import Writer
 from tests.conftest import url_of
 from tests.integration.leveraged_books import Books

@@ -9,7 +9,7 @@ import psycopg
 from ledger.importers import WireEvent
 from ledger.ports import Message, Source
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.conftest import url_of
 

@@ -20,8 +20,8 @@ from ledger.arrivals import Arrival
 from ledger.core.state import State
 from ledger.errors import FenceLost, StoreError
 from ledger.ports import Identity, Message, Shard, ShardBatch, Snapshot, StoredEvent
-from ledger.store.memory import MemoryLog
-from ledger.store.overlapping import OverlappingLog
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.overlapping import OverlappingLog
 from ledger.writer import Taken, Writer
 
 Patch = pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from ledger.codec.decoding import decimal_text
 from ledger.core.events import Event
 from ledger.core.units import Fixed
 from ledger.ports import Message, Shard, Source, StoredEvent
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import Taken, Writer
 from tests.unit.core.building import LINEAR, POOL, TRADE
 

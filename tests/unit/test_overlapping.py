@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ledger.ports import ShardBatch
-from ledger.store.memory import MemoryLog
-from ledger.store.overlapping import OverlappingLog
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.overlapping import OverlappingLog
 
 
 class Failing(MemoryLog):

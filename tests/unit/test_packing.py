@@ -2,9 +2,9 @@
 
 import pytest
 
-from ledger.store.leaves import Leaf, Leaves
-from ledger.store.memory import MemoryLog
-from ledger.store.packing import STRAIGHT_MIN, asks_nothing, sources_of
+from ledger.store.log.leaves import Leaf, Leaves
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.packing import STRAIGHT_MIN, asks_nothing, sources_of
 from tests.contract.entries import batch, owned
 
 

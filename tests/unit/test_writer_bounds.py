@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from ledger.ports import Message, ShardBatch
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import POSTINGS_MAX, Taken, Writer
 from tests.unit.desk import BEGINNING, ROLES, TRANSFERS, Desk, said
 

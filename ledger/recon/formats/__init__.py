@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from ledger.errors import ConfigurationError, ImportFailed
-from ledger.recon.formats.camt053 import camt053
-from ledger.recon.formats.csv_rows import csv_rows
+from ledger.recon.formats.banks.camt053 import camt053
+from ledger.recon.formats.banks.mt940 import mt940
 from ledger.recon.formats.events import events
-from ledger.recon.formats.fix import fix
-from ledger.recon.formats.holdings import holdings_of
-from ledger.recon.formats.json_rows import json_rows
-from ledger.recon.formats.mapping import SourceMapping
-from ledger.recon.formats.mt940 import mt940
-from ledger.recon.formats.parquet_rows import parquet_rows
-from ledger.recon.formats.statements import statements_of
+from ledger.recon.formats.fix.reports import fix
 from ledger.recon.formats.storable import storable
-from ledger.recon.formats.trades import trades_of
+from ledger.recon.formats.tables.csv_rows import csv_rows
+from ledger.recon.formats.tables.holdings import holdings_of
+from ledger.recon.formats.tables.json_rows import json_rows
+from ledger.recon.formats.tables.mapping import SourceMapping
+from ledger.recon.formats.tables.parquet_rows import parquet_rows
+from ledger.recon.formats.tables.statements import statements_of
+from ledger.recon.formats.tables.trades import trades_of
 from ledger.recon.formats.vega import vega
 from ledger.recon.formats.venues import binance, bitmex, hyperliquid, hyperliquid_all
 from ledger.recon.lines import Holding, Statement, Trade

@@ -17,9 +17,9 @@ from typing import Any
 from ledger.importers.reading import failure, json_rows
 from ledger.recon.formats import fields
 from ledger.recon.formats.fields import Field, Unreadable
-from ledger.recon.formats.mapping import SourceMapping
-from ledger.recon.formats.tables import Rows, columns_of
-from ledger.recon.formats.trades import trades_of
+from ledger.recon.formats.tables.mapping import SourceMapping
+from ledger.recon.formats.tables.rows import Rows, columns_of
+from ledger.recon.formats.tables.trades import trades_of
 from ledger.recon.lines import Trade
 
 TRADE, BUST = "trade", "trade_bust"

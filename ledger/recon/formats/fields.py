@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ledger.recon.formats.mapping import SourceMapping
+from ledger.recon.formats.tables.mapping import SourceMapping
 
 TEXT_MAX = 60
 """Characters of a number, and of what a message repeats of a field."""

@@ -24,10 +24,10 @@ from typing import Any
 
 from ledger.core.units import SCALE_MAX
 from ledger.importers.reading import Row, json_rows
-from ledger.recon.arithmetic import exact_sum
 from ledger.recon.formats.fields import TEXT_MAX
-from ledger.recon.formats.mapping import SourceMapping
+from ledger.recon.formats.tables.mapping import SourceMapping
 from ledger.recon.lines import Movement, Statement
+from ledger.recon.movements.arithmetic import exact_sum
 
 ASSET, MOVEMENTS = "BUS_EVENT_TYPE_ASSET", "BUS_EVENT_TYPE_LEDGER_MOVEMENTS"
 EXTERNAL = "EXTERNAL"

@@ -21,9 +21,9 @@ from pathlib import Path
 from ledger.importers.deals import COUNTERPARTY, Deal, Side, deals
 from ledger.importers.hyperliquid import SETTLEMENT_ASSET, instrument_id
 from ledger.importers.run import ImportOptions
-from ledger.recon.formats.csv_rows import csv_rows
-from ledger.recon.formats.mapping import SourceMapping
-from ledger.recon.formats.trades import trades_of
+from ledger.recon.formats.tables.csv_rows import csv_rows
+from ledger.recon.formats.tables.mapping import SourceMapping
+from ledger.recon.formats.tables.trades import trades_of
 from ledger.recon.lines import Trade
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from ledger.store.web_rows import Rows, Type
+from ledger.store.web.rows import Rows, Type
 from ledger.web.api.formats import plain
 from ledger.web.problems import Problem
 

@@ -7,11 +7,11 @@ things stand, by owner) and sums (over a whole pool). What columns mean is said 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ledger.store.web_journals import Journal
+from ledger.store.web.journals import Journal
+from ledger.store.web.states import State
+from ledger.store.web.sums import OPEN_INTEREST_AT, TRIAL_BALANCE_AT, Sum
+from ledger.store.web.tokens import Scope
 from ledger.store.web_past import ADL_QUEUE_AT, OPEN_BREAKS_AT, RUNS_AT
-from ledger.store.web_states import State
-from ledger.store.web_sums import OPEN_INTEREST_AT, TRIAL_BALANCE_AT, Sum
-from ledger.store.web_tokens import Scope
 
 Source = Journal | State | Sum
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse
 
-from ledger.audit.explain import explanation
-from ledger.store import web_evidence
-from ledger.store.web_connections import Readers
+from ledger.audit.explanation.explain import explanation
+from ledger.store.web import evidence as web_evidence
+from ledger.store.web.connections import Readers
 from ledger.web.api import asking
 from ledger.web.proofs import event_proof
 

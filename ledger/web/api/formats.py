@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from ledger.store.web_rows import Column, Rows
+from ledger.store.web.rows import Column, Rows
 from ledger.web.problems import Problem
 
 Format = Literal["json", "csv", "arrow"]

@@ -10,13 +10,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger.store import web_journals, web_states
-from ledger.store.web_journals import Journal, Place
-from ledger.store.web_pace import Pace
-from ledger.store.web_pools import head, sequence_at
-from ledger.store.web_rows import NotThere, Rows
-from ledger.store.web_states import State
-from ledger.store.web_sums import Read, Sum
+from ledger.store.web import journals as web_journals
+from ledger.store.web import states as web_states
+from ledger.store.web.journals import Journal, Place
+from ledger.store.web.pace import Pace
+from ledger.store.web.pools import head, sequence_at
+from ledger.store.web.rows import NotThere, Rows
+from ledger.store.web.states import State
+from ledger.store.web.sums import Read, Sum
 from ledger.web.api import asking
 from ledger.web.api.arrow import as_arrow
 from ledger.web.api.catalogue import Listing, Source

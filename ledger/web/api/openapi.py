@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from ledger.store.web_connections import Readers
-from ledger.store.web_pools import Described, described
-from ledger.store.web_sums import Sum
+from ledger.store.web.connections import Readers
+from ledger.store.web.pools import Described, described
+from ledger.store.web.sums import Sum
 from ledger.web.api.catalogue import LISTINGS
 from ledger.web.api.formats import MEDIA_TYPES
 from ledger.web.problems import MEDIA_TYPE, PREFIX, TYPES

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from ledger.store.web_connections import Readers
-from ledger.store.web_pools import pools as all_pools
+from ledger.store.web.connections import Readers
+from ledger.store.web.pools import pools as all_pools
 from ledger.web.api import asking, explaining, listing, streams
 from ledger.web.api.catalogue import EVERYBODY, LISTINGS
 from ledger.web.api.formats import chosen

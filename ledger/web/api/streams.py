@@ -25,9 +25,9 @@ from fastapi import Header, Query, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ledger.store.web_connections import Readers
-from ledger.store.web_records import Behind, Followed, behind, heads, require_held
-from ledger.store.web_rows import Detached, UnknownPool
+from ledger.store.web.connections import Readers
+from ledger.store.web.records import Behind, Followed, behind, heads, require_held
+from ledger.store.web.rows import Detached, UnknownPool
 from ledger.web.api import asking
 from ledger.web.api.formats import names_of, plain
 from ledger.web.problems import RETRY_S, Problem

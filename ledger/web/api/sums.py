@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ledger.store.web_connections import Connection
-from ledger.store.web_pools import head, sequence_at
-from ledger.store.web_rows import Rows
-from ledger.store.web_sums import Read, Sum, read, whole
+from ledger.store.web.connections import Connection
+from ledger.store.web.pools import head, sequence_at
+from ledger.store.web.rows import Rows
+from ledger.store.web.sums import Read, Sum, read, whole
 from ledger.web.api.cursors import Part
 from ledger.web.makers import Job, Makers
 from ledger.web.problems import Problem

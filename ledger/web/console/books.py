@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
-from ledger.store import console_pools
-from ledger.store.console_pools import Connection
-from ledger.store.web_connections import Readers
-from ledger.web.console.pages import worked_out
-from ledger.web.console.patience import Ready
+from ledger.store.console import pools as console_pools
+from ledger.store.console.pools import Connection
+from ledger.store.web.connections import Readers
 from ledger.web.console.place import Place, placed
+from ledger.web.console.rendering import worked_out
+from ledger.web.console.worked.patience import Ready
 
 
 def auditors(request: Request) -> Readers:
@@ -32,7 +32,7 @@ def reading(request: Request, pool: str, at: str | None) -> Iterator[tuple[Conne
 
 
 def summed(request: Request, shard: int, at: int, *, is_now: bool) -> Ready | None:
-    """Balances of a pool added up, as `ledger.store.console_pools.sums`; None: not yet."""
+    """Balances of a pool added up, as `ledger.store.console.pools.sums`; None: not yet."""
     return worked_out(
         request,
         ("sums", shard),

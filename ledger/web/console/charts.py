@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 
 from starlette.responses import JSONResponse
 
-from ledger.store.console_records import Marks
-from ledger.web.console.pages import HEADERS
+from ledger.store.console.records import Marks
+from ledger.web.console.rendering import HEADERS
 
 
 class Line(NamedTuple):

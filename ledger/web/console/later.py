@@ -5,8 +5,8 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
-from ledger.web.console.pages import render
 from ledger.web.console.place import Place
+from ledger.web.console.rendering import render
 
 
 def later(request: Request, place: Place, what: str, sequence: int, *path: object) -> HTMLResponse:

@@ -13,8 +13,9 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Path, Query
 
 from ledger.errors import ConfigurationError, LedgerError
-from ledger.store import console_pools, console_records
-from ledger.store.console_pools import Connection
+from ledger.store.console import pools as console_pools
+from ledger.store.console import records as console_records
+from ledger.store.console.pools import Connection
 
 NUMBER_MAX = 10**18 - 1
 """Of a sequence or another number in an address. What does not fit into a bigint would be compared

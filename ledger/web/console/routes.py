@@ -5,8 +5,8 @@ from threading import BoundedSemaphore
 from fastapi import APIRouter
 from starlette.datastructures import State
 
-from ledger.store.web_connections import Readers
-from ledger.web.console import (
+from ledger.store.web.connections import Readers
+from ledger.web.console.pages import (
     auditing,
     explaining,
     fund,
@@ -19,10 +19,10 @@ from ledger.web.console import (
     signing_in,
     workbench,
 )
-from ledger.web.console.lag import KafkaLag
-from ledger.web.console.pages import failed
-from ledger.web.console.patience import Patience
-from ledger.web.console.verifying import Verifier
+from ledger.web.console.rendering import failed
+from ledger.web.console.worked.lag import KafkaLag
+from ledger.web.console.worked.patience import Patience
+from ledger.web.console.worked.verifying import Verifier
 from ledger.web.makers import MAKERS, Makers
 from ledger.web.settings import WebSettings
 

@@ -3,7 +3,7 @@
 CREATE FUNCTION back_office.refuse_own_check() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- State, act, and the state that it leads to, as ledger/recon/life.py has them.
+    -- State, act, and the state that it leads to, as ledger/recon/casework/life.py has them.
     moves CONSTANT text[] := ARRAY[
         '- found open',
         'open seen_again open', 'open gone gone', 'open explained explanation_waits',

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.recon import working
-from ledger.recon.keeping import keep
-from ledger.store import back_office as stored
+from ledger.recon.casework import working
+from ledger.recon.casework.keeping import keep
 from ledger.store import embedded
+from ledger.store.back_office import breaks as stored
 from ledger.store.migrate import migrate
 from tests.integration.back_office.found import difference, result, rules
 

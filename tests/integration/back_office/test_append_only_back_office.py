@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from ledger.recon.life import ACTS, OF_RUNS, STATES, TABLE, Act, State
-from ledger.store.back_office_tables import back_office
+from ledger.recon.casework.life import ACTS, OF_RUNS, STATES, TABLE, Act, State
+from ledger.store.back_office.tables import back_office
 
 KEY = "0123456789abcdef"
 Connection = psycopg.Connection

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from ledger.cli import app
 from ledger.errors import ConfigurationError
-from ledger.recon import working
-from ledger.recon.adjusting import line_of
+from ledger.recon.casework import working
+from ledger.recon.casework.adjusting import line_of
 from ledger.recon.rules import load_rules
 from ledger.recon.run import reconcile
 from tests.integration.back_office.test_running import DAY, EXAMPLES, called

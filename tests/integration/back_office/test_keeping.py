@@ -8,13 +8,13 @@ import psycopg
 import pytest
 
 from ledger.errors import ActRefused, ConfigurationError, StoreUnavailable
-from ledger.recon import working
-from ledger.recon.adjusting import line_of
 from ledger.recon.breaks import Break
-from ledger.recon.keeping import Noted, agreed, keep, keep_changes
+from ledger.recon.casework import working
+from ledger.recon.casework.adjusting import line_of
+from ledger.recon.casework.keeping import Noted, agreed, keep, keep_changes
 from ledger.recon.result import Result
-from ledger.store import back_office as stored
-from ledger.store.back_office_runs import kept
+from ledger.store.back_office import breaks as stored
+from ledger.store.back_office.runs import kept
 from tests.integration.back_office.found import (
     HOUR,
     NOON,
@@ -314,7 +314,7 @@ def test_what_may_be_a_match_is_still_offered_after_a_run_of_another_day(
 def test_a_run_that_fails_leaves_nothing(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.store.back_office_runs._EVENTS", "COPY nowhere FROM STDIN")
+    monkeypatch.setattr("ledger.store.back_office.runs._EVENTS", "COPY nowhere FROM STDIN")
     with pytest.raises(Exception, match="nowhere"):
         run(database_url, result(ONE))
     with psycopg.connect(database_url) as connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from ledger.audit.doctor import examined
+from ledger.audit.doctor.examination import examined
 from ledger.store import embedded
 from ledger.store.migrate import migrate
 

@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 
 from ledger.cli import app
 from ledger.errors import ActRefused, ConfigurationError, LedgerError
-from ledger.recon import working
-from ledger.recon.adjusting import line_of
-from ledger.recon.keeping import keep
-from ledger.recon.life import Act
-from ledger.store import back_office as stored
+from ledger.recon.casework import working
+from ledger.recon.casework.adjusting import line_of
+from ledger.recon.casework.keeping import keep
+from ledger.recon.casework.life import Act
+from ledger.store.back_office import breaks as stored
 from tests.integration.back_office.found import (
     broken_control,
     candidate,

@@ -12,7 +12,7 @@ from consumers.run import Progress, run
 from consumers.settings import RunSettings
 from consumers.topics import DEAD_LETTERS, name, role_of
 from ledger.ports import StoredEvent
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 
 Event = dict[str, object]
 

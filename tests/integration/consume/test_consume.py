@@ -8,7 +8,7 @@ import pytest
 from consumers.run import run
 from consumers.topics import DEAD_LETTERS
 from ledger.ports import Message, Source
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import Writer
 from tests.integration.consume.desk import START_MS, Desk, event, opening, trade
 

@@ -17,8 +17,8 @@ from consumers.run import Progress, run
 from consumers.topics import name
 from ledger.errors import ConfigurationError, FenceLost, StoreUnavailable
 from ledger.ports import ShardBatch
-from ledger.store.log import PostgresLog
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.postgres import PostgresLog
 from tests.integration.consume.desk import START_MS, Desk, opening, trade
 
 APACHE_ONLY = pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from consumers.sources import Sources
 from consumers.topics import name
 from ledger.errors import ConfigurationError, SourceChanged
 from ledger.ports import Shard, ShardBatch, Source
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from tests.integration.consume.desk import START_MS, Desk, opening, trade
 
 

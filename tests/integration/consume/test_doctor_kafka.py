@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from consumers.doctor import examined
 from consumers.topics import roles
-from ledger.audit.doctor_check import Verdict
+from ledger.audit.doctor.check import Verdict
 from ledger.ports import Source
 from tests.integration.consume.desk import Desk, opening, trade
 

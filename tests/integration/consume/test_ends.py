@@ -4,10 +4,10 @@ import time
 
 from consumers.ends import end_offsets
 from consumers.run import run
-from ledger.store.log import PostgresLog
-from ledger.store.recon_sums import Taken
-from ledger.store.web_connections import Readers
-from ledger.web.console.lag import NOT_YET, KafkaLag
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.recon.sums import Taken
+from ledger.store.web.connections import Readers
+from ledger.web.console.worked.lag import NOT_YET, KafkaLag
 from tests.integration.consume.desk import Desk, opening, trade
 
 

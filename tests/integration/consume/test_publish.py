@@ -26,8 +26,8 @@ from ledger.assembly import writing
 from ledger.cli import app
 from ledger.errors import BrokerError, ConfigurationError, LedgerError, SourceChanged
 from ledger.ports import Message, Source
-from ledger.store.feed import PostgresFeed
-from ledger.store.log import PostgresLog
+from ledger.store.log.feed import PostgresFeed
+from ledger.store.log.postgres import PostgresLog
 from tests.integration.consume.apache import ApacheKafka, NotAvailableError
 from tests.integration.consume.desk import START_MS, Broker, Desk, event, opening
 

@@ -8,8 +8,8 @@ from kafka import TopicPartition
 from consumers.checkpoints import publishing
 from consumers.clients import consumer
 from consumers.topics import CHECKPOINTS, name
-from ledger.audit.verify import Scope, verify
-from ledger.store.feed import PostgresFeed
+from ledger.audit.verification.verify import Scope, verify
+from ledger.store.log.feed import PostgresFeed
 from tests.integration.consume.desk import Desk
 from tests.integration.consume.test_publish import published
 from tests.integration.sealed_books import write

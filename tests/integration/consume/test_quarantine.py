@@ -10,7 +10,7 @@ from consumers.one_message import fetch, identified
 from consumers.run import run
 from ledger.cli import app
 from ledger.errors import BrokerError, ConfigurationError
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.integration.consume.desk import START_MS, Desk, event, opening, trade
 from tests.unit.halting import BROKEN, UNLUCKY, unlucky_rules
 

@@ -15,15 +15,15 @@ from consumers.history import KafkaHistory
 from consumers.run import run
 from consumers.sources import Sources
 from consumers.topics import name
-from ledger.audit.replay import Replayed, replay
-from ledger.audit.replay_comparison import Place
+from ledger.audit.replay.comparison import Place
+from ledger.audit.replay.replay import Replayed, replay
 from ledger.cli import app
 from ledger.errors import ConfigurationError
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.archive import StoredBooks
-from ledger.store.log import PostgresLog
-from ledger.store.refusals import refusals
+from ledger.store.audit.archive import StoredBooks
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.log.refusals import refusals
 from ledger.writer import Writer
 from tests.integration.consume.desk import START_MS, Desk, event, opening, trade
 from tests.integration.varied_books import fresh

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from consumers.run import run
 from ledger.ports import ShardBatch
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from tests.integration.consume.desk import START_MS, Desk, event, opening, trade
 
 

@@ -17,7 +17,7 @@ from consumers import admin
 from consumers.produce import produce
 from consumers.run import run
 from ledger.importers import import_events
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.importers.venue import NODE_TRADES, Expectations, node_expectations, venue_file
 from tests.integration.consume.desk import Desk
 

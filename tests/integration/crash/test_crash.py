@@ -76,7 +76,7 @@ def test_a_run_goes_on_after_the_answer_to_a_commit_was_lost(stage: Stage) -> No
 
 @pytest.mark.timeout(300)
 def test_a_writer_that_wakes_after_another_took_over_is_refused(stage: Stage) -> None:
-    patience = {"ledger.store.ownership:PATIENCE_MS": 300}
+    patience = {"ledger.store.log.ownership:PATIENCE_MS": 300}
     zombie = stage.start(Plan((Point("event", "within", 2, "stop"),)))
     assert zombie.next_place() is not None
     stage.start(Plan(constants=patience)).expect(0)

@@ -11,8 +11,8 @@ from ledger.errors import ConfigurationError
 from ledger.recon.controls import Checked, EndOffsets, check_controls
 from ledger.recon.rules import ControlRules
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
-from ledger.store.recon_sums import Taken
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.recon.sums import Taken
 from ledger.writer import Writer
 from tests.conftest import url_of
 from tests.integration.leveraged_books import Books

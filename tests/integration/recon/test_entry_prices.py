@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 
 from ledger.errors import ConfigurationError
-from ledger.recon.adjusting import Broken, suggested
 from ledger.recon.breaks import Break
+from ledger.recon.casework.adjusting import Broken, suggested
 from ledger.recon.lines import Holding
 from ledger.recon.rules import parse_rules
 from ledger.recon.run import reconcile_lines
-from ledger.store.recon_books import our_books
+from ledger.store.recon.books import our_books
 from ledger.store.recon_entries import entries
 from tests.integration.recon.test_statements_of_books import LISTING, POOL
 from tests.market.reconciled import add

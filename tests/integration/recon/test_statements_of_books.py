@@ -12,8 +12,8 @@ from ledger.ports import Message, Source
 from ledger.recon.lines import Movement, Statement, Trade
 from ledger.recon.rules import Rules, parse_rules
 from ledger.recon.run import reconcile, reconcile_lines
-from ledger.store.log import PostgresLog
-from ledger.store.recon_books import our_books
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.recon.books import our_books
 from ledger.writer import Writer
 from tests.integration.test_tampering import altered
 from tests.market.reconciled import add

@@ -7,7 +7,7 @@ import pytest
 
 from ledger.ports import Message
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.varied_books import fresh, live
 from tests.unit.desk import FILE

@@ -18,7 +18,7 @@ import psycopg
 
 from ledger.ports import Message, Source
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
 

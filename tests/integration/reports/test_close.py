@@ -14,16 +14,16 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit.sealing import Sealer
-from ledger.audit.signing import signer
+from ledger.audit.proofs.sealing import Sealer
+from ledger.audit.proofs.signing import signer
 from ledger.cli import app
 from ledger.errors import ConfigurationError
-from ledger.reports.close import close
-from ledger.reports.files import FORMATS, Written, write_files
+from ledger.reports.close.report import close
 from ledger.reports.model import DoesNotTie, Report, Table
+from ledger.reports.output.files import FORMATS, Written, write_files
 from ledger.reports.rows import Row
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration.reports import large_books
 from tests.integration.reports.conftest import messages

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from ledger.errors import ConfigurationError
-from ledger.reports.close import close
-from ledger.reports.files import FORMATS, write_files
-from ledger.store.back_office import adding
+from ledger.reports.close.report import close
+from ledger.reports.output.files import FORMATS, write_files
+from ledger.store.back_office.breaks import adding
 from tests.integration.reports.test_close import SECOND, rows
 
 FOUND = "2026-03-03T08:00:00Z"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.archive_detach import detach_archived
+from ledger.audit.archive.detach import detach_archived
 from ledger.errors import StoreError
-from ledger.reports.close import close
+from ledger.reports.close.report import close
 from ledger.reports.statement import statement
 from tests.integration.test_detaching import archived, deposits, live
 from tests.unit.desk import BEGINNING, said

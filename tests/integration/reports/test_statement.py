@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from ledger.cli import app
 from ledger.errors import ConfigurationError
-from ledger.reports.files import write_files
 from ledger.reports.model import DoesNotTie
+from ledger.reports.output.files import write_files
 from ledger.reports.statement import statement
 from tests.integration.reports.test_close import rows, tables
 from tests.integration.test_tampering import altered

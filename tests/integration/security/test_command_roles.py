@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from ledger.cli import app
 from ledger.errors import LedgerError, SchemaMismatch, StoreError
 from ledger.store.embedded import Embedded
-from ledger.store.feed import PostgresFeed
-from ledger.store.log import PostgresLog
+from ledger.store.log.feed import PostgresFeed
+from ledger.store.log.postgres import PostgresLog
 from tests.conftest import url_of
 from tests.integration.test_detaching import archived, deposits, live
 from tests.unit.desk import BEGINNING, said

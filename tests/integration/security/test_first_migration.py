@@ -9,7 +9,7 @@ import pytest
 
 from ledger.errors import SchemaMismatch, StoreError
 from ledger.store import embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate, newest
 from tests.conftest import url_of
 from tests.integration.test_commands import FIRST, clearing

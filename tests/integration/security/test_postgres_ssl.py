@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.audit.doctor import Verdict, examined
+from ledger.audit.doctor.examination import Verdict, examined
 from ledger.errors import StoreError, StoreUnavailable
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from tests.integration.security.own_postgres import OwnPostgres
 from tests.integration.security.secured import Authority

@@ -12,7 +12,7 @@ import pytest
 
 from ledger.errors import LedgerError, StoreError, StoreUnavailable
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from tests.integration.security.own_postgres import OwnPostgres
 from tests.integration.security.secured import Authority

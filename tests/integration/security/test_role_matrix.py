@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors, sql
 
 from ledger.store.embedded import Embedded
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from tests.conftest import url_of
 from tests.contract.entries import batch, owned
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit.signing import Signer, make_key
+from ledger.audit.proofs.signing import Signer, make_key
 from ledger.cli import app
 from ledger.errors import ConfigurationError, LedgerError
 from ledger.store.embedded import Embedded

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import psycopg
 
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
 from ledger.writer import Writer
 from tests.integration import leveraged_books
 

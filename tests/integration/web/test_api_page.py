@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.cli import app
-from ledger.store.web_journals import Journal
-from ledger.store.web_states import State
-from ledger.store.web_sums import Sum
+from ledger.store.web.journals import Journal
+from ledger.store.web.states import State
+from ledger.store.web.sums import Sum
 from ledger.web.api.asking import LIMIT_MAX
 from ledger.web.api.catalogue import LISTINGS, Source
 from ledger.web.api.listing import LIMIT

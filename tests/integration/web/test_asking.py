@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ledger.errors import StoreError, StoreUnavailable
-from ledger.store.web_connections import Busy, Readers, Role
+from ledger.store.web.connections import Busy, Readers, Role
 from ledger.web.problems import PREFIX, TYPES
 from tests.integration.web.servers import patient, serving
 

@@ -9,10 +9,10 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.recon import working
-from ledger.recon.keeping import keep
-from ledger.store import back_office as stored
-from ledger.store.log import PostgresLog
+from ledger.recon.casework import working
+from ledger.recon.casework.keeping import keep
+from ledger.store.back_office import breaks as stored
+from ledger.store.log.postgres import PostgresLog
 from ledger.web.settings import WebSettings
 from ledger.writer import Writer
 from tests.integration import leveraged_books

@@ -6,8 +6,9 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.store import console_pools, console_records
-from ledger.store.web_connections import Readers
+from ledger.store.console import pools as console_pools
+from ledger.store.console import records as console_records
+from ledger.store.web.connections import Readers
 
 INSTRUMENT = "LIN-A"
 
@@ -59,7 +60,7 @@ def test_a_chart_says_what_it_leaves_out(
     assert "the lowest and the highest of each stretch" in said(console, path)
     monkeypatch.setattr(console_records, "MARKS_READ_MAX", 4)
     assert "marks at even distances; there are more" in said(console, path)
-    monkeypatch.setattr("ledger.web.console.fund.POINTS", 3)
+    monkeypatch.setattr("ledger.web.console.pages.fund.POINTS", 3)
     assert said(console, "fund.json").startswith("3 of ")
 
 

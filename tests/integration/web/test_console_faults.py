@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from ledger.errors import ConfigurationError, StoreUnavailable
-from ledger.store.web_connections import Connection, Readers
-from ledger.web.console.patience import Patience, Ready
-from ledger.web.console.verifying import Running
+from ledger.store.web.connections import Connection, Readers
+from ledger.web.console.worked.patience import Patience, Ready
+from ledger.web.console.worked.verifying import Running
 from ledger.web.makers import MAKERS, Makers
 from ledger.web.settings import WebSettings
 from tests.integration.web.servers import serving

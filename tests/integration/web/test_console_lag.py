@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from ledger.errors import BrokerUnavailable
-from ledger.store.recon_sums import Taken
-from ledger.store.web_connections import Readers
-from ledger.web.console import lag as console_lag
-from ledger.web.console.lag import GONE, NO_TOPIC, NOT_YET, Behind, KafkaLag
+from ledger.store.recon.sums import Taken
+from ledger.store.web.connections import Readers
+from ledger.web.console.worked import lag as console_lag
+from ledger.web.console.worked.lag import GONE, NO_TOPIC, NOT_YET, Behind, KafkaLag
 from ledger.web.settings import WebSettings
 from tests.integration.test_detaching import live
 from tests.integration.web.servers import serving

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from fastapi import Request
 
-from ledger.store import console_pools, console_postings
-from ledger.store.web_connections import Readers
-from ledger.web.console import overview
-from ledger.web.console.patience import Ready
+from ledger.store.console import pools as console_pools
+from ledger.store.console import postings as console_postings
+from ledger.store.web.connections import Readers
+from ledger.web.console.pages import overview
+from ledger.web.console.worked.patience import Ready
 
 COLUMNS = {"owed": 0, "custody": 1, "rest": 2}
 

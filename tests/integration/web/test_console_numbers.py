@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.store import console_postings
+from ledger.store.console import postings as console_postings
 from ledger.web.console.place import NUMBER_MAX
 
 TWENTY = "9" * 20

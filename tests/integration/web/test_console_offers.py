@@ -8,7 +8,7 @@ from html import unescape
 import httpx
 import pytest
 
-from ledger.store.web_tokens import Scope
+from ledger.store.web.tokens import Scope
 from ledger.web.settings import WebSettings
 from tests.integration.web import books
 from tests.integration.web.servers import serving

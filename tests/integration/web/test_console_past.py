@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from ledger.ports import Message
-from ledger.store import console_pools
-from ledger.store.console_pools import Connection
-from ledger.store.log import PostgresLog
-from ledger.web.console import overview
+from ledger.store.console import pools as console_pools
+from ledger.store.console.pools import Connection
+from ledger.store.log.postgres import PostgresLog
+from ledger.web.console.pages import overview
 from ledger.web.console.place import Place, placed
 from ledger.web.settings import WebSettings
 from ledger.writer import Writer

@@ -6,9 +6,9 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.recon.keeping import keep
-from ledger.store.log import PostgresLog
-from ledger.store.web_tokens import Scope
+from ledger.recon.casework.keeping import keep
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.web.tokens import Scope
 from ledger.web.settings import WebSettings
 from ledger.writer import Writer
 from tests.integration import leveraged_books

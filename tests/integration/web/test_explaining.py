@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ledger.audit.explain import explained
-from ledger.store.evidence import evidence
+from ledger.audit.explanation.explain import explained
+from ledger.store.audit.evidence import evidence
 from ledger.web import proofs
 from ledger.web.problems import PREFIX
 from ledger.web.settings import WebSettings

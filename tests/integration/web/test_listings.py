@@ -14,9 +14,9 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from ledger.store.web_journals import Journal
-from ledger.store.web_states import State
-from ledger.store.web_sums import Sum
+from ledger.store.web.journals import Journal
+from ledger.store.web.states import State
+from ledger.store.web.sums import Sum
 from ledger.web.api.catalogue import LISTINGS
 from ledger.web.api.formats import plain
 from tests.integration.web.servers import patient, serving

@@ -7,10 +7,10 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.store import web_journals
-from ledger.store.web_journals import Place, Wanted
-from ledger.store.web_pace import Pace
-from ledger.store.web_rows import fetched
+from ledger.store.web import journals as web_journals
+from ledger.store.web.journals import Place, Wanted
+from ledger.store.web.pace import Pace
+from ledger.store.web.rows import fetched
 from ledger.web.api.catalogue import LISTINGS
 from tests.integration.web.test_listings import listed, pages
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ledger.errors import StoreUnavailable
-from ledger.store.web_connections import Busy, Connection, Readers
-from ledger.web.console.patience import Patience
+from ledger.store.web.connections import Busy, Connection, Readers
+from ledger.web.console.worked.patience import Patience
 from ledger.web.makers import (
     CALLER_RUNS_MAX,
     CALLER_WAITS_MAX,

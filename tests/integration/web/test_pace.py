@@ -12,9 +12,9 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.store.web_connections import Readers
-from ledger.store.web_pace import FIRST_EVENTS, GROWS, Pace
-from ledger.store.web_sums import Sum
+from ledger.store.web.connections import Readers
+from ledger.store.web.pace import FIRST_EVENTS, GROWS, Pace
+from ledger.store.web.sums import Sum
 from ledger.web.api.catalogue import LISTINGS
 from ledger.web.api.sums import KEPT_TIMES, KeptSums
 from ledger.web.app import create_app

@@ -9,12 +9,12 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.recon import working
-from ledger.recon.keeping import keep
-from ledger.store.log import PostgresLog
-from ledger.store.web_connections import Readers
-from ledger.store.web_rows import Rows
-from ledger.store.web_sums import Sum, whole
+from ledger.recon.casework import working
+from ledger.recon.casework.keeping import keep
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.web.connections import Readers
+from ledger.store.web.rows import Rows
+from ledger.store.web.sums import Sum, whole
 from ledger.web.api import sums
 from ledger.web.api.catalogue import LISTINGS
 from ledger.writer import Writer

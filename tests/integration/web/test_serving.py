@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from ledger.errors import StoreError
-from ledger.store import web_tokens
+from ledger.store.web import tokens as web_tokens
 from ledger.web.settings import WebSettings
 from tests.integration.web.servers import serving
 

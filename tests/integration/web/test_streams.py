@@ -11,8 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from ledger.store import web_tokens
-from ledger.store.log import PostgresLog
+from ledger.store.log.postgres import PostgresLog
+from ledger.store.web import tokens as web_tokens
 from ledger.web.api.streams import Following
 from ledger.web.app import create_app
 from ledger.web.problems import PREFIX

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ledger.audit.archive_detach import detach_archived
+from ledger.audit.archive.detach import detach_archived
 from ledger.web.problems import PREFIX
 from tests.integration.test_detaching import LEAF, archived, deposits, live
 from tests.integration.web.servers import patient, serving

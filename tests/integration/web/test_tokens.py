@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from ledger.cli import app
 from ledger.errors import ConfigurationError
-from ledger.store import web_tokens
-from ledger.store.web_tokens import Scope
+from ledger.store.web import tokens as web_tokens
+from ledger.store.web.tokens import Scope
 from ledger.web import tokens
 from ledger.web.app import create_app
 from ledger.web.problems import PREFIX

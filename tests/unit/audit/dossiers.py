@@ -7,9 +7,9 @@ initial and 2% maintenance. The pool settles in USD with two decimals.
 from copy import deepcopy
 from typing import Any
 
-from ledger.audit.explain import EXPLAINERS, Explanation
-from ledger.audit.payments import payments
-from ledger.audit.worksheet import Worksheet
+from ledger.audit.explanation.explain import EXPLAINERS, Explanation
+from ledger.audit.explanation.payments import payments
+from ledger.audit.explanation.worksheet import Worksheet
 
 Tree = dict[str, Any]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from ledger.audit import archive_files, archive_manifest
-from ledger.audit.archive_files import ArchiveDamaged, File
-from ledger.audit.archive_manifest import Archived, Head, Manifest, Part
+from ledger.audit.archive import files as archive_files
+from ledger.audit.archive import manifest as archive_manifest
+from ledger.audit.archive.files import ArchiveDamaged, File
+from ledger.audit.archive.manifest import Archived, Head, Manifest, Part
 from ledger.errors import ConfigurationError
 from ledger.ports import Source
 

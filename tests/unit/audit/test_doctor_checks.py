@@ -2,8 +2,8 @@
 
 import pytest
 
-from ledger.audit.doctor_check import Verdict, listed
-from ledger.audit.doctor_server import (
+from ledger.audit.doctor.check import Verdict, listed
+from ledger.audit.doctor.server import (
     SETTINGS,
     clock_check,
     disk_check,
@@ -11,7 +11,7 @@ from ledger.audit.doctor_server import (
     setting_check,
     version_check,
 )
-from ledger.store.condition import Clock
+from ledger.store.audit.condition import Clock
 
 GIB = 1024**3
 

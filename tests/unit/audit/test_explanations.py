@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.arithmetic import decimal, half_even, implied_price
-from ledger.audit.explain import EXPLAINERS
-from ledger.audit.layout import lines
-from ledger.audit.policies import largest_remainder
+from ledger.audit.explanation.arithmetic import decimal, half_even, implied_price
+from ledger.audit.explanation.explain import EXPLAINERS
+from ledger.audit.explanation.layout import lines
+from ledger.audit.waterfall.policies import largest_remainder
 from ledger.codec.records import BODIES
 from tests.unit.audit.dossiers import DOSSIERS, Tree, explanation, liquidated_twice
 

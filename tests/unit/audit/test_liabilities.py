@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.liabilities import CHUNK_LEAVES, Audit, Claims, Header, Tally, audit, prove
-from ledger.audit.liabilities_files import participant_file, public_file, read_audit, write_audit
-from ledger.audit.liabilities_tree import Marks, Shape
+from ledger.audit.liabilities.files import participant_file, public_file, read_audit, write_audit
+from ledger.audit.liabilities.liabilities import (
+    CHUNK_LEAVES,
+    Audit,
+    Claims,
+    Header,
+    Tally,
+    audit,
+    prove,
+)
+from ledger.audit.liabilities.tree import Marks, Shape
 from ledger.errors import ConfigurationError, LedgerError
-from ledger.store.liabilities import Anchor, HouseAccount
+from ledger.store.audit.liabilities import Anchor, HouseAccount
 from tests.unit.audit.sum_trees import COLUMNS, HASHES, Leaf, checker, tree
 
 VECTOR = Path(__file__).parent / "liabilities_vector.json"

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from ledger.audit.liabilities_equity import Worth, worths
-from ledger.store.liabilities import AssetPrice, InstrumentMark
+from ledger.audit.liabilities.equity import Worth, worths
+from ledger.store.audit.liabilities import AssetPrice, InstrumentMark
 
 USD = AssetPrice("USD", is_settlement=True, scale=2, haircut=None, price=None)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.audit.signing import Signer
+from ledger.audit.proofs.signing import Signer
 from tests.unit.audit.sum_trees import checker
 
 MODULE = checker()

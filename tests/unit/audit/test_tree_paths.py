@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.audit.tree_paths import (
+from ledger.audit.proofs.tree_paths import (
     Node,
     consistency_nodes,
     folded,

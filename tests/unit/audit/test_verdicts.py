@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.signing import Signer
+from ledger.audit.proofs.signing import Signer
 from tests.unit.audit.sum_trees import checker
 
 MODULE = checker()

@@ -4,7 +4,7 @@ import re
 
 from pydantic import BaseModel, ValidationError
 
-from ledger.codec.bodies import BODIES
+from ledger.codec.bodies.kinds import BODIES
 from ledger.codec.records import encode_body
 from ledger.core.outcome import Record
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from ledger.codec.bodies import BODIES
-from ledger.codec.bodies_figures import Body
+from ledger.codec.bodies.figures import Body
+from ledger.codec.bodies.kinds import BODIES
 from ledger.codec.records import decode_record, encode_body, misshapen
 from ledger.core.outcome import Record
 from ledger.core.units import Fixed

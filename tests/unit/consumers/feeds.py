@@ -6,7 +6,7 @@ from consumers.records import Kept, Outgoing
 from ledger.codec.records import encode_body
 from ledger.errors import BrokerUnavailable, SourceChanged
 from ledger.ports import Log
-from ledger.store.feed import Head, Recorded
+from ledger.store.log.feed import Head, Recorded
 
 
 class LogFeed:

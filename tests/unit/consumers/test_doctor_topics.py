@@ -16,7 +16,7 @@ from consumers.doctor import (
 )
 from consumers.settings import RunSettings
 from consumers.topics import roles
-from ledger.audit.doctor_check import Verdict
+from ledger.audit.doctor.check import Verdict
 from ledger.ports import Source
 
 SETTINGS = RunSettings("kafka:9092")

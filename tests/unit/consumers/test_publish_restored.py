@@ -10,7 +10,7 @@ from consumers.records import Outgoing
 from consumers.standing import PROGRESS
 from ledger.core.outcome import Record
 from ledger.errors import BrokerUnavailable, StoreError
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from tests.contract.entries import accepted, batch, head, owned
 from tests.unit.consumers.feeds import LogFeed, MemoryTopic
 from tests.unit.consumers.test_publisher import drain

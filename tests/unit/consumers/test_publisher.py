@@ -26,9 +26,9 @@ from ledger.errors import (
     TopicMissing,
 )
 from ledger.ports import Log
-from ledger.store.feed import Feed, PostgresFeed
-from ledger.store.log import PostgresLog
-from ledger.store.memory import MemoryLog
+from ledger.store.log.feed import Feed, PostgresFeed
+from ledger.store.log.memory import MemoryLog
+from ledger.store.log.postgres import PostgresLog
 from tests.contract.entries import accepted, batch, head, owned
 from tests.unit.consumers.feeds import LogFeed, MemoryTopic
 

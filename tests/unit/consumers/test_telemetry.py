@@ -17,7 +17,7 @@ from ledger.batch import Refused
 from ledger.errors import FenceLost, StoreUnavailable
 from ledger.halts import Halt
 from ledger.ports import Message, Shard, Source
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import Writer
 from tests.integration.consume.desk import opening, trade
 

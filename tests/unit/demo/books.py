@@ -10,7 +10,7 @@ from ledger.demo.exchange import Exchange
 from ledger.demo.records import Published
 from ledger.demo.wire import WireMessage
 from ledger.ports import Message, Source
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import Writer
 
 ROLES = ("reference", "transfers", "trades", "funding", "prices")

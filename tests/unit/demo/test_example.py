@@ -9,7 +9,7 @@ from ledger.codec.records import encode_body
 from ledger.demo.chronicle import Chronicle
 from ledger.demo.records import Published
 from ledger.ports import Message, Source
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from ledger.writer import Writer
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "default.jsonl"

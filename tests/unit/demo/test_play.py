@@ -8,7 +8,7 @@ from ledger.demo.exchange import Exchange
 from ledger.demo.play import Kept, play, remember
 from ledger.demo.records import Published
 from ledger.demo.wire import WireMessage
-from ledger.store.memory import MemoryLog
+from ledger.store.log.memory import MemoryLog
 from tests.unit.demo.books import Books
 
 EVENTS = 11_000

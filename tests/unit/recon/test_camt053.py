@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ImportFailed
-from ledger.recon.arithmetic import check, exact_sum
 from ledger.recon.formats import SourceMapping, read_statements
 from ledger.recon.lines import Statement
+from ledger.recon.movements.arithmetic import check, exact_sum
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "reconciliation" / "bank.camt053.xml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")

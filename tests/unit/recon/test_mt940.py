@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import ImportFailed
-from ledger.recon.arithmetic import check
 from ledger.recon.formats import SourceMapping, read_statements
 from ledger.recon.lines import Statement
+from ledger.recon.movements.arithmetic import check
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "reconciliation" / "bank.mt940"
 TEXT = EXAMPLE.read_text(encoding="utf-8")

@@ -6,9 +6,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.recon.arithmetic import Arithmetic, check, exact_sum
 from ledger.recon.breaks import Break, Severity
 from ledger.recon.lines import Movement, Statement
+from ledger.recon.movements.arithmetic import Arithmetic, check, exact_sum
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=-(10**20)).filter(

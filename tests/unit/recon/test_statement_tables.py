@@ -12,7 +12,6 @@ import pytest
 from pyarrow import parquet
 
 from ledger.errors import ConfigurationError, ImportFailed
-from ledger.recon.arithmetic import check
 from ledger.recon.formats import (
     FORMATS,
     SourceMapping,
@@ -21,6 +20,7 @@ from ledger.recon.formats import (
     read_trades,
 )
 from ledger.recon.lines import Holding, Statement
+from ledger.recon.movements.arithmetic import check
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "reconciliation"
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "reconciliation-formats.md"

@@ -11,9 +11,9 @@ import pytest
 
 from ledger.errors import ImportFailed
 from ledger.importers import import_events
-from ledger.recon.arithmetic import check, exact_sum
 from ledger.recon.formats import SourceMapping, read_statements, read_trades
 from ledger.recon.lines import Statement, Trade
+from ledger.recon.movements.arithmetic import check, exact_sum
 
 ROOT = Path(__file__).resolve().parents[3]
 MARKET = Path(os.environ.get("CLEARING_DATA_DIR", ROOT.parent / "shared" / "data"))

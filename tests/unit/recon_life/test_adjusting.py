@@ -9,7 +9,7 @@ import pytest
 from ledger.codec.decoding import Decoded, decode
 from ledger.core import events
 from ledger.errors import ConfigurationError
-from ledger.recon.adjusting import (
+from ledger.recon.casework.adjusting import (
     Broken,
     Line,
     drafted,

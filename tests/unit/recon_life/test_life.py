@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.recon.life import (
+from ledger.recon.casework.life import (
     ACTS,
     OF_RUNS,
     STATES,

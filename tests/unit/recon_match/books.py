@@ -9,7 +9,7 @@ import psycopg
 
 from ledger.recon.lines import Movement, Statement, Trade
 from ledger.recon.rules import Rules, SourceRules, parse_rules
-from ledger.store.recon_books import OurBooks, OurMovement, OurTrade, microseconds
+from ledger.store.recon.books import OurBooks, OurMovement, OurTrade, microseconds
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.recon import matching_spool
-from ledger.recon.holdings import compare_holdings
+from ledger.recon.holdings.compare import compare_holdings
 from ledger.recon.lines import Holding, Movement, Trade
-from ledger.recon.matching import Comparison, canonical, distinct
-from ledger.recon.matching_spool import DIVISIONS, Spool
-from ledger.recon.movements import compare_statements
+from ledger.recon.matching import spool as matching_spool
+from ledger.recon.matching.comparison import Comparison, canonical, distinct
+from ledger.recon.matching.spool import DIVISIONS, Spool
+from ledger.recon.movements.compare import compare_statements
 from ledger.recon.result import Control, Result, order_of_proposals
-from ledger.recon.trades import compare_trades
+from ledger.recon.trades.compare import compare_trades
 from tests.unit.recon_match.books import (
     FakeBooks,
     at,

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.recon.holdings import compare_holdings
+from ledger.recon.holdings.compare import compare_holdings
 from ledger.recon.lines import Holding
-from ledger.recon.matching import Comparison
+from ledger.recon.matching.comparison import Comparison
 from tests.unit.recon_match.books import FakeBooks, at, source
 
 OURS = {

@@ -7,9 +7,9 @@ import pytest
 
 from ledger.recon.breaks import Break
 from ledger.recon.lines import Statement
-from ledger.recon.matching import Comparison
-from ledger.recon.movements import compare_statements
-from ledger.store.recon_books import OurMovement
+from ledger.recon.matching.comparison import Comparison
+from ledger.recon.movements.compare import compare_statements
+from ledger.store.recon.books import OurMovement
 from tests.unit.recon_match.books import FakeBooks, line, moved, source, statement
 
 

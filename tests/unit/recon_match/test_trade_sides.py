@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.recon.lines import Trade
-from ledger.recon.matching import Comparison
-from ledger.recon.trades import GROUP_MAX
+from ledger.recon.matching.comparison import Comparison
+from ledger.recon.trades.compare import GROUP_MAX
 from tests.unit.recon_match.books import at, ours, theirs
 from tests.unit.recon_match.test_trades import compared
 

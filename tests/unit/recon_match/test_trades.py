@@ -8,9 +8,9 @@ import pytest
 
 from ledger.recon.breaks import Break
 from ledger.recon.lines import Trade
-from ledger.recon.matching import Comparison
-from ledger.recon.trades import compare_trades
-from ledger.store.recon_books import OurTrade
+from ledger.recon.matching.comparison import Comparison
+from ledger.recon.trades.compare import compare_trades
+from ledger.store.recon.books import OurTrade
 from tests.unit.recon_match.books import FakeBooks, ours, placed, source, theirs
 
 

@@ -12,14 +12,14 @@ import pytest
 from pyarrow import parquet
 
 from ledger.errors import ConfigurationError
-from ledger.reports import pdf as pdf_module
-from ledger.reports.files import FORMATS, write_files
-from ledger.reports.html import html
 from ledger.reports.model import Column, Report, table
-from ledger.reports.pdf import pdf
-from ledger.reports.shown import Shown, plain, shown
-from ledger.reports.tables_csv import write_csv
-from ledger.reports.tables_parquet import write_parquet
+from ledger.reports.output import pdf as pdf_module
+from ledger.reports.output.files import FORMATS, write_files
+from ledger.reports.output.html import html
+from ledger.reports.output.pdf import pdf
+from ledger.reports.output.shown import Shown, plain, shown
+from ledger.reports.output.tables_csv import write_csv
+from ledger.reports.output.tables_parquet import write_parquet
 from tests.unit.reports.made import AT, COLUMNS, LARGE, LONG, hard, row
 
 

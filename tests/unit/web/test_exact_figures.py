@@ -6,11 +6,11 @@ from decimal import Decimal, Inexact, getcontext
 
 import pytest
 
-from ledger.store.console_pools import Sum
-from ledger.store.console_postings import Leg
+from ledger.store.console.pools import Sum
+from ledger.store.console.postings import Leg
 from ledger.web.console.exact import EXACT, added
 from ledger.web.console.figures import percent, reciprocal, times, units
-from ledger.web.console.totals import by_commodity, totals
+from ledger.web.console.worked.totals import by_commodity, totals
 
 LARGE = "123456789012345678.123456789012345678"
 SMALLEST = Decimal("0.000000000000000001")

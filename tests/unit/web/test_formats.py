@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.store.web_rows import Column, Rows
+from ledger.store.web.rows import Column, Rows
 from ledger.web.api.formats import as_json, plain
 from ledger.web.api.openapi import _TYPES
 

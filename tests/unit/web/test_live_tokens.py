@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ledger.errors import StoreUnavailable
-from ledger.store.web_tokens import LiveToken
+from ledger.store.web.tokens import LiveToken
 from ledger.web.tokens import BELIEVED_S, RETRY_S, Caller, Tokens, token_hash
 
 KEPT_S = 3.0

@@ -1,0 +1,1 @@
+"""What `clearing doctor` looks over."""

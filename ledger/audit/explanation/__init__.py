@@ -1,0 +1,1 @@
+"""How a figure came to be, worked again with arithmetic of its own."""

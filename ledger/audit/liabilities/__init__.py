@@ -1,0 +1,1 @@
+"""What a pool owes its participants, and the proof of it."""

@@ -1,0 +1,1 @@
+"""Checkpoints that keys sign, and files that prove what they cover."""

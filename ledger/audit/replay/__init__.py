@@ -1,0 +1,1 @@
+"""Every stored message decided once more."""

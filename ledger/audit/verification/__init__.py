@@ -1,0 +1,1 @@
+"""Whether the books are what they were, and are right: `clearing verify`."""

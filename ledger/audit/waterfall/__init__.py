@@ -1,0 +1,1 @@
+"""Explanations of the default waterfall: liquidations, takeovers, the fund, deleveraging."""

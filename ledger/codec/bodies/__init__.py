@@ -1,0 +1,1 @@
+"""Records: the shape of every kind's body."""

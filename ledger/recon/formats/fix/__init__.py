@@ -1,0 +1,1 @@
+"""FIX trade capture reports."""

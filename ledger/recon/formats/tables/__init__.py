@@ -1,0 +1,1 @@
+"""Tables of any make, read by a mapping."""

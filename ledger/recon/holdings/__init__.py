@@ -1,0 +1,1 @@
+"""Holdings of an outside source against ours."""

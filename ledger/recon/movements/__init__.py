@@ -1,0 +1,1 @@
+"""Movements and balances of statements against ours."""

@@ -1,0 +1,90 @@
+"""The last closing balance of each account against ours, but for what its breaks explain.
+
+What is not compared is said: where several of their accounts are one of ours and do not end alike,
+where a closing has no time, and where the source has a part of our account only (`only`).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from ledger.recon.breaks import Break
+from ledger.recon.lines import Statement
+from ledger.recon.matching.comparison import About, Comparison
+from ledger.store.recon.books import OurBooks
+
+Owned = tuple[str, str]
+"""Our account and commodity."""
+
+_OF_THE_CHAIN = ("amount", "opening", "missing_there")
+"""Breaks of statements among themselves that a closing may follow from."""
+
+
+def compare_closings(
+    found: Comparison,
+    books: OurBooks,
+    read: Sequence[tuple[str, Statement]],
+    own: Sequence[Break],
+    late_for: Sequence[tuple[Owned, datetime, Decimal]],
+) -> None:
+    """Hold the last closing of each account against ours.
+
+    Args:
+        read: The statements.
+        own: Breaks of the statements' own arithmetic, the first ones that were found. Our books may
+            have what lies between two statements or not, so a closing is explained with them or
+            without.
+        late_for: What matched, of ours: (account, commodity), when, and how much.
+    """
+    source = found.source
+    of_chain = [each for each in own if each.type in _OF_THE_CHAIN]
+    for owned, ends, closing in _last_closings(found, read):
+        ours = books.balances_by(ends, owned[0]).get(owned, Decimal(0))
+        apart = ours - closing
+        late = sum((amount for of, at, amount in late_for if of == owned and at > ends), Decimal(0))
+        explained = _differences(found.breaks[len(own) :], owned) - late
+        chained = explained + _differences(of_chain, owned)
+        if min(abs(apart - explained), abs(apart - chained)) > source.tolerated(owned[1]):
+            about = About(f"closing {owned[0]}/{owned[1]}", *owned, ours, closing, at=ends)
+            words = (
+                f"{owned[0]} closes with {closing:f} {owned[1]} at {source.name} and has {ours:f}"
+                f" here; the breaks of its movements explain {explained:f} of {apart:f}"
+            )
+            found.found("amount", about, words)
+
+
+def _differences(breaks: Iterable[Break], owned: Owned) -> Decimal:
+    return sum(
+        (each.difference for each in breaks if (each.account, each.commodity) == owned), Decimal(0)
+    )
+
+
+def _last_closings(
+    found: Comparison, read: Sequence[tuple[str, Statement]]
+) -> list[tuple[Owned, datetime, Decimal]]:
+    """The last closing of each of our accounts; of several of theirs the sum, if they end alike."""
+    source = found.source
+    last: dict[Owned, tuple[datetime | None, Decimal]] = {}
+    for _, each in read:
+        if each.closing is not None:
+            known = last.get((each.account, each.commodity))
+            if known is None or known[0] is None or (each.ends and known[0] <= each.ends):
+                last[each.account, each.commodity] = (each.ends, each.closing)
+    ours: dict[Owned, list[tuple[datetime | None, Decimal]]] = {}
+    for (account, commodity), closing in last.items():
+        owned = (source.accounts(account), source.commodities(commodity))
+        ours.setdefault(owned, []).append(closing)
+    compared = []
+    for owned, closings in sorted(ours.items()):
+        ends = {at for at, _ in closings}
+        (end, *others) = ends
+        why = "it has a part of that account only" if source.only else ""
+        if others:
+            why = f"the {len(closings)} accounts of theirs do not end alike"
+        elif end is None:
+            why = "no time is told"
+        if why or end is None:
+            found.not_compared.append(f"closing of {owned[0]}/{owned[1]}: {why}")
+            continue
+        compared.append((owned, end, sum((amount for _, amount in closings), Decimal(0))))
+    return compared

@@ -1,0 +1,1 @@
+"""Trades of an outside source against ours."""

@@ -1,0 +1,1 @@
+"""Reports as files for people and for programs."""

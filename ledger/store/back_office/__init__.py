@@ -1,0 +1,1 @@
+"""The schema `back_office`: breaks, their lives, runs."""

@@ -1,0 +1,1 @@
+"""The log: written by one writer a shard, read back by whoever follows it."""

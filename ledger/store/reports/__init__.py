@@ -1,0 +1,1 @@
+"""What reports and statements are made of."""

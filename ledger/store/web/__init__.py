@@ -1,0 +1,1 @@
+"""What the API asks, and the connections that it asks over."""
