@@ -28,7 +28,7 @@ from ledger.recon.casework.adjusting import hash_of
 from ledger.recon.matching.comparison import EXACT, About, distinct
 from ledger.recon.result import Control
 from ledger.recon.rules import ControlRules, Counter, SeverityRules
-from ledger.store.back_office_corrections import BookedRow, booked_corrections
+from ledger.store.back_office.corrections import BookedRow, booked_corrections
 from ledger.store.recon.books import OurBooks, our_books
 from ledger.store.recon.sums import (
     CommoditySums,

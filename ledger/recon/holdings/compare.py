@@ -22,7 +22,7 @@ from ledger.recon.lines import Holding
 from ledger.recon.matching.comparison import About, Comparison
 from ledger.recon.rules import SourceRules
 from ledger.store.recon.books import OurBooks
-from ledger.store.recon_entries import entries
+from ledger.store.recon.entries import entries
 
 Read = Iterable[tuple[str, Holding]]
 """Lines of files, each with what says where it stands."""

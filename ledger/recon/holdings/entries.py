@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from ledger.recon.lines import Holding
 from ledger.recon.matching.comparison import About, Comparison
-from ledger.store.recon_entries import Entry
+from ledger.store.recon.entries import Entry
 
 SHOWN_DECIMALS = 18
 """Of our price where it is shown; it is compared exact."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import DictRow, class_row, dict_row
 
-from ledger.store.web_past import QUEUES_AT
+from ledger.store.web.past import QUEUES_AT
 
 PAGE_OWNERS = 50
 

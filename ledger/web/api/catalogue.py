@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ledger.store.web.journals import Journal
+from ledger.store.web.past import ADL_QUEUE_AT, OPEN_BREAKS_AT, RUNS_AT
 from ledger.store.web.states import State
 from ledger.store.web.sums import OPEN_INTEREST_AT, TRIAL_BALANCE_AT, Sum
 from ledger.store.web.tokens import Scope
-from ledger.store.web_past import ADL_QUEUE_AT, OPEN_BREAKS_AT, RUNS_AT
 
 Source = Journal | State | Sum
 

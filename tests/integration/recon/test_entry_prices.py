@@ -12,7 +12,7 @@ from ledger.recon.lines import Holding
 from ledger.recon.rules import parse_rules
 from ledger.recon.run import reconcile_lines
 from ledger.store.recon.books import our_books
-from ledger.store.recon_entries import entries
+from ledger.store.recon.entries import entries
 from tests.integration.recon.test_statements_of_books import LISTING, POOL
 from tests.market.reconciled import add
 

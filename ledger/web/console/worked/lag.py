@@ -14,7 +14,7 @@ from fastapi import Request
 
 from ledger.errors import BrokerError, LedgerError
 from ledger.recon.controls import EndOffsets
-from ledger.store import console_offsets
+from ledger.store.console import offsets as console_offsets
 from ledger.store.recon.sums import Taken
 from ledger.store.web.connections import Readers
 from ledger.web.problems import in_words
