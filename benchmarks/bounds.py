@@ -92,7 +92,7 @@ def slow(url: str, kafka: str, messages: int) -> Figures:
     }
 
 
-def funding(url: str, count: int, rates: int) -> Figures:
+def funding(url: str, count: int, rates: int = 1) -> Figures:
     """One rate is so many payments in one transaction; of a batch of rates each ends one."""
     teller = Teller()
     log = PostgresLog.connect(url, "funding")
