@@ -115,7 +115,7 @@ def test_a_kind_of_round_that_never_broke_anything_is_found() -> None:
 
 
 def test_every_statement_of_a_batch_is_a_place(request: pytest.FixtureRequest) -> None:
-    source = Path(request.config.rootpath) / "ledger" / "store" / "packing.py"
+    source = Path(request.config.rootpath) / "ledger" / "store" / "log" / "packing.py"
     targets = [line.split('"')[1] for line in source.read_text().splitlines() if '"ledger.' in line]
     steps = {step_of(f"COPY {target} FROM STDIN") for target in targets}
     assert len(targets) >= 6
