@@ -4,10 +4,14 @@ One worker, so one core of this side; PostgreSQL reads the rows out beside it. T
 pass over the rows (read, decoded, checked), from its own clock in the report: connecting and what
 `quick` looks at are not in it. Beside it stands the rate by the CPU time that this side spent, all
 in: what a core does when PostgreSQL and its neighbours take none of it. Nothing may be found wrong.
+
+What reading alone takes, of both sides, is the least that any check costs: the rows of the same
+events by the same statements, and nothing done with them.
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -15,10 +19,14 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+import psycopg
+
 from benchmarks import traffic
 from ledger.audit.verification.verify import Scope, verify
 from ledger.ports import Message, Source
 from ledger.store import embedded
+from ledger.store.audit import copied
+from ledger.store.audit.books import WITHOUT_SORTS
 from ledger.store.log.postgres import PostgresLog
 from ledger.store.migrate import migrate
 from ledger.writer import Writer
@@ -44,7 +52,36 @@ def measured(url: str) -> dict[str, float]:
             f"{mode}_events_per_second": round(events / seconds, 1),
             f"{mode}_events_per_cpu_second": round(events / spent, 1),
         }
-    return figures
+    return figures | reading(url)
+
+
+def reading(url: str) -> dict[str, float]:
+    """Microseconds of a processor an event, of the server's backend and of this process."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(WITHOUT_SORTS)
+        pool = (traffic.POOL,)
+        row = connection.execute(
+            "SELECT shard, next_sequence - 1 FROM ledger.shard WHERE name = %s", pool
+        ).fetchone()
+        assert row is not None
+        shard, events = row
+        server, own = _seconds_of(connection.info.backend_pid), time.process_time()
+        for statement in (copied.EVENTS, copied.POSTINGS, copied.RECORDS):
+            with connection.cursor().copy((statement % (shard, 1, events)).encode()) as rows:
+                for _ in rows:
+                    pass
+        own = time.process_time() - own
+        server = _seconds_of(connection.info.backend_pid) - server
+    return {
+        "read_server_us": round(1e6 * server / events, 2),
+        "read_own_us": round(1e6 * own / events, 2),
+    }
+
+
+def _seconds_of(process: int) -> float:
+    """Of a processor, as Linux tells them."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def table(figures: Mapping[str, float]) -> Iterator[str]:
@@ -52,6 +89,10 @@ def table(figures: Mapping[str, float]) -> Iterator[str]:
     for unit, called in (("second", "second"), ("cpu_second", "second of our CPU")):
         rates = ", ".join(f"{mode} {figures[f'{mode}_events_per_{unit}']:,.0f}" for mode in MODES)
         yield f"verification of {figures['events']:,.0f} events, one worker, a {called}: {rates}"
+    yield (
+        f"their rows read, and nothing done: {figures['read_server_us']} us of PostgreSQL's"
+        f" processor an event, {figures['read_own_us']} of ours"
+    )
 
 
 def filled(url: str, trades: int) -> None:

@@ -27,15 +27,19 @@ from ledger.store.log import reading
 
 STRAYS_MAX = 100
 
-_SESSION = """
+WITHOUT_SORTS = """
+    SET enable_seqscan = off;
+    SET enable_bitmapscan = off;
+    SET enable_sort = off"""
+"""Rows stand in their indexes in the order in which they are read."""
+
+_SESSION = f"""
     SET ROLE clearing_auditor;
     SET search_path = pg_catalog;
     SET timezone = 'UTC';
     SET default_transaction_read_only = on;
     SET statement_timeout = 0;
-    SET enable_seqscan = off;
-    SET enable_bitmapscan = off;
-    SET enable_sort = off"""
+    {WITHOUT_SORTS}"""
 _SHARDS = """
     SELECT shard, name, partition, epoch, next_sequence, next_account,
            (extract(epoch FROM pool_time) * 1000000)::bigint, duplicates, chain, frontier,
