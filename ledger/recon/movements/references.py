@@ -31,7 +31,7 @@ def match_references(found: Comparison, ours: list[Mine], theirs: list[Other]) -
     for other, mine in elsewhere:
         if id(mine) not in taken:
             taken |= {id(other), id(mine)}
-            _wrong_account(found, mine, other)
+            wrong_account(found, mine, other)
     ours[:] = [mine for mine in ours if id(mine) not in taken]
     theirs[:] = [other for other in theirs if id(other) not in taken]
     return matched
@@ -74,7 +74,7 @@ def _resolve(found: Comparison, bundle: Bundle) -> list[Mine]:
             ours.remove(mine)
             paired.append(mine)
             amounts.add(mine.amount)
-            _in_time(found, mine, other)
+            in_time(found, mine, other)
     if not theirs:
         if not paired:
             return []
@@ -87,11 +87,11 @@ def _resolve(found: Comparison, bundle: Bundle) -> list[Mine]:
             words = f"{other} stands at {found.source.name} more than once"
             found.found("duplicate", other.about(), words)
         if theirs:
-            _amount(found, bundle[0][:1], theirs, also=bundle[0][0].amount)
+            other_amount(found, bundle[0][:1], theirs, also=bundle[0][0].amount)
         return paired
     if _adds_up(found, ours, theirs):
         return paired + ours
-    _amount(found, ours, theirs)
+    other_amount(found, ours, theirs)
     return paired
 
 
@@ -122,7 +122,7 @@ def _apart(ours: Sequence[Mine], other: Other) -> timedelta:
     return min(abs(mine.at - other.at) for mine in ours)
 
 
-def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
+def in_time(found: Comparison, mine: Mine, other: Other) -> None:
     """A pair matches, or is a break of timing if its times are too far apart."""
     apart = timedelta(0) if other.at is None else abs(mine.at - other.at)
     if apart <= found.source.window:
@@ -133,7 +133,7 @@ def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
     found.found("timing", about, f"{mine} is at {mine.at} here and {other.at} there, {apart} apart")
 
 
-def _amount(
+def other_amount(
     found: Comparison,
     ours: Sequence[Mine],
     theirs: Sequence[Other],
@@ -159,7 +159,7 @@ def _sums(ours: Sequence[Mine], theirs: Sequence[Other], also: Decimal = Decimal
     )
 
 
-def _wrong_account(found: Comparison, mine: Mine, other: Other) -> None:
+def wrong_account(found: Comparison, mine: Mine, other: Other) -> None:
     """Both accounts are off: ours lacks there what the other has too much."""
     words = f"{mine} is on {other.account} at {found.source.name}"
     ours = mine.about()._replace(theirs=Decimal(0), their_references=other.references)

@@ -95,6 +95,16 @@ def differ(found: Comparison, mine: TradeRow, other: TradeRow, side: Side | None
         side: The only one that is told; its breaks then lie on its account.
     """
     before = len(found.breaks)
+    figures_differ(found, mine, other, side)
+    if is_late(found.source, mine, other):
+        _other_time(found, mine, other, _about(mine, other, side))
+    return len(found.breaks) == before
+
+
+def figures_differ(
+    found: Comparison, mine: TradeRow, other: TradeRow, side: Side | None = None
+) -> None:
+    """The breaks of all figures but the time; `side` is as of `differ`."""
     about = _about(mine, other, side)
     if other[INSTRUMENT] != mine[INSTRUMENT]:
         _other_instrument(found, mine, other, about)
@@ -104,9 +114,6 @@ def differ(found: Comparison, mine: TradeRow, other: TradeRow, side: Side | None
         for each in SIDES:
             _other_account(found, mine, other, each)
             _other_fee(found, mine, other, each)
-    if is_late(found.source, mine, other):
-        _other_time(found, mine, other, about)
-    return len(found.breaks) == before
 
 
 def _about(mine: TradeRow, other: TradeRow, side: Side | None = None) -> About:

@@ -173,6 +173,27 @@ def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
     assert agreed.matched["approved"] == 1
 
 
+def test_an_approved_match_of_another_amount_leaves_the_difference_as_a_break() -> None:
+    mine, lines = [moved(1, "1000")], [statement(line(1, "995", text="d1"))]
+    (proposal,) = compared(mine, lines).proposals
+    agreed = compared(mine, lines, approved=[proposal.key])
+    each = only(agreed)
+    assert (each.type, each.subject, each.difference) == ("amount", "d1", Decimal(5))
+    assert agreed.applied == [proposal.key]
+    few = [statement(line(1, "5", text="d1"))]
+    assert ("amount differs by 995", 0) in compared(mine, few).proposals[0].why
+
+
+def test_an_approved_match_on_another_account_leaves_both_accounts_as_breaks() -> None:
+    mine = [moved(1, "5"), moved(2, "7", account="@fees")]
+    lines = [statement(line(1, "7", text="d2")), statement(line(2, "5", account="@fees"))]
+    found = compared(mine, lines)
+    key = next(each.key for each in found.proposals if each.ours[0].reference == "d2")
+    agreed = compared(mine, lines, approved=[key])
+    off = [(each.account, each.difference) for each in agreed.breaks if each.subject == "d2"]
+    assert sorted(off) == [("@custody", Decimal(-7)), ("@fees", Decimal(7))]
+
+
 def test_a_reference_that_comes_again_on_another_day_is_another_break() -> None:
     days = [
         compared([], [statement(line(1, "-25", reference="FEE", hour=hour))]) for hour in "19"

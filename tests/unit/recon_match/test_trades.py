@@ -247,6 +247,31 @@ def test_a_wrong_id_is_proposed_and_changes_nothing_until_it_is_approved() -> No
     assert agreed.compared().matched == {"exact_reference": 2, "approved": 1}
 
 
+@pytest.mark.parametrize(
+    ("figures", "says", "broken"),
+    [
+        ({"quantity": "3"}, ("quantity differs by 1", 0), [("amount", "2", -1)]),
+        ({"price": "101"}, ("price differs by 1", 0), [("amount", "2 price", -1)]),
+        ({"buyer": "eve"}, None, [("wrong_account", "2 buyer", 2)]),
+        ({"buyer_fee": "0.75"}, None, [("amount", "2 buyer_fee", Decimal("0.25"))]),
+        ({"second": "300"}, None, []),
+    ],
+    ids=["quantity", "price", "account", "fee", "time"],
+)
+def test_an_approved_match_leaves_what_its_sides_differ_by_as_a_break(
+    figures: dict[str, str],
+    says: tuple[str, int] | None,
+    broken: list[tuple[str, str, Decimal]],
+) -> None:
+    mine = [ours(1), ours(2), ours(900)]
+    others = [theirs(1), theirs(9, **({"second": "2"} | figures)), theirs(900)]
+    (proposal,) = compared(mine, others).proposals
+    assert says is None or says in proposal.why
+    agreed = compared(mine, others, approved=[proposal.key])
+    assert [(each.type, each.subject, each.difference) for each in agreed.breaks] == broken
+    assert agreed.applied == [proposal.key]
+
+
 def test_trades_that_share_little_are_not_proposed() -> None:
     mine = [ours(1), ours(2), ours(3)]
     other = theirs(9, second="2", buyer="x", seller="y", price="50")
