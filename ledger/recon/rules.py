@@ -157,9 +157,13 @@ class SourceRules:
 
     def has_event(self, event_id: str) -> bool:
         """Whether the source may have what an event of ours did."""
-        if self.left_out and event_id.startswith(tuple(self.left_out)):
+        if not self.may_correct(event_id):
             return False
         return not self.only or event_id.startswith(tuple(self.only))
+
+    def may_correct(self, event_id: str) -> bool:
+        """Whether the source may have what a correction of ours did, were it of a break of its."""
+        return not (self.left_out and event_id.startswith(tuple(self.left_out)))
 
     def is_ours(self, commodity: str) -> bool:
         """Whether our books may hold this commodity of theirs."""

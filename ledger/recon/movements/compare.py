@@ -2,7 +2,8 @@
 
 The fixed order, each step over what the ones before it left:
 
-1. by a reference of ours that a line repeats (`matching_references`): pairs, sums, wrong accounts;
+1. by a reference of ours that a line repeats (`references`): pairs, sums, wrong accounts; and a
+   correction of ours with the line that it corrects (`corrections`);
 2. by amount, where it is the only one of its account within the window on both sides;
 3. lines that share a reference of theirs and add up to one of ours;
 4. by tolerance, again the only ones;
@@ -24,9 +25,10 @@ from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import Comparison, canonical, unique_pairs
 from ledger.recon.movements.arithmetic import check
 from ledger.recon.movements.closings import Owned, compare_closings
+from ledger.recon.movements.corrections import ByKey, corrected_key, corrections, lacking
 from ledger.recon.movements.matching import Mine, Other, content_of, others_of, unpaired
 from ledger.recon.movements.proposals import propose_movements
-from ledger.recon.movements.references import match_references
+from ledger.recon.movements.references import in_time, match_references
 from ledger.recon.result import MatchRule
 from ledger.recon.rules import SourceRules
 from ledger.store.recon.books import OurBooks, microseconds
@@ -59,12 +61,13 @@ def compare_statements(
     found.theirs = len(theirs)
     tell(f"{source.name}: movements read", found.theirs)
     periods = periods_of(source, read, theirs)
-    ours = _ours(books, source, periods, theirs)
+    by_key = lacking(source, theirs)
+    ours = _ours(books, source, periods, theirs, by_key)
     read_of_ours = len(ours)
     tell(f"{source.name}: our movements read", read_of_ours)
     if source.paired:
         unpaired(found, theirs)
-    matching = _Matching(found, ours, theirs)
+    matching = _Matching(found, ours, theirs, by_key)
     matching.match()
     left = [mine for mine in matching.ours if _is_expected(mine, source, periods)]
     found.ours = read_of_ours - len(matching.ours) + len(left)
@@ -119,6 +122,7 @@ def _ours(
     source: SourceRules,
     periods: dict[Owned, list[Period]],
     theirs: Sequence[Other],
+    by_key: ByKey,
 ) -> list[Mine]:
     """Movements in reach of the periods, and those farther off that a line refers to."""
     reach = max(REACH, source.window)
@@ -145,16 +149,26 @@ def _ours(
             for mine in _moved(books, source, periods, span)
             if not wanted.isdisjoint((mine.event_id, mine.request_id))
         ]
-    return sorted(ours)
+    return sorted(
+        mine
+        for mine in ours
+        if source.has_event(mine.event_id) or corrected_key(mine.event_id) in by_key
+    )
 
 
 def _moved(
     books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period]], span: Period
 ) -> Iterator[Mine]:
-    """Movements of the accounts and commodities that the source tells of, in a span of time."""
+    """Movements of the accounts and commodities that the source tells of, in a span of time.
+
+    Corrections are among them, of whatever source the break is: `only` does not know their names.
+    """
     accounts = sorted({account for account, _ in periods})
     for each in books.movements(accounts, *span, every_purpose=source.every_purpose):
-        if (each.account, each.commodity) in periods and source.has_event(each.event_id):
+        may_be = source.has_event(each.event_id) or (
+            source.may_correct(each.event_id) and corrected_key(each.event_id) is not None
+        )
+        if (each.account, each.commodity) in periods and may_be:
             yield Mine.of(each)
 
 
@@ -175,9 +189,12 @@ class _Matching:
         late_for: What matched, of ours: (account, commodity), when, and how much.
     """
 
-    def __init__(self, found: Comparison, ours: list[Mine], theirs: list[Other]) -> None:
+    def __init__(
+        self, found: Comparison, ours: list[Mine], theirs: list[Other], by_key: ByKey
+    ) -> None:
         self.ours = ours
         self.theirs = theirs
+        self._by_key = by_key
         self.late_for: list[tuple[Owned, datetime, Decimal]] = []
         self._found = found
         self._window = found.source.window // timedelta(microseconds=1)
@@ -187,6 +204,7 @@ class _Matching:
         for mine in match_references(self._found, self.ours, self.theirs):
             self._note(mine)
         copies = self._set_copies_aside()
+        self._match_corrections()
         self._match_amounts()
         copies = self._match_sums_of_copies(copies)
         self._match_sums()
@@ -211,6 +229,13 @@ class _Matching:
         gone = {id(other) for other in copies}
         self.theirs[:] = [other for other in self.theirs if id(other) not in gone]
         return copies
+
+    def _match_corrections(self) -> None:
+        """Adjustments that correct a break of this source, with the lines that it is of."""
+        pairs = corrections(self.ours, self.theirs, self._by_key)
+        for mine, other in pairs:
+            in_time(self._found, mine, other)
+        self._take_out([(mine, [other]) for mine, other in pairs])
 
     def _match_amounts(self) -> None:
         """The same amount, once on each side within the window."""
@@ -297,6 +322,9 @@ class _Matching:
 
     def _matched(self, rule: MatchRule, pairs: Sequence[tuple[Mine, Sequence[Other]]]) -> None:
         self._found.matched[rule] += len(pairs)
+        self._take_out(pairs)
+
+    def _take_out(self, pairs: Sequence[tuple[Mine, Sequence[Other]]]) -> None:
         gone = {id(mine) for mine, _ in pairs} | {id(each) for _, some in pairs for each in some}
         for mine, _ in pairs:
             self._note(mine)
