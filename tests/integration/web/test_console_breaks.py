@@ -139,3 +139,41 @@ def test_whoever_acts_while_a_run_is_kept_is_told_to_come_again(kept: str) -> No
         assert time.monotonic() - began < 20
         assert client.get(PAGE).status_code == 200
     assert len(life(kept)) == 1
+
+
+def test_what_was_typed_is_still_there_after_a_refusal(kept: str) -> None:
+    lines = "anna walet USD -5\n<i>@house fees USD 5"
+    with looking(kept) as client:
+        refused = sent(client, "propose", words="their & fee", lines=lines, against="@house fees")
+        assert refused.status_code == 409
+        form = form_of(refused.text, "propose")
+        assert ">their &amp; fee</textarea>" in form
+        assert ">anna walet USD -5\n&lt;i&gt;@house fees USD 5</textarea>" in form
+        assert "<option selected>@house fees</option>" in form
+        assert form.count(" selected") == 1
+        assert "their" not in form_of(refused.text, "comment")
+        working.do(kept, BREAK.key, "commented", "noor", "mine")
+        late = sent(client, "comment", words="asked the desk")
+        assert late.status_code == 409
+        assert "has changed since you looked" in late.text
+        assert ">asked the desk</textarea>" in form_of(late.text, "comment")
+        assert "asked the desk" not in form_of(late.text, "explain")
+        wrong = sent(client, "assign", to="no one", seen="2")
+        assert wrong.status_code == 409
+        assert 'value="no one"' in form_of(wrong.text, "assign")
+        assert "What you sent" not in wrong.text
+
+
+def form_of(page: str, act: str) -> str:
+    return page.partition(f'action="{PAGE}/{act}"')[2].partition("</form>")[0]
+
+
+def test_what_was_typed_for_what_is_not_offered_any_more_is_shown(kept: str) -> None:
+    working.do(kept, BREAK.key, "explained", "noor", "rounding")
+    with looking(kept) as client:
+        working.do(kept, BREAK.key, "refused", "rosa", "no")
+        late = sent(client, "approve", words="seen <their> rule", seen="2")
+    assert late.status_code == 409
+    assert not form_of(late.text, "approve")
+    assert "What you sent" in late.text
+    assert "seen &lt;their&gt; rule" in late.text

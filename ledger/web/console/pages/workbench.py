@@ -44,6 +44,16 @@ OF_PEOPLE: tuple[Act, ...] = (
     "closed",
 )
 
+_ACTS: dict[str, Act] = {
+    "comment": "commented",
+    "explain": "explained",
+    "approve": "approved",
+    "refuse": "refused",
+    "close": "closed",
+}
+_KINDS: dict[str, Act] = {**_ACTS, "assign": "assigned", "propose": "proposed"}
+"""Of every form, by the end of the address that it is sent to."""
+
 Word = Annotated[str, Query(max_length=64)]
 Said = Annotated[str, Form(max_length=2_000)]
 Short = Annotated[str, Form(max_length=64)]
@@ -109,7 +119,7 @@ def one_break(request: Request, pool: PoolName, key: str, at: At = None) -> HTML
 
 
 def _break_page(
-    request: Request, pool: str, key: str, at: str | None, refusal: str | None
+    request: Request, pool: str, key: str, at: str | None, refused: "Refused | None"
 ) -> HTMLResponse:
     with reading(request, pool, at) as (connection, place):
         shown = _shown(connection, pool, key)
@@ -123,6 +133,9 @@ def _break_page(
         )
     me = acting(request)
     waiting = _maker(shown.life)
+    can = _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None)
+    is_worker = has_scope(request, "back_office")
+    typed = Typed("") if refused is None else refused.typed
     path = address("pools", pool, "breaks", key)
     return render(
         request,
@@ -140,16 +153,20 @@ def _break_page(
             "events": events,
             "me": me,
             "may_act": may_act,
-            "is_worker": has_scope(request, "back_office"),
-            "can": _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None),
+            "is_worker": is_worker,
+            "can": can,
             "maker": waiting,
             "is_own": waiting is not None and same(waiting, me),
             "contras": CONTRAS,
             "contra": CONTRA,
-            "refusal": refusal,
+            "refusal": None if refused is None else refused.why,
+            "typed": typed,
+            "is_typed_anew": bool(me and may_act and is_worker)
+            and can.get(_KINDS.get(typed.act, "found"), False)
+            and (not typed.match or typed.match in [one["key"] for one in candidates]),
             "in_words": _in_words,
         },
-        409 if refusal else 200,
+        409 if refused else 200,
     )
 
 
@@ -212,6 +229,24 @@ def adjustment(request: Request, pool: PoolName, key: str) -> Response:
     )
 
 
+class Typed(NamedTuple):
+    """What stood in the fields of a form; of `act` as its address has it."""
+
+    act: str
+    words: str = ""
+    to: str = ""
+    lines: str = ""
+    against: str = ""
+    match: str = ""
+
+
+class Refused(NamedTuple):
+    """An act that was not taken, with what was typed for it."""
+
+    why: str
+    typed: Typed
+
+
 class Sent(NamedTuple):
     """What every form of a break says.
 
@@ -243,7 +278,7 @@ def assign(
             raise ActRefused(f"To {name!r}: 1 to 64 of [A-Za-z0-9._:-] are expected, or nothing")
         return working.assign(url, sent.key, who, name or None, words, seen=sent.seen)
 
-    return _done(request, sent, act)
+    return _done(request, sent, act, Typed("assign", words, to))
 
 
 @router.post("/pools/{pool}/breaks/{key}/propose")
@@ -265,16 +300,8 @@ def propose(
         )
         return working.propose(url, sent.key, who, words, wanted, seen=sent.seen)
 
-    return _done(request, sent, act)
-
-
-_ACTS: dict[str, Act] = {
-    "comment": "commented",
-    "explain": "explained",
-    "approve": "approved",
-    "refuse": "refused",
-    "close": "closed",
-}
+    typed = Typed("propose", words, lines=lines, against=against, match=match)
+    return _done(request, sent, act, typed)
 
 
 @router.post("/pools/{pool}/breaks/{key}/{act}")
@@ -288,18 +315,21 @@ def other(
         request,
         sent,
         lambda url, who: working.do(url, sent.key, _ACTS[act], who, words, seen=sent.seen),
+        Typed(act, words),
     )
 
 
 @router.get("/pools/{pool}/breaks/{key}/{act}")
 def looked(pool: PoolName, key: str, act: str, at: At = None) -> RedirectResponse:
     """The address of an act, opened: leads to its break."""
-    if act not in {*_ACTS, "assign", "propose"}:
+    if act not in _KINDS:
         raise Unknown(f"nothing called {act!r} can be done to a break")
     return see_other(address("pools", pool, "breaks", key, at=at))
 
 
-def _done(request: Request, sent: Sent, act: Callable[[str, str], working.Done]) -> Response:
+def _done(
+    request: Request, sent: Sent, act: Callable[[str, str], working.Done], typed: Typed
+) -> Response:
     """Do it as whoever is here; a refusal is shown above the break."""
     require_token(request, sent.token)
     require_scope(request, "back_office")
@@ -312,7 +342,7 @@ def _done(request: Request, sent: Sent, act: Callable[[str, str], working.Done])
         with _one_of_few(request):
             act(request.app.state.settings.database_url, who)
     except (ActRefused, ConfigurationError) as fault:
-        return _break_page(request, sent.pool, sent.key, sent.at, str(fault))
+        return _break_page(request, sent.pool, sent.key, sent.at, Refused(str(fault), typed))
     answer: RedirectResponse = see_other(
         address("pools", sent.pool, "breaks", sent.key, at=sent.at)
     )
