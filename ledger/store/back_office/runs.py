@@ -41,7 +41,20 @@ _AGREED = """
        AND NOT EXISTS (SELECT FROM back_office.break_event e
                         WHERE e.break_key = b.break_key AND e.number > c.number
                           AND e.kind IN ('refused', 'reopened', 'gone'))
+       AND NOT EXISTS (
+           SELECT FROM back_office.correction d
+             JOIN back_office.break o ON o.break_key = d.break_key AND o.pool = b.pool
+             JOIN back_office.break_event r ON r.break_key = d.break_key AND r.number > d.number
+            WHERE d.match_key = c.match_key AND r.kind = 'refused'
+              AND NOT EXISTS (SELECT FROM back_office.break_event n
+                               WHERE n.break_key = d.break_key AND n.number > d.number
+                                 AND n.number < r.number
+                                 AND n.kind IN ('proposed', 'explained', 'reopened', 'gone'))
+              AND r.made_at > (SELECT max(a.made_at) FROM back_office.break_event a
+                                WHERE a.break_key = b.break_key AND a.number > c.number
+                                  AND a.kind = 'approved'))
      ORDER BY 1"""
+"""A match may be agreed to on the break of each of its sides: refusing it on one is refusing it."""
 _FURTHEST = """
     SELECT run, sequence FROM back_office.run WHERE pool = %s
      ORDER BY sequence DESC, run DESC LIMIT 1"""

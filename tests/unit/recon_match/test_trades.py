@@ -264,7 +264,7 @@ def test_an_approved_match_leaves_what_its_sides_differ_by_as_a_break(
     broken: list[tuple[str, str, Decimal]],
 ) -> None:
     mine = [ours(1), ours(2), ours(900)]
-    others = [theirs(1), theirs(9, **({"second": "2"} | figures)), theirs(900)]
+    others = [theirs(1), theirs(9, None, **({"second": "2"} | figures)), theirs(900)]
     (proposal,) = compared(mine, others).proposals
     assert says is None or says in proposal.why
     agreed = compared(mine, others, approved=[proposal.key])
