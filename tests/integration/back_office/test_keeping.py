@@ -7,7 +7,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from ledger.errors import ActRefused, ConfigurationError, StoreUnavailable
+from ledger.errors import ActRefused, ConfigurationError, LivesHeld
 from ledger.recon.breaks import Break
 from ledger.recon.casework import working
 from ledger.recon.casework.adjusting import line_of
@@ -270,7 +270,7 @@ def test_a_run_of_one_pool_waits_for_nobody_at_another(database_url: str) -> Non
     with stored.opened(database_url, "test") as connection:
         with stored.adding(connection, "main"):
             working.do(database_url, elsewhere.key, "commented", "noor", "asked them")
-            with pytest.raises(StoreUnavailable, match="is adding to the breaks of pool main"):
+            with pytest.raises(LivesHeld, match="is adding to the breaks of pool main"):
                 working.do(database_url, ONE.key, "commented", "noor", "asked them")
         working.do(database_url, ONE.key, "commented", "noor", "asked them")
 
