@@ -161,6 +161,11 @@ class _Chain:
 
     def _check_link(self, before: Statement, after: Statement) -> None:
         gap = _gap(before, after)
+        link = f"{name_of(after)}, {after.account}"
+        if None not in {number_of(before), number_of(after)}:
+            self._found.asked.append(f"missing_there {link}")
+        if not gap and None not in {before.closing, after.opening}:
+            self._found.asked.append(f"opening {link}")
         if gap:
             subject = f"statements {gap} before {name_of(after)}"
             says = f"comes after {name_of(before)}: {gap} not there"

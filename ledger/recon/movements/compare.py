@@ -26,7 +26,15 @@ from ledger.recon.matching.comparison import Comparison, canonical, unique_pairs
 from ledger.recon.movements.arithmetic import check
 from ledger.recon.movements.closings import Owned, compare_closings
 from ledger.recon.movements.corrections import ByKey, corrected_key, corrections, lacking
-from ledger.recon.movements.matching import Mine, Other, content_of, others_of, unpaired
+from ledger.recon.movements.matching import (
+    Met,
+    Mine,
+    Other,
+    content_of,
+    met,
+    others_of,
+    unpaired,
+)
 from ledger.recon.movements.proposals import propose_movements
 from ledger.recon.movements.references import in_time, match_references
 from ledger.recon.result import MatchRule
@@ -71,9 +79,9 @@ def compare_statements(
     matching.match()
     left = [mine for mine in matching.ours if _is_expected(mine, source, periods)]
     found.ours = read_of_ours - len(matching.ours) + len(left)
-    propose_movements(found, left, matching.theirs, approved)
+    agreed = propose_movements(found, left, matching.theirs, approved)
     _missing(found, left, matching.theirs)
-    compare_closings(found, books, read, own, matching.late_for)
+    compare_closings(found, books, read, own, [*matching.partners, *agreed])
     return found
 
 
@@ -186,7 +194,7 @@ class _Matching:
 
     Attributes:
         ours, theirs: What has no partner yet.
-        late_for: What matched, of ours: (account, commodity), when, and how much.
+        partners: What of ours has a partner.
     """
 
     def __init__(
@@ -195,14 +203,13 @@ class _Matching:
         self.ours = ours
         self.theirs = theirs
         self._by_key = by_key
-        self.late_for: list[tuple[Owned, datetime, Decimal]] = []
+        self.partners: list[Met] = []
         self._found = found
         self._window = found.source.window // timedelta(microseconds=1)
 
     def match(self) -> None:
         """All steps in their order."""
-        for mine in match_references(self._found, self.ours, self.theirs):
-            self._note(mine)
+        self.partners += match_references(self._found, self.ours, self.theirs)
         copies = self._set_copies_aside()
         self._match_corrections()
         self._match_amounts()
@@ -326,13 +333,9 @@ class _Matching:
 
     def _take_out(self, pairs: Sequence[tuple[Mine, Sequence[Other]]]) -> None:
         gone = {id(mine) for mine, _ in pairs} | {id(each) for _, some in pairs for each in some}
-        for mine, _ in pairs:
-            self._note(mine)
+        self.partners += [met(mine, others) for mine, others in pairs]
         self.ours[:] = [mine for mine in self.ours if id(mine) not in gone]
         self.theirs[:] = [other for other in self.theirs if id(other) not in gone]
-
-    def _note(self, mine: Mine) -> None:
-        self.late_for.append(((mine.account, mine.commodity), mine.at, mine.amount))
 
     def _is_near(self, mine: Mine, other: Other) -> bool:
         return other.at is None or abs(mine.at - other.at) <= self._found.source.window

@@ -115,6 +115,16 @@ class Other(NamedTuple):
         )
 
 
+Met = tuple[Mine, datetime | None]
+"""A movement of ours that has a partner, and when that partner is told to be."""
+
+
+def met(mine: Mine, theirs: Sequence[Other]) -> Met:
+    """Ours with these lines; of several the last one says when."""
+    times = [other.at for other in theirs if other.at is not None]
+    return mine, max(times) if len(times) == len(theirs) else None
+
+
 def content_of(other: Other) -> tuple[str, ...]:
     """An order that knows where a line stands only to tell two equal ones apart."""
     return tuple(str(each) for each in other)

@@ -17,7 +17,7 @@ from ledger.recon.matching.proposals import (
     ordered,
     proposal,
 )
-from ledger.recon.movements.matching import Mine, Other, content_of
+from ledger.recon.movements.matching import Met, Mine, Other, content_of, met
 from ledger.recon.movements.references import other_amount, wrong_account
 from ledger.recon.result import Proposal, Side
 from ledger.store.recon.books import microseconds
@@ -32,10 +32,11 @@ SUMMED_FOR_MAX = 500
 
 def propose_movements(
     found: Comparison, ours: list[Mine], theirs: list[Other], approved: Collection[str]
-) -> None:
+) -> list[Met]:
     """Propose pairs and sums; those that were approved leave both lists.
 
     What their amounts and accounts differ by is a break; that their times are apart was agreed to.
+    Returned is what of ours was approved, but for those on another account, which are breaks.
     """
     candidates: Candidates[Mine | Other] = Candidates(
         ours,
@@ -58,8 +59,12 @@ def propose_movements(
     for each in ours[:SUMMED_FOR_MAX]:
         alike = of_account.get((each.account, each.commodity), [])[:ASKED_MAX]
         pairs += best(_sums_of_theirs(found, each, alike), approved)
+    partners: list[Met] = []
     for pair in keep(found, pairs, ours, theirs, approved):
         _differ(found, pair.ours, pair.theirs)
+        if pair.ours[0].account == pair.theirs[0].account:
+            partners += [met(mine, pair.theirs) for mine in pair.ours]
+    return partners
 
 
 def why(ours: Sequence[Mine], theirs: Sequence[Other], found: Comparison) -> Why:

@@ -11,20 +11,20 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ledger.recon.matching.comparison import About, Comparison
-from ledger.recon.movements.matching import Mine, Other, content_of
+from ledger.recon.movements.matching import Met, Mine, Other, content_of, met
 from ledger.recon.result import MatchRule
 
 Bundle = tuple[list[Mine], list[Other]]
 
 
-def match_references(found: Comparison, ours: list[Mine], theirs: list[Other]) -> list[Mine]:
-    """Take what is known by reference out of both lists; returns what matched of ours."""
+def match_references(found: Comparison, ours: list[Mine], theirs: list[Other]) -> list[Met]:
+    """Take what is known by reference out of both lists; returns what of ours has a partner."""
     by_reference: dict[str, list[Mine]] = {}
     for mine in ours:
         for reference in sorted({mine.event_id, mine.request_id} - {""}):
             by_reference.setdefault(reference, []).append(mine)
     bundles, elsewhere = _bundles(by_reference, theirs)
-    matched: list[Mine] = []
+    matched: list[Met] = []
     for bundle in bundles:
         matched += _resolve(found, bundle)
     taken = {id(each) for bundle in bundles for side in bundle for each in side}
@@ -62,17 +62,17 @@ def _bundles(
     return list(bundles.values()), elsewhere
 
 
-def _resolve(found: Comparison, bundle: Bundle) -> list[Mine]:
-    """Match a bundle as far as it goes; returns what matched of ours."""
+def _resolve(found: Comparison, bundle: Bundle) -> list[Met]:
+    """Match a bundle as far as it goes; returns what of ours has a partner."""
     ours, theirs = list(bundle[0]), sorted(bundle[1], key=content_of)
-    paired: list[Mine] = []
+    paired: list[Met] = []
     amounts: set[Decimal] = set()
     for mine in bundle[0]:
         other = next((each for each in theirs if each.amount == mine.amount), None)
         if other is not None:
             theirs.remove(other)
             ours.remove(mine)
-            paired.append(mine)
+            paired.append(met(mine, [other]))
             amounts.add(mine.amount)
             in_time(found, mine, other)
     if not theirs:
@@ -89,10 +89,9 @@ def _resolve(found: Comparison, bundle: Bundle) -> list[Mine]:
         if theirs:
             other_amount(found, bundle[0][:1], theirs, also=bundle[0][0].amount)
         return paired
-    if _adds_up(found, ours, theirs):
-        return paired + ours
-    other_amount(found, ours, theirs)
-    return paired
+    if not _adds_up(found, ours, theirs):
+        other_amount(found, ours, theirs)
+    return paired + [met(mine, theirs) for mine in ours]
 
 
 def _adds_up(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -> bool:

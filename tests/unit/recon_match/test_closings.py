@@ -98,3 +98,49 @@ def test_what_is_not_compared_and_what_tolerance_let_pass_is_part_of_the_hash() 
     found.not_compared.append("closing")
     hashes.append(hashed(found))
     assert len(set(hashes)) == 3
+
+
+def test_what_is_later_than_the_last_closing_explains_nothing_of_it() -> None:
+    held = {CUSTODY: Decimal(50)}
+    day = of_day(5, "0", "50", "50")
+    mine = [moved(121, "50"), moved(170, "100")]
+    found = compared(mine, [day], 'covers = "all"', balances=held)
+    assert [each.subject for each in found.breaks] == ["d170"]
+    later = ("", of_day(6, "50", "0", "-25", "30")[1]._replace(closing=None, ends=None))
+    found = compared([moved(121, "50"), moved(146, "30")], [day, later], balances=held)
+    assert [each.difference for each in found.breaks] == [Decimal(25)]
+    wrong = compared([moved(121, "50")], [day, later], balances={CUSTODY: Decimal(75)})
+    assert "closing @custody/USDT" in {each.subject for each in wrong.breaks}
+
+
+@pytest.mark.parametrize("apart", [-2, 2])
+def test_a_pair_on_both_sides_of_the_closing_explains_it(apart: int) -> None:
+    hour = 143  # the statement of day 5 ends there
+    line_at, ours_at = (str(hour + at) for at in ((1, -1) if apart < 0 else (0, 1)))
+    whole = of_day(5, "0", "50", "50")[1]
+    told = line(2, "7", hour=line_at, ours="d9")
+    inside = apart > 0
+    first = whole._replace(
+        movements=[*whole.movements, told] if inside else whole.movements,
+        closing=Decimal(57) if inside else Decimal(50),
+    )
+    after = of_day(6, "50", "57", "0")[1]._replace(closing=None, movements=[told])
+    mine = [moved(121, "50"), moved(9, "7", hour=ours_at)]
+    held = {CUSTODY: Decimal(50) if inside else Decimal(57)}
+    days = [("", first)] if inside else [("", first), ("", after)]
+    assert compared(mine, days, "window_s = 86400", balances=held).breaks == []
+
+
+def test_a_line_told_after_the_end_of_its_own_statement_is_in_its_closing() -> None:
+    lines = [statement(line(1, "5"), line(2, "7", hour="25"), opening="0", closing="12")]
+    found = compared([moved(1, "5")], lines, balances={CUSTODY: Decimal(5)})
+    assert only(found).difference == Decimal(-7)
+
+
+def test_an_agreed_match_of_before_and_after_the_end_explains_the_closing() -> None:
+    day = of_day(5, "0", "57", "50", "7")
+    later = ("", of_day(6, "57", "0", "1")[1]._replace(closing=None))
+    mine = [moved(121, "50"), moved(145, "1"), moved(147, "7")]
+    held = {CUSTODY: Decimal(50)}
+    (pair,) = compared(mine, [day, later], balances=held).proposals
+    assert compared(mine, [day, later], approved=[pair.key], balances=held).breaks == []
