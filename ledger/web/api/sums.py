@@ -151,12 +151,12 @@ class KeptSums:
             kept = self._of((source.view, pool, at))
             if kept.made is not None and self._clock() < kept.stale_at:
                 return kept.made
-            if kept.job is None or kept.job.is_given_up or kept.job.future.done():
-                kept.job = self._makers.begin(
+            job = kept.job
+            if job is None or job.future.done() or not self._makers.ask(job, caller):
+                job = kept.job = self._makers.begin(
                     caller, lambda connection: self._make(connection, kept, source, pool, at)
                 )
-            self._makers.ask(kept.job)
-            return kept.job.future
+            return job.future
 
     def close(self) -> None:
         """Make no more."""
