@@ -219,6 +219,30 @@ def test_a_trade_that_was_busted_and_sent_again_is_told_apart(rule: str, breaks:
     assert both.matched["exact_reference"] == 1
 
 
+@pytest.mark.parametrize("rule", ["not_told", "told"])
+def test_a_trade_that_was_busted_and_sent_again_by_another_id_is_proposed_for_theirs(
+    rule: str,
+) -> None:
+    mine = [ours(1), ours(2, event_id="again", second="1", quantity="1.5"), ours(3)]
+    lines = [theirs(1, trade_id="e1", quantity="1.5"), theirs(3, trade_id="e3")]
+    rules = f'reference = "event_id"\nbusts = "{rule}"'
+    found = compared(mine, lines, rules, busted=["e1"])
+    assert [(each.type, each.subject, each.difference) for each in found.breaks] == [
+        ("missing_there", "again", Decimal("1.5")),
+        ("missing_here", "e1", Decimal("-1.5")),
+    ]
+    (pair,) = found.proposals
+    agreed = compared(mine, lines, rules, busted=["e1"], approved=[pair.key])
+    assert agreed.breaks == []
+    assert agreed.compared().matched == {"exact_reference": 1, "approved": 1, "busted": 1}
+
+
+def test_a_busted_trade_within_tolerance_is_the_one_that_the_source_has_still() -> None:
+    mine, rules = [ours(1), ours(2)], '[sources.venue.tolerance]\nBTC-PERP = "0.5"'
+    found = compared(mine, [theirs(1), theirs(2, quantity="2.5")], rules, busted=["e2"])
+    assert found.breaks == []
+
+
 def test_what_the_rules_leave_out_is_not_looked_at() -> None:
     mine = [ours(1), ours(2, event_id="gap:7", trade_id="")]
     others = [theirs(1), theirs(3, instrument="@107")]
