@@ -192,9 +192,14 @@ def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
     if before.source == INTERNAL:
         return any(_is_about(control, before.subject) for control in result.controls)
     source = rules.sources.get(before.source)
+    if source is None:
+        return False
     scopes = [each for each in result.scopes if each.source == before.source]
-    place = Place(before.account, before.commodity, before.happened_at, before.theirs is None)
-    return source is not None and looked(scopes, source.kind, place)
+    place = Place(
+        *(before.account, before.commodity, before.happened_at, before.theirs is None),
+        *(before.type, before.subject),
+    )
+    return looked(scopes, source, place, result.asked.get(before.source, {}))
 
 
 def _is_about(control: Control, subject: str) -> bool:

@@ -46,10 +46,13 @@ class Arithmetic:
     Attributes:
         statements: Those to go on with: all but duplicates, by account and commodity, in order.
         breaks: In the same order.
+        asked: Which links of two statements were looked at: what was asked (`opening`, or
+            `missing_there` for the numbers between) and the name and account of the second one.
     """
 
     statements: list[Statement] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:

@@ -50,6 +50,7 @@ def compare_closings(
     for owned, ends, closing in _last_closings(found, read):
         ours = books.balances_by(ends, owned[0]).get(owned, Decimal(0))
         apart = ours - closing
+        found.asked[f"closing {owned[0]}/{owned[1]}"] = ends
         until = _Until(ends, _last_told(found, read, owned, ends))
         explained = _differences(found.breaks[len(own) :], owned, until)
         explained += _across(partners, owned, until)

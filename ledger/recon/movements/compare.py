@@ -104,6 +104,7 @@ def _sound(found: Comparison, read: Read) -> list[tuple[str, Statement]]:
         )
         for each in arithmetic.breaks
     ]
+    found.asked |= dict.fromkeys(arithmetic.asked)
     return [mark_of[id(each)] for each in arithmetic.statements]
 
 

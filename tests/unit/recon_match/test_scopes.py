@@ -19,7 +19,7 @@ def is_looked_at(
 ) -> bool:
     seen = LookedAt(rules)
     assert len(list(seen.seen(("", each) for each in lines))) == len(lines)
-    return looked(list(seen.scopes()), rules.kind, place)
+    return looked(list(seen.scopes()), rules, place, {})
 
 
 def of_day(number: int, account: str = "@custody") -> Statement:
