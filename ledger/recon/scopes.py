@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ledger.recon.formats.days import whole_end
 from ledger.recon.lines import Holding, Statement, Trade
 from ledger.recon.result import Scope
 from ledger.recon.rules import SourceRules
@@ -86,6 +87,7 @@ class LookedAt:
         moments = [each.at for each in statement.movements if each.at is not None]
         begins = statement.begins or min(moments, default=statement.ends)
         ends = statement.ends or max(moments, default=statement.begins)
+        ends = ends and whole_end(ends)
         if begins is None and not statement.movements:
             return
         owned = {(statement.account, statement.commodity)} | {

@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ledger.recon.formats.days import SMALLEST
+from ledger.recon.formats.days import SMALLEST, whole_end
 from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import Comparison, canonical, unique_pairs
 from ledger.recon.movements.arithmetic import check
@@ -121,7 +121,7 @@ def periods_of(
         owned = (source.accounts(statement.account), source.commodities(statement.commodity))
         told = times.get(owned, [])
         begins = statement.begins or min(told, default=None)
-        ends = statement.ends or max(told, default=None)
+        ends = whole_end(statement.ends) if statement.ends else max(told, default=None)
         periods.setdefault(owned, []).append((begins, ends))
     return periods
 

@@ -1,6 +1,7 @@
 """Statements of a source against our movements: each step of the matching, each type of break."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import Comparison
 from ledger.recon.movements.compare import compare_statements
 from ledger.store.recon.books import OurMovement
-from tests.unit.recon_match.books import FakeBooks, line, moved, source, statement
+from tests.unit.recon_match.books import FakeBooks, at, line, moved, source, statement
 
 
 def compared(
@@ -255,3 +256,13 @@ def test_a_reference_of_more_than_ten_days_before_the_statement_is_not_looked_fo
         mine = [moved(1, "-5", hour=str(-24 * days))]
         found = compared(mine, [statement(line(1, "-5", ours="d1"))])
         assert [each.type for each in found.breaks] == kinds
+
+
+def test_ours_between_the_last_second_of_a_day_and_the_next_one_is_expected_there() -> None:
+    between = moved(1, "-7")._replace(at=at(86_399) + timedelta(milliseconds=500))
+    for rules in ("", 'only = ["d"]'):
+        found = compared([moved(1, "5", event_id="d0"), between], [statement(line(1, "5"))], rules)
+        assert [(each.type, each.subject) for each in found.breaks] == [("missing_there", "d1")]
+    midnight = statement(line(1, "5"))[1]._replace(ends=at(86_400))
+    later = between._replace(at=at(86_400) + timedelta(milliseconds=500))
+    assert compared([moved(1, "5", event_id="d0"), later], [("", midnight)]).breaks == []
