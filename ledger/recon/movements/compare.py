@@ -226,12 +226,13 @@ class _Matching:
         self.theirs[:] = [each for each in self.theirs if id(each) not in again]
 
     def _set_copies_aside(self) -> list[Other]:
-        """Lines of theirs that say the same under the same reference as one before."""
+        """Lines of one of their accounts that say the same as one before, by its reference."""
         seen: set[tuple[object, ...]] = set()
         copies = []
         for other in sorted(self.theirs, key=content_of):
-            content = (other.reference, other.account, other.commodity, other.amount, other.at)
-            if other.reference and content in seen:
+            account, commodity, amount, at, reference, *_ = other
+            content = (other.their_account, account, commodity, amount, at, reference)
+            if reference and content in seen:
                 copies.append(other)
             seen.add(content)
         gone = {id(other) for other in copies}

@@ -62,6 +62,7 @@ class Other(NamedTuple):
 
     Attributes:
         ours: Our references that it repeats.
+        their_account: Of the source, by its own name; several may be one of ours.
         place: `line 7`, or `line 7 of NAME`; unique among the lines of its source.
     """
 
@@ -72,6 +73,7 @@ class Other(NamedTuple):
     reference: str
     ours: tuple[str, ...]
     text: str
+    their_account: str
     place: str
 
     def __str__(self) -> str:
@@ -144,6 +146,7 @@ def others_of(source: SourceRules, read: Iterable[tuple[str, Statement]]) -> lis
                     reference,
                     tuple(each for each in _BETWEEN.split(ours) if each),
                     text,
+                    account or statement.account,
                     f"line {line}{mark}" + (f" for {account}" if source.paired else ""),
                 )
             )

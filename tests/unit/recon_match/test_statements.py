@@ -266,3 +266,16 @@ def test_ours_between_the_last_second_of_a_day_and_the_next_one_is_expected_ther
     midnight = statement(line(1, "5"))[1]._replace(ends=at(86_400))
     later = between._replace(at=at(86_400) + timedelta(milliseconds=500))
     assert compared([moved(1, "5", event_id="d0"), later], [("", midnight)]).breaks == []
+
+
+def test_equal_lines_of_two_accounts_that_are_one_of_ours_are_not_one_twice() -> None:
+    names = '[sources.venue.accounts]\na = "@custody"\nb = "@custody"'
+    fee = {"reference": "FEE", "hour": "1"}
+    lines = [statement(line(1, "-5", account=name, **fee)) for name in "ab"]
+    found = compared([], lines, names)
+    assert [each.type for each in found.breaks] == ["missing_here", "missing_here"]
+    assert compared([moved(1, "-5"), moved(2, "-5")], lines, names).proposals
+    again = compared(
+        [], [lines[0], statement(*[line(n, "-5", account="b", **fee) for n in (2, 3)])], names
+    )
+    assert [each.type for each in again.breaks] == ["duplicate", "missing_here", "missing_here"]
