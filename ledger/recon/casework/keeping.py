@@ -149,12 +149,16 @@ def _followed(
     kept = {row.break_key: row for row in rows.kept(connection, result.pool, found)}
     booked = _booked(url, result, kept.values()) | set(result.applied)
     lives = _Lives(made_by)
+    copies = [key for key, row in kept.items() if row.type == "duplicate" and key not in found]
+    given = rows.given(connection, copies) if copies else {}
     for key in sorted(kept.keys() | found.keys()):
         before, seen = kept.get(key), found.get(key)
         steps = of_run(
             None if before is None else _known(before),
             None if seen is None else Amounts(seen.ours, seen.theirs),
-            looked=before is not None and _looked(before, result, rules),
+            looked=before is not None
+            and _looked(before, result, rules)
+            and _has_as_many(result, before.source, given.get(key, ())),
             booked=before is not None and (before.event_id or before.match_key) in booked,
         )
         lives.follow(key, before, steps)
@@ -200,6 +204,33 @@ def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
         *(before.type, before.subject),
     )
     return looked(scopes, source, place, result.asked.get(before.source, {}))
+
+
+def _has_as_many(result: Result, source: str, given: Sequence[rows.Span]) -> bool:
+    """Whether a run was given a file for each that a run was given before, of the same times.
+
+    A line that stands in two of them is there once in either, so one of them says nothing.
+    """
+    if len(given) <= 1:
+        return True
+    left = sorted(
+        ((each.begins, each.ends) for each in result.inputs if each.source == source),
+        key=lambda span: (span[1] is not None, str(span[1])),
+    )
+    for span in sorted(given, key=lambda span: (span[1] is not None, str(span[1]))):
+        alike = next((each for each in left if _share(each, span)), None)
+        if alike is None:
+            return False
+        left.remove(alike)
+    return True
+
+
+def _share(one: rows.Span, other: rows.Span) -> bool:
+    """Whether both tell of a moment, or one of them of none."""
+    (begins, ends), (first, last) = one, other
+    if begins is None or ends is None or first is None or last is None:
+        return True
+    return begins <= last and first <= ends
 
 
 def _is_about(control: Control, subject: str) -> bool:

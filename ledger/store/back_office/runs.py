@@ -61,6 +61,12 @@ _FURTHEST = """
 _BOOKED = """
     SELECT i.event_id, i.content_hash FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
+_GIVEN = """
+    SELECT b.break_key, i.covers_from, i.covers_until
+      FROM back_office.break b
+      JOIN back_office.run_input i ON i.source = b.source
+       AND i.run = (SELECT max(s.run) FROM back_office.sighting s WHERE s.break_key = b.break_key)
+     WHERE b.break_key = ANY (%s)"""
 _PAST = "SELECT pool, sequence, agreed, result_hash FROM back_office.runs WHERE run = %s"
 _RUN = """
     INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
@@ -82,6 +88,10 @@ _SIGHTINGS = """
 _EVENTS = """
     COPY back_office.break_event (run, break_key, number, kind, state, made_by, assignee, words)
     FROM STDIN"""
+
+
+Span = tuple[datetime | None, datetime | None]
+"""From the first moment that a file tells of to the last; None: it tells of none."""
 
 
 class KeptRow(NamedTuple):
@@ -220,6 +230,14 @@ def kept(connection: psycopg.Connection, pool: str, found: Iterable[str]) -> lis
     """The breaks of a pool that are not closed, and those that were found again."""
     with connection.cursor(row_factory=class_row(KeptRow)) as cursor:
         return cursor.execute(_KEPT, [pool, list(found)]).fetchall()
+
+
+def given(connection: psycopg.Connection, break_keys: Sequence[str]) -> dict[str, list[Span]]:
+    """Which times the inputs of its source told of, in the run that found a break as it is kept."""
+    spans: dict[str, list[Span]] = {}
+    for key, begins, ends in connection.execute(_GIVEN, [list(break_keys)]):
+        spans.setdefault(key, []).append((begins, ends))
+    return spans
 
 
 def furthest(connection: psycopg.Connection, pool: str) -> tuple[int, int]:

@@ -97,3 +97,30 @@ def test_a_break_between_two_statements_is_gone_only_where_both_are_given(desk: 
     assert bank.run(sixth, seventh)[subject] == "open", "nothing before the sixth was given"
     assert bank.run(sixth)[subject] == "open"
     assert bank.run(fifth, bank.day(6, (19900, 19900)))[subject] == "gone"
+
+
+def test_what_stands_in_two_files_is_gone_only_where_both_are_given(desk: Desk) -> None:
+    only = "window_s = 60\nonly = ['dep-', 'wd-']"
+    bank = Bank(desk, RULES.replace("window_s = 60", only))
+    fifth = bank.day(5, (0, 19900), *DAY)
+    sixth = bank.day(6, (19900, 19800), "08:00:00,-100,B-10,wd-1")
+    seventh = bank.day(7, (19800, 19800))
+    subject = "B-10 of 2026-01-06"
+    assert bank.run(fifth, sixth)[subject] == "open"
+    assert bank.run(sixth)[subject] == "open", "it stands there once"
+    assert bank.run(sixth, seventh)[subject] == "open", "two files, and not those of then"
+    assert bank.run(fifth, bank.day(6, (19900, 19900)), seventh)[subject] == "gone"
+
+
+def test_a_trade_that_stands_in_two_files_is_gone_only_where_both_are_given(desk: Desk) -> None:
+    trades = (
+        "trade-1,2026-01-05T10:00:00Z,BTC-PERP,60000,0.5,alice,bob,15,-3",
+        "trade-2,2026-01-05T12:00:00Z,BTC-PERP,61000,0.2,bob,alice,6.1,6.1",
+    )
+    whole, again = desk.engine("whole.csv", *trades), desk.engine("again.csv", trades[1])
+    desk.run(whole, again)
+    assert desk.breaks() == {"trade-2": "open"}
+    desk.run(whole)
+    assert desk.breaks() == {"trade-2": "open"}
+    desk.run(whole, desk.engine("again.csv"))
+    assert desk.breaks() == {"trade-2": "gone"}
