@@ -163,14 +163,23 @@ def _other_instrument(found: Comparison, mine: TradeRow, other: TradeRow, about:
 
 
 def _other_account(found: Comparison, mine: TradeRow, other: TradeRow, side: Side) -> None:
-    """What the account of ours has there of this trade: nothing, or the other side."""
+    """What the account of ours has there of this trade: nothing, or the other side.
+
+    An account that has no side of it here has there what is too much, a break of its own.
+    """
     field, _, name, sign = side
     if other[field] is None or other[field] == mine[field]:
         return
     turned = other[SELLER if field == BUYER else BUYER] == mine[field]
     theirs = -sign * Decimal(other[QUANTITY]) if turned else Decimal(0)
     about = _about(mine, other, side)._replace(ours=sign * Decimal(mine[QUANTITY]), theirs=theirs)
-    found.found("wrong_account", about, f"{says(mine)} has {name} {other[field]} there")
+    words = f"{says(mine)} has {name} {other[field]} there"
+    found.found("wrong_account", about, words)
+    if other[field] not in {mine[BUYER], mine[SELLER]}:
+        has = about._replace(
+            account=other[field], ours=Decimal(0), theirs=sign * Decimal(other[QUANTITY])
+        )
+        found.found("wrong_account", has, words)
 
 
 def _other_fee(found: Comparison, mine: TradeRow, other: TradeRow, side: Side) -> None:

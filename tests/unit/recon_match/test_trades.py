@@ -25,6 +25,10 @@ def compared(
     return compare_trades(books, source("trades", extra), placed(others), list(approved))
 
 
+QUANTITIES = '[sources.venue.tolerance]\nBTC-PERP = "1"'
+"""A quantity may be one apart."""
+
+
 def only(found: Comparison) -> Break:
     (each,) = found.breaks
     return each
@@ -95,10 +99,22 @@ def test_another_instrument_is_too_much_of_one_and_too_little_of_the_other() -> 
     ]
 
 
-def test_another_buyer_is_a_wrong_account_with_the_signed_quantity() -> None:
-    found = only(compared([ours(1)], [theirs(1, buyer="cho")]))
-    assert (found.type, found.account, found.subject) == ("wrong_account", "ada", "1 buyer")
-    assert (found.ours, found.theirs) == (Decimal(2), Decimal(0))
+def test_another_buyer_is_a_wrong_account_with_the_signed_quantity_on_both_accounts() -> None:
+    found = compared([ours(1)], [theirs(1, buyer="cho", quantity="3")], QUANTITIES).breaks
+    assert {(each.type, each.subject) for each in found} == {("wrong_account", "1 buyer")}
+    assert [(each.account, each.ours, each.theirs) for each in found] == [
+        ("ada", Decimal(2), Decimal(0)),
+        ("cho", Decimal(0), Decimal(3)),
+    ]
+
+
+def test_a_side_that_goes_to_a_third_is_off_on_all_three_accounts() -> None:
+    found = compared([ours(1)], [theirs(1, buyer="ben", seller="cho")])
+    assert [(each.account, each.difference) for each in found.breaks] == [
+        ("ada", Decimal(2)),
+        ("ben", Decimal(-4)),
+        ("cho", Decimal(2)),
+    ]
 
 
 def test_turned_sides_are_off_by_twice_the_quantity_on_each_account() -> None:
@@ -276,7 +292,11 @@ def test_a_wrong_id_is_proposed_and_changes_nothing_until_it_is_approved() -> No
     [
         ({"quantity": "3"}, ("quantity differs by 1", 0), [("amount", "2", -1)]),
         ({"price": "101"}, ("price differs by 1", 0), [("amount", "2 price", -1)]),
-        ({"buyer": "eve"}, None, [("wrong_account", "2 buyer", 2)]),
+        (
+            {"buyer": "eve"},
+            None,
+            [("wrong_account", "2 buyer", 2), ("wrong_account", "2 buyer", -2)],
+        ),
         ({"buyer_fee": "0.75"}, None, [("amount", "2 buyer_fee", Decimal("0.25"))]),
         ({"second": "300"}, None, []),
     ],
