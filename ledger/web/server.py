@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,9 @@ from ledger.errors import ConfigurationError
 
 STOP_S = 5
 """Requests that are under way at the end get so long."""
+
+UNTAKEN_S = 60
+"""A connection whose other end takes nothing for so long is cut, with what waits to be sent."""
 
 
 @contextmanager
@@ -30,6 +34,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise ConfigurationError(f"cannot listen on {host}: {fault.strerror}") from fault
     with taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # connections have it from the socket that they came to
+            taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNTAKEN_S)
         try:
             taken.bind(address)
             taken.listen(128)
