@@ -1,11 +1,14 @@
 """What a run means for the breaks that are kept: new ones, those seen again, those that are gone.
 
 A run is kept whole or not at all, and nobody adds to a life meanwhile. What the run did not look
-at stays as it was: another source, other days, a control that had nothing to check.
+at stays as it was: another source, other days, a control that had nothing to check. So does what a
+run of a later event has judged already: a run that is behind one is kept only for sources that the
+later one was not given, and says nothing of controls then.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from ledger.errors import ConfigurationError
@@ -115,30 +118,47 @@ def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
         made_by: Who ran it.
 
     Raises:
-        ConfigurationError: A run that is kept took the books further; or a match that this one
-            applied was refused meanwhile.
+        ConfigurationError: A run of one of its sources that is kept took the books further; or a
+            match that this one applied was refused meanwhile.
         StoreUnavailable: The database cannot be reached.
     """
     with (
         stored.opened(url, "clearing reconcile") as connection,
         stored.adding(connection, result.pool),
     ):
-        further, sequence = rows.furthest(connection, result.pool)
-        if result.sequence < sequence:
-            raise ConfigurationError(
-                f"this run is of event {result.sequence}, and run {further} was of event"
-                f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
-                " breaks, so it is not kept; --dry-run shows it"
-            )
+        judged = _judged(connection, result)
         if taken_back := set(result.applied).difference(rows.agreed(connection, result.pool)):
             raise ConfigurationError(
                 f"the match {min(taken_back)}, which this run was told of, is agreed to no more:"
                 " it is not kept; run it again"
             )
-        found = {one.key: one for one in result.breaks}
-        kept, lives = _followed(url, connection, result, rules, made_by)
+        found = {one.key: one for one in judged.breaks}
+        kept, lives = _followed(url, connection, judged, rules, made_by)
         left = _left(result, kept, found, lives)
         return _saved(connection, result, made_by, left, lives)
+
+
+def _judged(connection: stored.Connection, result: Result) -> Result:
+    """What of a run no run of a later event has judged.
+
+    Raises:
+        ConfigurationError: Nothing: that one was given one of its sources, or this one none.
+    """
+    further, sequence = rows.furthest(connection, result.pool)
+    if result.sequence >= sequence:
+        return result
+    sources = {each.source for each in result.inputs}
+    if sources:
+        further, sequence = rows.furthest(connection, result.pool, sources)
+    if not sources or result.sequence < sequence:
+        raise ConfigurationError(
+            f"this run is of event {result.sequence}, and run {further} was of event"
+            f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
+            " breaks, so it is not kept; --dry-run shows it"
+        )
+    later = rows.later(connection, result.pool, result.sequence)
+    breaks = (each for each in result.breaks if each.source != INTERNAL and each.key not in later)
+    return replace(result, breaks=tuple(breaks), controls=())
 
 
 def _followed(
@@ -170,9 +190,8 @@ def _saved(
 ) -> Noted:
     run, _ = rows.save(connection, _run(result, made_by), left)
     open_now = sum(state != "closed" for state in lives.states.values())
-    return Noted(
-        run, lives.acts, {one.key: lives.states[one.key] for one in result.breaks}, open_now
-    )
+    states = {one.key: lives.states[one.key] for one in result.breaks if one.key in lives.states}
+    return Noted(run, lives.acts, states, open_now)
 
 
 def _booked(url: str, result: Result, kept: Iterable[rows.KeptRow]) -> set[str]:

@@ -58,6 +58,15 @@ _AGREED = """
 _FURTHEST = """
     SELECT run, sequence FROM back_office.run WHERE pool = %s
      ORDER BY sequence DESC, run DESC LIMIT 1"""
+_FURTHEST_OF = """
+    SELECT run, sequence FROM back_office.run r
+     WHERE pool = %s AND EXISTS (SELECT FROM back_office.run_input i
+                                  WHERE i.run = r.run AND i.source = ANY (%s))
+     ORDER BY sequence DESC, run DESC LIMIT 1"""
+_LATER = """
+    SELECT DISTINCT e.break_key
+      FROM back_office.break_event e JOIN back_office.run r ON r.run = e.run
+     WHERE r.pool = %s AND r.sequence > %s"""
 _BOOKED = """
     SELECT i.event_id, i.content_hash FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
@@ -240,13 +249,26 @@ def given(connection: psycopg.Connection, break_keys: Sequence[str]) -> dict[str
     return spans
 
 
-def furthest(connection: psycopg.Connection, pool: str) -> tuple[int, int]:
+def furthest(
+    connection: psycopg.Connection, pool: str, sources: Iterable[str] | None = None
+) -> tuple[int, int]:
     """The run of a pool that took its books furthest, and the last event that it took; 0, 0: none.
+
+    Args:
+        sources: Only of runs that were given one of these; None: of all, also of controls alone.
 
     Cost: a walk over the pool's runs.
     """
-    row = connection.execute(_FURTHEST, [pool]).fetchone()
+    if sources is None:
+        row = connection.execute(_FURTHEST, [pool]).fetchone()
+    else:
+        row = connection.execute(_FURTHEST_OF, [pool, list(sources)]).fetchone()
     return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def later(connection: psycopg.Connection, pool: str, sequence: int) -> set[str]:
+    """Breaks whose life a run of a later event has added to."""
+    return {key for (key,) in connection.execute(_LATER, (pool, sequence))}
 
 
 def agreed(connection: psycopg.Connection, pool: str) -> list[str]:
