@@ -1,5 +1,6 @@
 """The HTTP server: a socket that is taken before anything is promised, and an end without a cut."""
 
+import ipaddress
 import signal
 import socket
 import sys
@@ -60,12 +61,20 @@ def server(app: FastAPI) -> uvicorn.Server:
             access_log=False,  # ours has request ids and no query strings
             server_header=False,
             proxy_headers=bool(proxies),
-            forwarded_allow_ips=proxies,
+            forwarded_allow_ips=",".join(_as_seen(proxies)) if proxies else None,
             timeout_graceful_shutdown=STOP_S,
         )
     )
     app.state.is_stopping = lambda: made.should_exit
     return made
+
+
+def _as_seen(network: str) -> list[str]:
+    """A network, and how a socket of both IPv6 and IPv4 tells the addresses of an IPv4 one."""
+    found = ipaddress.ip_network(network)
+    if isinstance(found, ipaddress.IPv6Network):
+        return [network]
+    return [network, f"::ffff:{found.network_address}/{96 + found.prefixlen}"]
 
 
 def run(app: FastAPI, taken: socket.socket) -> None:
