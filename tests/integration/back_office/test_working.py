@@ -111,6 +111,19 @@ def test_a_break_is_shown_with_both_sides_its_life_and_its_candidates(kept: str)
     assert json.loads(printed(kept, "show", OTHER.key, "--json"))["candidates"] == []
 
 
+def test_who_says_what_was_seen_approves_that_and_nothing_that_came_after(kept: str) -> None:
+    control = CONTROL.key
+    printed(kept, "explain", control, "rounding", "--by", "maria")
+    seen = printed(kept, "show", control).partition("--seen ")[2].split()[0]
+    printed(kept, "refuse", control, "no", "--by", "maria")
+    printed(kept, "explain", control, "nobody will look", "--by", "maria")
+    for words in (("approve", control), ("refuse", control, "no"), ("assign", control)):
+        done = called(kept, *words, "--seen", seen, "--by", "noor")
+        assert isinstance(done.exception, ActRefused), words
+        assert "you saw its life up to event 2, it has come to event 4" in str(done.exception)
+    printed(kept, "approve", control, "--seen", "4", "--by", "noor")
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
