@@ -123,7 +123,7 @@ def _serve_specification(app: FastAPI, readers: Readers) -> None:
             made.append(specification(app, readers))
         return JSONResponse(made[0])
 
-    app.add_api_route(SPECIFICATION, answered, include_in_schema=False)
+    app.add_api_route(SPECIFICATION, answered, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _tell_problems(app: FastAPI, failed: Failed) -> None:
