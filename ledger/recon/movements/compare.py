@@ -3,7 +3,7 @@
 The fixed order, each step over what the ones before it left:
 
 1. by a reference of ours that a line repeats (`references`): pairs, sums, wrong accounts; and a
-   correction of ours with the line that it corrects (`corrections`);
+   correction of ours with the line, or the movement, that it corrects (`corrections`);
 2. by amount, where it is the only one of its account within the window on both sides;
 3. lines that share a reference of theirs and add up to one of ours;
 4. by tolerance, again the only ones;
@@ -25,7 +25,14 @@ from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import Comparison, canonical, unique_pairs
 from ledger.recon.movements.arithmetic import check
 from ledger.recon.movements.closings import Owned, compare_closings
-from ledger.recon.movements.corrections import ByKey, corrected_key, corrections, lacking
+from ledger.recon.movements.corrections import (
+    ByKey,
+    corrected_key,
+    corrections,
+    lacking,
+    mended,
+    take_back,
+)
 from ledger.recon.movements.matching import (
     Met,
     Mine,
@@ -158,11 +165,14 @@ def _ours(
             for mine in _moved(books, source, periods, span)
             if not wanted.isdisjoint((mine.event_id, mine.request_id))
         ]
-    return sorted(
+    named = [
         mine
         for mine in ours
         if source.has_event(mine.event_id) or corrected_key(mine.event_id) in by_key
-    )
+    ]
+    others = [mine for mine in ours if not source.has_event(mine.event_id)]
+    asked = {id(mine) for mine in (*named, *(each for each, _ in mended(source, named, others)))}
+    return sorted(mine for mine in ours if id(mine) in asked)
 
 
 def _moved(
@@ -210,7 +220,9 @@ class _Matching:
 
     def match(self) -> None:
         """All steps in their order."""
-        self.partners += match_references(self._found, self.ours, self.theirs)
+        mending = mended(self._found.source, self.ours, self.ours)
+        self.partners += match_references(self._found, self.ours, self.theirs, mending)
+        self.partners += take_back(self.ours, mending)
         copies = self._set_copies_aside()
         self._match_corrections()
         self._match_amounts()

@@ -1,17 +1,29 @@
-"""Adjustments of ours that were booked to correct a break, tied to the line that they correct.
+"""Adjustments of ours that were booked to correct a break, tied to what they correct.
 
 An adjustment `adj-KEY-N` carries the key of its break. Where KEY is what a line that our books lack
-would be called, the two are the same thing, however many others have the same amount.
+would be called, the two are the same thing, however many others have the same amount. Where it is
+of a movement of ours (missing there, of another amount, on another account), it goes with that one.
 """
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import product
 
-from ledger.recon.breaks import key_of
-from ledger.recon.movements.matching import Mine, Other
+from ledger.recon.breaks import BreakType, key_of
+from ledger.recon.movements.matching import Met, Mine, Other
 from ledger.recon.rules import SourceRules
 
 _CORRECTION = re.compile("adj-([0-9a-f]{16})-[0-9]+")
+
+_OF_OURS: tuple[BreakType, ...] = ("missing_there", "amount", "wrong_account")
+"""Types of breaks whose subject is the event id of a movement of ours."""
+
+Mending = tuple[Mine, Mine]
+"""A correction, and the movement of ours whose break it corrects."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When a source tells of what it does not have."""
 
 ByKey = dict[str, list[Other]]
 """Lines by the key of the break that they are, or would be, if our books lack them."""
@@ -39,6 +51,45 @@ def lacking(source: SourceRules, theirs: Iterable[Other]) -> ByKey:
             about = (named, account, commodity)
             found[key_of("missing_here", source.name, source.pool, *about)] = lines
     return found
+
+
+def mended(
+    source: SourceRules, ours: Iterable[Mine], corrections_of: Iterable[Mine]
+) -> list[Mending]:
+    """Corrections of breaks of movements of ours.
+
+    Args:
+        ours: What may have had a break.
+        corrections_of: Among which corrections are looked for.
+    """
+    by_key: dict[str, list[Mine]] = {}
+    for each in corrections_of:
+        key = corrected_key(each.event_id)
+        if key is not None:
+            by_key.setdefault(key, []).append(each)
+    accounts = sorted({each.account for several in by_key.values() for each in several})
+    found: list[Mending] = []
+    for mine in ours if by_key else ():
+        for kind, account in product(_OF_OURS, accounts):
+            about = (mine.event_id, account, mine.commodity)
+            several = by_key.get(key_of(kind, source.name, source.pool, *about), ())
+            place = (account, mine.commodity)
+            found += [(each, mine) for each in several if (each.account, each.commodity) == place]
+    return found
+
+
+def take_back(ours: list[Mine], mending: Iterable[Mending]) -> list[Met]:
+    """Take out movements that come to nothing with their correction; returns what was taken."""
+    left = {id(mine) for mine in ours}
+    taken: list[Mine] = []
+    for correction, mine in mending:
+        pair = {id(correction), id(mine)}
+        same = correction.account == mine.account
+        if same and pair <= left and not correction.amount + mine.amount:
+            left -= pair
+            taken += [correction, mine]
+    ours[:] = [mine for mine in ours if id(mine) in left]
+    return [(mine, NEVER) for mine in taken]
 
 
 def corrections(

@@ -11,18 +11,28 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ledger.recon.matching.comparison import About, Comparison
+from ledger.recon.movements.corrections import Mending
 from ledger.recon.movements.matching import Met, Mine, Other, content_of, met
 from ledger.recon.result import MatchRule
 
 Bundle = tuple[list[Mine], list[Other]]
 
 
-def match_references(found: Comparison, ours: list[Mine], theirs: list[Other]) -> list[Met]:
-    """Take what is known by reference out of both lists; returns what of ours has a partner."""
+def match_references(
+    found: Comparison, ours: list[Mine], theirs: list[Other], mending: Iterable[Mending] = ()
+) -> list[Met]:
+    """Take what is known by reference out of both lists; returns what of ours has a partner.
+
+    Args:
+        mending: Corrections of movements of ours, which go by the references of those.
+    """
     by_reference: dict[str, list[Mine]] = {}
     for mine in ours:
         for reference in sorted({mine.event_id, mine.request_id} - {""}):
             by_reference.setdefault(reference, []).append(mine)
+    for correction, mine in mending:
+        for reference in sorted({mine.event_id, mine.request_id} - {""}):
+            by_reference[reference].append(correction)
     bundles, elsewhere = _bundles(by_reference, theirs)
     matched: list[Met] = []
     for bundle in bundles:
