@@ -22,6 +22,8 @@ from ledger.recon.formats import FORMATS
 from ledger.recon.formats.tables.mapping import SourceMapping
 from ledger.recon.rules_tables import Table
 
+WINDOW_MAX_S = 31_622_400
+"""366 days: farther apart is nothing the same time."""
 VERSION = 1
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 EVERY = "*"
@@ -284,7 +286,7 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         commodities=_translation(table.table("commodities")),
         tolerance=table.table("tolerance").amounts(),
         price_tolerance=table.table("price_tolerance").amounts(),
-        window=timedelta(seconds=table.whole("window_s", 60)),
+        window=timedelta(seconds=table.whole("window_s", 60, WINDOW_MAX_S)),
         severity=_severity(table.table("severity"), inherited),
         reference=cast(
             'Literal["trade_id", "event_id"]',

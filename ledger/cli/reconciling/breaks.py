@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -25,9 +25,11 @@ from ledger.cli.reconciling.options import (
     who,
 )
 from ledger.errors import ConfigurationError
+from ledger.recon.breaks import BreakType
 from ledger.recon.casework import working
 from ledger.recon.casework.adjusting import CONTRA, line_of, lines_of
 from ledger.recon.casework.life import STATES, Act, said
+from ledger.recon.rules import SEVERITIES
 from ledger.reports.output.tables_csv import unworked, write_rows
 from ledger.store.back_office.breaks import BreakRow, Filter, listed, opened
 
@@ -69,8 +71,11 @@ def breaks(
 
     Example: clearing reconcile breaks --severity critical --severity high --older 2d
     """
-    if unknown := set(state or ()) - set(STATES):
-        raise ConfigurationError(f"--state {min(unknown)}: expected {', '.join(STATES)}")
+    _require_known("--type", type_, get_args(BreakType))
+    _require_known("--severity", severity, SEVERITIES)
+    _require_known("--state", state, STATES)
+    if as_csv and as_json_:
+        raise ConfigurationError("--csv and --json: one of both")
     wanted = Filter(
         pool, source, type_, severity, state, assignee, account, unassigned,
         closed or "closed" in (state or ()), None if older is None else duration(older), limit,
@@ -85,6 +90,11 @@ def breaks(
         for line in table(found):
             say(line)
         say(f"{len(found)} {'break' if len(found) == 1 else 'breaks'}")
+
+
+def _require_known(option: str, given: Sequence[str] | None, known: Sequence[str]) -> None:
+    if unknown := set(given or ()) - set(known):
+        raise ConfigurationError(f"{option} {min(unknown)}: expected {', '.join(known)}")
 
 
 def _csv(found: list[BreakRow]) -> None:
