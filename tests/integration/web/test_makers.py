@@ -213,6 +213,22 @@ def test_a_page_whose_figures_find_no_place_is_told_that_they_are_not_there_yet(
     assert other == (1, 1, None)
 
 
+def test_a_page_is_not_behind_all_that_another_caller_asked_for(makers: Makers) -> None:
+    patience = Patience(makers)
+    goes_on = threading.Event()
+
+    def work(connection: Connection) -> int:
+        assert goes_on.wait(WAIT_S)
+        return one(connection)
+
+    for number in range(CALLER_RUNS_MAX):
+        assert patience.ask("one", number, 1, asleep, follows=False, wait_s=0) is None
+    assert patience.ask("one", "both", 1, work, follows=False, wait_s=0) is None
+    goes_on.set()
+    found = patience.ask("other", "both", 1, work, follows=False, wait_s=WAIT_S)
+    assert found == (1, 1, None)
+
+
 def test_figures_that_were_given_up_are_begun_anew(makers: Makers, clock: Clock) -> None:
     patience = Patience(makers)
     released = threading.Event()

@@ -113,6 +113,27 @@ def test_sums_of_many_moments_wait_in_no_thread_and_without_a_crowd(books_url: s
     assert types == {"busy": 40, "being_made": count - 40}
 
 
+def test_whoever_asks_for_a_sum_that_another_queued_does_not_wait_for_all_of_its_sums(
+    books_url: str,
+) -> None:
+    async def ask(sums: KeptSums) -> None:
+        running = sums._makers._running
+        moments = range(1, CALLER_RUNS_MAX + 2)
+        theirs = [asyncio.ensure_future(sums.made("one", BALANCE, "main", at)) for at in moments]
+        await asyncio.sleep(0.2)
+        assert len(running) == CALLER_RUNS_MAX
+        joined = asyncio.ensure_future(sums.made("other", BALANCE, "main", moments[-1]))
+        await asyncio.sleep(0.2)
+        assert len(running) == CALLER_RUNS_MAX + 1
+        lock.rollback()
+        assert (await joined).sequence == moments[-1]
+        assert len(await asyncio.gather(*theirs)) == len(moments)
+
+    with psycopg.connect(books_url) as lock:
+        lock.execute("LOCK TABLE ledger.account IN ACCESS EXCLUSIVE MODE")
+        asked(books_url, ask)
+
+
 def test_a_server_that_stops_tells_whoever_waits_for_a_sum_and_ends_its_statements(
     books_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
