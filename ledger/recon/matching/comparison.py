@@ -146,5 +146,10 @@ def distinct(found: Iterable[Break]) -> tuple[Break, ...]:
     for each in sorted(found, key=order_of):
         seen[each.key] += 1
         count = seen[each.key]
-        told.append(each if count == 1 else replace(each, subject=f"{each.subject} #{count}"))
+        told.append(each if count == 1 else replace(each, subject=numbered(each.subject, count)))
     return tuple(told)
+
+
+def numbered(subject: str, number: int) -> str:
+    """The subject of the second, third and so on of breaks that have one key."""
+    return subject if number == 1 else f"{subject} #{number}"

@@ -27,10 +27,12 @@ from ledger.recon.movements.arithmetic import check
 from ledger.recon.movements.closings import Owned, compare_closings
 from ledger.recon.movements.corrections import (
     ByKey,
+    Name,
     corrected_key,
     corrections,
     lacking,
     mended,
+    named,
     take_back,
 )
 from ledger.recon.movements.matching import (
@@ -87,7 +89,7 @@ def compare_statements(
     left = [mine for mine in matching.ours if _is_expected(mine, source, periods)]
     found.ours = read_of_ours - len(matching.ours) + len(left)
     agreed = propose_movements(found, left, matching.theirs, approved)
-    _missing(found, left, matching.theirs)
+    _missing(found, left, named(matching.theirs, matching.corrected))
     compare_closings(found, books, read, own, [*matching.partners, *agreed])
     return found
 
@@ -165,13 +167,13 @@ def _ours(
             for mine in _moved(books, source, periods, span)
             if not wanted.isdisjoint((mine.event_id, mine.request_id))
         ]
-    named = [
+    seen = [
         mine
         for mine in ours
         if source.has_event(mine.event_id) or corrected_key(mine.event_id) in by_key
     ]
     others = [mine for mine in ours if not source.has_event(mine.event_id)]
-    asked = {id(mine) for mine in (*named, *(each for each, _ in mended(source, named, others)))}
+    asked = {id(mine) for mine in (*seen, *(each for each, _ in mended(source, seen, others)))}
     return sorted(mine for mine in ours if id(mine) in asked)
 
 
@@ -206,6 +208,7 @@ class _Matching:
     Attributes:
         ours, theirs: What has no partner yet.
         partners: What of ours has a partner.
+        corrected: What the lines that corrections of ours are of are called.
     """
 
     def __init__(
@@ -213,6 +216,7 @@ class _Matching:
     ) -> None:
         self.ours = ours
         self.theirs = theirs
+        self.corrected: list[Name] = []
         self._by_key = by_key
         self.partners: list[Met] = []
         self._found = found
@@ -254,9 +258,10 @@ class _Matching:
     def _match_corrections(self) -> None:
         """Adjustments that correct a break of this source, with the lines that it is of."""
         pairs = corrections(self.ours, self.theirs, self._by_key)
-        for mine, other in pairs:
+        for mine, other, name in pairs:
             in_time(self._found, mine, other)
-        self._take_out([(mine, [other]) for mine, other in pairs])
+            self.corrected.append(name)
+        self._take_out([(mine, [other]) for mine, other, _ in pairs])
 
     def _match_amounts(self) -> None:
         """The same amount, once on each side within the window."""
@@ -355,11 +360,12 @@ class _Matching:
         return other.at is None or abs(mine.at - other.at) <= self._found.source.window
 
 
-def _missing(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -> None:
+def _missing(found: Comparison, ours: Sequence[Mine], theirs: Sequence[tuple[str, Other]]) -> None:
     for mine in ours:
         found.found("missing_there", mine.about(), f"{mine} is not at {found.source.name}")
-    for other in theirs:
-        found.found("missing_here", other.about(), f"{other} is not in our books")
+    for subject, other in theirs:
+        about = other.about()._replace(subject=subject)
+        found.found("missing_here", about, f"{other} is not in our books")
 
 
 def _grouped(

@@ -6,15 +6,18 @@ of a movement of ours (missing there, of another amount, on another account), it
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from itertools import product
+from itertools import count, product
 
 from ledger.recon.breaks import BreakType, key_of
+from ledger.recon.matching.comparison import numbered
 from ledger.recon.movements.matching import Met, Mine, Other
 from ledger.recon.rules import SourceRules
 
 _CORRECTION = re.compile("adj-([0-9a-f]{16})-[0-9]+")
+
+_AGAIN = re.compile(r" #[0-9]+$")
 
 _OF_OURS: tuple[BreakType, ...] = ("missing_there", "amount", "wrong_account")
 """Types of breaks whose subject is the event id of a movement of ours."""
@@ -25,7 +28,11 @@ Mending = tuple[Mine, Mine]
 NEVER = datetime.max.replace(tzinfo=UTC)
 """When a source tells of what it does not have."""
 
-ByKey = dict[str, list[Other]]
+Name = tuple[str, str, str]
+"""Subject, account and commodity of a break."""
+_NONE: Name = ("", "", "")
+
+ByKey = dict[str, tuple[Name, list[Other]]]
 """Lines by the key of the break that they are, or would be, if our books lack them."""
 
 
@@ -47,9 +54,8 @@ def lacking(source: SourceRules, theirs: Iterable[Other]) -> ByKey:
     found: ByKey = {}
     for (subject, account, commodity), lines in alike.items():
         for number in range(1, len(lines) + 1):
-            named = subject if number == 1 else f"{subject} #{number}"
-            about = (named, account, commodity)
-            found[key_of("missing_here", source.name, source.pool, *about)] = lines
+            about = (numbered(subject, number), account, commodity)
+            found[key_of("missing_here", source.name, source.pool, *about)] = about, lines
     return found
 
 
@@ -94,15 +100,34 @@ def take_back(ours: list[Mine], mending: Iterable[Mending]) -> list[Met]:
 
 def corrections(
     ours: Iterable[Mine], theirs: Iterable[Other], by_key: ByKey
-) -> list[tuple[Mine, Other]]:
-    """Each correction with the line that it is of: same account, same amount, each once."""
+) -> list[tuple[Mine, Other, Name]]:
+    """Each correction, the line that it is of (same account and amount, each once), its name."""
     free = {id(other) for other in theirs}
     pairs = []
     for mine in ours:
-        for other in by_key.get(corrected_key(mine.event_id) or "", ()):
+        name, lines = by_key.get(corrected_key(mine.event_id) or "", (_NONE, []))
+        for other in lines:
             same = (other.account, other.commodity, other.amount)
             if id(other) in free and same == (mine.account, mine.commodity, mine.amount):
                 free.remove(id(other))
-                pairs.append((mine, other))
+                pairs.append((mine, other, name))
                 break
     return pairs
+
+
+def named(theirs: Iterable[Other], corrected: Collection[Name]) -> list[tuple[str, Other]]:
+    """Lines that our books lack, each with its subject: one that was corrected is not given again.
+
+    So the second of two that are called the same stays the second when the first is corrected.
+    """
+    taken = set(corrected)
+    touched = {(_AGAIN.sub("", subject), *place) for subject, *place in taken}
+    found = []
+    for other in sorted(theirs, key=lambda each: (str(each.amount), str(each.at))):
+        subject, place = other.subject, (other.account, other.commodity)
+        if (subject, *place) in touched:
+            numbers = (numbered(subject, number) for number in count(1))
+            subject = next(each for each in numbers if (each, *place) not in taken)
+            taken.add((subject, *place))
+        found.append((subject, other))
+    return found

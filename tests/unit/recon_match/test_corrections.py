@@ -59,6 +59,17 @@ def test_one_correction_of_two_equal_lines_leaves_the_other_one_missing() -> Non
     assert (each.type, each.subject) == ("missing_here", "B-4 of 2026-01-01")
 
 
+@pytest.mark.parametrize("mends", [0, 1, 2])
+def test_the_others_of_one_name_keep_theirs_when_one_is_corrected(mends: int) -> None:
+    told = [line(n, amount, reference="FEE") for n, amount in enumerate(("-25", "-30", "-30"), 1)]
+    lines, rules = [statement(*told)], "window_s = 86400"
+    before = {each.key: each.theirs for each in distinct(compared([], lines, rules).breaks)}
+    mending = corrections_of(lines, rules)[mends]
+    after = {each.key: each.theirs for each in distinct(compared([mending], lines, rules).breaks)}
+    assert {mending.event_id[4:20]: mending.amount, **after} == before
+    assert len(after) == 2
+
+
 def test_a_correction_counts_at_the_bank_whose_break_it_is_of_and_at_no_other() -> None:
     rules = 'only = ["a-"]'
     mending = corrections_of(FEES, rules)
