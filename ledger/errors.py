@@ -5,6 +5,7 @@
     │   └── TopicMissing        the broker has no topic of this name
     ├── StoreError              the database refused or did not answer
     │   ├── StoreUnavailable    retriable: connection lost, server restarting, lock timeout
+    │   │   └── LivesHeld       others add to the lives of breaks, and nothing was done
     │   ├── FenceLost           another writer took the shard over
     │   ├── ShardBusy           a live writer holds the shard
     │   └── SchemaMismatch      the database is not migrated to this version
@@ -44,6 +45,10 @@ class StoreUnavailable(StoreError):
     """The database cannot be reached now."""
 
     retriable = True
+
+
+class LivesHeld(StoreUnavailable):
+    """A run or a person adds to the lives of breaks; the message says that nothing was done."""
 
 
 class FenceLost(StoreError):

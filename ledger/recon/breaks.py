@@ -70,5 +70,13 @@ class Break:
 
         Amounts are no part of it: a break whose amount changes is the same break, moved on.
         """
-        about = [self.type, self.source, self.pool, self.subject, self.account, self.commodity]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+        about = (self.source, self.pool, self.subject, self.account, self.commodity)
+        return key_of(self.type, *about)
+
+
+def key_of(
+    kind: BreakType, source: str, pool: str, subject: str, account: str, commodity: str
+) -> str:
+    """The key of a break that is about this."""
+    about = [kind, source, pool, subject, account, commodity]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]

@@ -295,7 +295,7 @@ def _unapproved(each: BookedRow) -> str:
             break
         if kind == "approved":
             checked_by = who
-        elif kind in {"refused", "reopened"}:
+        elif kind in {"refused", "reopened", "gone"}:
             checked_by = None
     if each.draft is None:
         return "nobody proposed it"

@@ -149,6 +149,7 @@ class Scope:
     Attributes:
         accounts, commodities: By our names; None: every one.
         begins, ends: None: without bound, as where nothing of the file tells a time.
+        theirs: The account of theirs that a statement is of; several may be one of ours.
     """
 
     source: str
@@ -156,6 +157,7 @@ class Scope:
     commodities: frozenset[str] | None
     begins: datetime | None
     ends: datetime | None
+    theirs: str = ""
 
     def has(self, account: str, commodity: str) -> bool:
         """Whether it is about a place; a break on no account is of every account."""
@@ -187,6 +189,7 @@ class Result:
         agreed: Keys of the matches that it was told people agreed to.
         applied: Those of them that it found, and matched by.
         scopes: What it looked at; a break elsewhere says nothing by not being found.
+        asked: By source, what it looked at besides single lines; see `Comparison`.
     """
 
     pool: str
@@ -200,6 +203,7 @@ class Result:
     agreed: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     scopes: tuple[Scope, ...] = ()
+    asked: Mapping[str, Mapping[str, datetime | None]] = field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:

@@ -22,6 +22,8 @@ from ledger.recon.formats import FORMATS
 from ledger.recon.formats.tables.mapping import SourceMapping
 from ledger.recon.rules_tables import Table
 
+WINDOW_MAX_S = 31_622_400
+"""366 days: farther apart is nothing the same time."""
 VERSION = 1
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 EVERY = "*"
@@ -157,9 +159,13 @@ class SourceRules:
 
     def has_event(self, event_id: str) -> bool:
         """Whether the source may have what an event of ours did."""
-        if self.left_out and event_id.startswith(tuple(self.left_out)):
+        if not self.may_correct(event_id):
             return False
         return not self.only or event_id.startswith(tuple(self.only))
+
+    def may_correct(self, event_id: str) -> bool:
+        """Whether the source may have what a correction of ours did, were it of a break of its."""
+        return not (self.left_out and event_id.startswith(tuple(self.left_out)))
 
     def is_ours(self, commodity: str) -> bool:
         """Whether our books may hold this commodity of theirs."""
@@ -280,7 +286,7 @@ def _source(table: Table, inherited: SeverityRules) -> SourceRules:
         commodities=_translation(table.table("commodities")),
         tolerance=table.table("tolerance").amounts(),
         price_tolerance=table.table("price_tolerance").amounts(),
-        window=timedelta(seconds=table.whole("window_s", 60)),
+        window=timedelta(seconds=table.whole("window_s", 60, WINDOW_MAX_S)),
         severity=_severity(table.table("severity"), inherited),
         reference=cast(
             'Literal["trade_id", "event_id"]',

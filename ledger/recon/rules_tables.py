@@ -41,11 +41,13 @@ class Table:
             return found
         raise self._wrong(name, found, f"one of {', '.join(choices)}")
 
-    def whole(self, name: str, default: int | None) -> int:
-        """A whole number from zero."""
+    def whole(self, name: str, default: int | None, most: int | None = None) -> int:
+        """A whole number from zero; to `most`, where there is one."""
         found = self._found(name, default)
         if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
-            return found
+            if most is None or found <= most:
+                return found
+            raise self._wrong(name, found, f"a whole number from 0 to {most}")
         raise self._wrong(name, found, "a whole number from 0")
 
     def flag(self, name: str) -> bool:

@@ -128,6 +128,7 @@ def reconcile_lines(
             agreed=tuple(sorted(approved)),
             applied=tuple(sorted(key for found in compared for key in found.applied)),
             scopes=tuple(scope for each in looked_at for scope in each.scopes()),
+            asked={found.source.name: found.asked for found in compared},
         )
 
 

@@ -2,16 +2,23 @@
 
 A break says that it is gone only where a run looked for it, so whatever a file does not name is
 left out: another account, another instrument, the days between two statements. A file without a
-line looks at nothing.
+line looks at nothing. Where several of their accounts are one of ours, a line may come to stand in
+any of them, so statements of each are needed; and what two statements or a closing say together is
+looked at only where they were held together.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from ledger.recon.formats.days import whole_end
 from ledger.recon.lines import Holding, Statement, Trade
 from ledger.recon.result import Scope
-from ledger.recon.rules import SourceKind, SourceRules
+from ledger.recon.rules import SourceRules
+
+_AGAIN = re.compile(r" #\d+$")
+"""How a subject ends that stands in a run more than once."""
 
 
 class Place(NamedTuple):
@@ -21,12 +28,15 @@ class Place(NamedTuple):
         account: Empty: on none.
         at: As one of both sides says; None: neither does.
         only_ours: The other side does not have it.
+        type, subject: Of the break.
     """
 
     account: str
     commodity: str
     at: datetime | None
     only_ours: bool = False
+    type: str = ""
+    subject: str = ""
 
 
 class LookedAt:
@@ -77,6 +87,7 @@ class LookedAt:
         moments = [each.at for each in statement.movements if each.at is not None]
         begins = statement.begins or min(moments, default=statement.ends)
         ends = statement.ends or max(moments, default=statement.begins)
+        ends = ends and whole_end(ends)
         if begins is None and not statement.movements:
             return
         owned = {(statement.account, statement.commodity)} | {
@@ -87,18 +98,29 @@ class LookedAt:
         for account, commodity in sorted(owned):
             of = (source.accounts(account), source.commodities(commodity))
             self._statements.append(
-                Scope(source.name, frozenset({of[0]}), frozenset({of[1]}), *span)
+                Scope(source.name, frozenset({of[0]}), frozenset({of[1]}), *span, account)
             )
 
 
-def looked(scopes: Sequence[Scope], kind: SourceKind, place: Place) -> bool:
+def looked(
+    scopes: Sequence[Scope],
+    source: SourceRules,
+    place: Place,
+    asked: Mapping[str, datetime | None],
+) -> bool:
     """Whether a run looked where a break of a source was.
 
     Args:
         scopes: Of the run, of that source.
-        kind: Of its lines.
+        source: Its rules.
         place: Where the break was.
+        asked: What the run looked at besides single lines, of that source.
     """
+    kind = source.kind
+    if kind == "statements" and not (
+        _is_asked(place, asked) and _in_all_of_theirs(scopes, source, place)
+    ):
+        return False
     if kind == "trades" and (place.only_ours or place.account):
         return _in_all(scopes, place.at)
     if kind == "holdings" and place.account.startswith("@"):
@@ -115,3 +137,35 @@ def _in_all(scopes: Sequence[Scope], at: datetime | None) -> bool:
     begins = [each.begins for each in scopes if each.begins is not None]
     ends = [each.ends for each in scopes if each.ends is not None]
     return bool(begins and ends) and min(begins) <= at <= max(ends)
+
+
+def _is_asked(place: Place, asked: Mapping[str, datetime | None]) -> bool:
+    """Whether what a break says of statements together was asked of those that were given."""
+    subject = _AGAIN.sub("", place.subject)
+    if subject == f"closing {place.account}/{place.commodity}":
+        closes = asked.get(subject)
+        return closes is not None and (place.at is None or place.at <= closes)
+    if place.type == "opening":
+        return f"opening {subject.removeprefix('statement ')}" in asked
+    if place.type == "missing_there" and subject.startswith("statements "):
+        return f"missing_there {subject.partition(' before ')[2]}" in asked
+    return True
+
+
+def _in_all_of_theirs(scopes: Sequence[Scope], source: SourceRules, place: Place) -> bool:
+    """Whether statements of each of their accounts that are this one of ours have the moment.
+
+    An account that has statements in other commodities only is not asked for this one. A break of
+    the statements themselves is of one of their accounts.
+    """
+    theirs = {name for name, ours in source.accounts.names.items() if ours == place.account}
+    if place.subject.startswith(("statement ", "statements ")):
+        subject = _AGAIN.sub("", place.subject)
+        named = {*theirs, *(each.theirs for each in scopes)} - {""}
+        theirs = {name for name in named if subject.endswith(f", {name}")} or theirs
+    for name in theirs:
+        given = [each for each in scopes if each.theirs == name]
+        alike = [each for each in given if each.has(place.account, place.commodity)]
+        if not given or (alike and not any(each.reaches(place.at) for each in alike)):
+            return False
+    return True

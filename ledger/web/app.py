@@ -74,7 +74,11 @@ def create_app(settings: WebSettings) -> FastAPI:
     app.state.tokens = Tokens(lambda: _live_tokens(token_readers), settings.tokens_kept_s)
     app.state.pace = Pace()
     sum_readers = _readers(settings, "clearing_reader", MAKERS, settings.sum_statement_s)
-    app.state.sums = KeptSums(Makers(sum_readers), settings.sum_wait_s)
+    app.state.sums = KeptSums(
+        Makers(sum_readers),
+        settings.sum_wait_s,
+        is_stopping=lambda: bool(app.state.is_stopping()),
+    )
     app.state.following = Following(
         _readers(settings, "clearing_auditor", settings.stream_connections_max), settings
     )
@@ -119,7 +123,7 @@ def _serve_specification(app: FastAPI, readers: Readers) -> None:
             made.append(specification(app, readers))
         return JSONResponse(made[0])
 
-    app.add_api_route(SPECIFICATION, answered, include_in_schema=False)
+    app.add_api_route(SPECIFICATION, answered, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _tell_problems(app: FastAPI, failed: Failed) -> None:

@@ -1,7 +1,9 @@
 """The HTTP server: a socket that is taken before anything is promised, and an end without a cut."""
 
+import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +14,9 @@ from ledger.errors import ConfigurationError
 
 STOP_S = 5
 """Requests that are under way at the end get so long."""
+
+UNTAKEN_S = 60
+"""A connection whose other end takes nothing for so long is cut, with what waits to be sent."""
 
 
 @contextmanager
@@ -30,6 +35,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise ConfigurationError(f"cannot listen on {host}: {fault.strerror}") from fault
     with taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # connections have it from the socket that they came to
+            taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNTAKEN_S)
         try:
             taken.bind(address)
             taken.listen(128)
@@ -54,12 +61,20 @@ def server(app: FastAPI) -> uvicorn.Server:
             access_log=False,  # ours has request ids and no query strings
             server_header=False,
             proxy_headers=bool(proxies),
-            forwarded_allow_ips=proxies,
+            forwarded_allow_ips=",".join(_as_seen(proxies)) if proxies else None,
             timeout_graceful_shutdown=STOP_S,
         )
     )
     app.state.is_stopping = lambda: made.should_exit
     return made
+
+
+def _as_seen(network: str) -> list[str]:
+    """A network, and how a socket of both IPv6 and IPv4 tells the addresses of an IPv4 one."""
+    found = ipaddress.ip_network(network)
+    if isinstance(found, ipaddress.IPv6Network):
+        return [network]
+    return [network, f"::ffff:{found.network_address}/{96 + found.prefixlen}"]
 
 
 def run(app: FastAPI, taken: socket.socket) -> None:

@@ -29,6 +29,7 @@ class WebSettings:
         caller_streams_max: Of one token.
         poll_s: A stream looks for new records so often.
         heartbeat_s: And sends a comment when nothing came for so long.
+        send_s: A stream is ended when its client takes nothing for so long.
         stream_s: A stream is ended after so long; clients come again by themselves.
         end_offsets: Asks the broker where topics end; None: the console shows no lag.
     """
@@ -51,5 +52,6 @@ class WebSettings:
     caller_streams_max: int = 5
     poll_s: float = 0.5
     heartbeat_s: float = 15.0
+    send_s: float = 30.0
     stream_s: float = 3_600.0
     end_offsets: EndOffsets | None = None

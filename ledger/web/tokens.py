@@ -6,9 +6,9 @@ Rules of this file:
   bits need no slow hash: there is nothing to guess.
 * A token that comes is hashed, and held against the hashes of all live ones, each in constant time.
 * Live tokens are read every few seconds, over a connection that nothing else uses: a token that was
-  taken back opens nothing after that long at the latest. One request reads them at a time; the
-  others go by the list that there is, which is believed for `BELIEVED_S` where the database does
-  not answer.
+  taken back opens nothing after that long at the latest. One reading serves all who come while the
+  list is due. They wait for it; where it does not come within `ANSWER_S`, they go by the list that
+  there is, until that is `BELIEVED_S` old.
 * Scopes: `reporting` opens the listings, `back_office` breaks as well, `auditor` all of it with
   explanations and proofs.
 """
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, get_args
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, StoreUnavailable
 from ledger.store.web.tokens import LiveToken, Scope
 
 PREFIX = "clr_"
@@ -30,6 +30,9 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 BELIEVED_S = 30.0
 """A list of live tokens is used no longer than that, whatever the database does."""
+
+ANSWER_S = 1.0
+"""A reading is waited for so long, where there is a list to go by."""
 
 RETRY_S = 1.0
 """After a failure they are not read again for so long."""
@@ -113,21 +116,27 @@ class Tokens:
         return any(_key(one) == caller.key and not one.has_expired() for one in live)
 
     async def _current(self) -> Sequence[LiveToken]:
-        """The list, read anew by the first who comes when it is due."""
-        age_s = self._clock() - self._read_at
-        if age_s >= self._kept_s and (self._begins() or age_s >= BELIEVED_S):
+        """The list, read anew where it is due."""
+        if self._age_s() >= self._kept_s and (self._is_read_anew() or self._age_s() >= BELIEVED_S):
             assert self._reading is not None, "the first who comes begins it"
+            reading = asyncio.shield(asyncio.wrap_future(self._reading))
             try:
-                await asyncio.shield(asyncio.wrap_future(self._reading))
+                await asyncio.wait_for(reading, ANSWER_S if self._age_s() < BELIEVED_S else None)
             except LedgerError:
-                if self._clock() - self._read_at >= BELIEVED_S:
+                if self._age_s() >= BELIEVED_S:
                     raise
+            except TimeoutError:
+                if self._age_s() >= BELIEVED_S:
+                    raise StoreUnavailable("live tokens could not be read in time") from None
         return self._live
 
-    def _begins(self) -> bool:
-        """Begin to read, unless it is under way, or failed just now."""
+    def _age_s(self) -> float:
+        return self._clock() - self._read_at
+
+    def _is_read_anew(self) -> bool:
+        """A reading is under way, begun if need be; not where one failed just now."""
         if self._reading is not None and not self._reading.done():
-            return False
+            return True
         if self._clock() - self._failed_at < RETRY_S:
             return False
         self._reading = self._thread.submit(self._renew)

@@ -81,7 +81,8 @@ def measured(url: str) -> Iterator[str]:
             for when in ("now", "past"):
                 taken = []
                 for _ in range(ASKED):
-                    at = f"at={draw.randint(head // 10, head)}" if when == "past" else ""
+                    first_at = head // 2 if "{middle}" in page else head // 10
+                    at = f"at={draw.randint(first_at, head)}" if when == "past" else ""
                     joined = f"{path}{'&' if '?' in path else '?'}{at}"
                     began = time.perf_counter()
                     client.get(joined).raise_for_status()

@@ -70,6 +70,7 @@ def test_the_title_is_that_of_what_is_shown(page: "Page", said: list[str]) -> No
 
 def test_a_refusal_is_not_shown_as_the_past(page: "Page", said: list[str]) -> None:
     page.goto(f"{OVERVIEW}/fund")
+    page.get_by_text("Drawing…").wait_for(state="hidden")
     before = page.locator("#page").inner_text()
     page.route("**/fund?at=*", failing)
     slide(page, AT)

@@ -99,6 +99,9 @@ def test_lines_that_do_not_balance_are_refused_with_the_reason(
     assert "sum to -1, expected 0" in page.get_by_role("alert").inner_text()
     assert page.locator("#state").inner_text() == "open"
     assert page.url.endswith(f"/breaks/{key}"), "and the browser is where it can look again"
+    typed = page.locator("form[action$='/propose']").last
+    assert typed.locator("[name=words]").input_value() == "half"
+    assert typed.locator("[name=lines]").input_value().split("\n")[1] == "@house fees USDT 4"
     assert page.locator("#asof").get_attribute("action") == f"/pools/{POOL}/breaks/{key}"
     page.get_by_role("button", name="Colours").click()
     page.get_by_text("You work as maria.").wait_for()
@@ -120,6 +123,7 @@ def test_what_changed_under_a_checkers_eyes_is_not_approved(
         act(page, "approve", words="five is right")
     assert answer.value.status == 409
     assert "has changed since you looked" in page.get_by_role("alert").inner_text()
+    assert page.locator("#words-approve").input_value() == "five is right"
     assert "waiting for a checker" in page.locator("#state").inner_text()
     assert "5000" in page.locator(".life").inner_text(), "and the new page shows it"
     act(page, "approve", words="five thousand is right")

@@ -154,9 +154,13 @@ FAULTS: dict[str, tuple[Callable[[Trade], list[Trade]], Callable[[Trade], list[F
         lambda t: [_changed(t, seller="0x0")],
         lambda t: [
             (
+                *("wrong_account", f"{t.trade_id} seller", "0x0", t.instrument),
+                *(Decimal(0), -t.quantity),
+            ),
+            (
                 *("wrong_account", f"{t.trade_id} seller", str(t.seller), t.instrument),
                 *(-t.quantity, Decimal(0)),
-            )
+            ),
         ],
     ),
     "another time": (

@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ from ledger.cli.reconciling.options import (
     By,
     Key,
     Pool,
+    Seen,
     age,
     amount,
     as_json,
@@ -24,9 +25,11 @@ from ledger.cli.reconciling.options import (
     who,
 )
 from ledger.errors import ConfigurationError
+from ledger.recon.breaks import BreakType
 from ledger.recon.casework import working
 from ledger.recon.casework.adjusting import CONTRA, line_of, lines_of
 from ledger.recon.casework.life import STATES, Act, said
+from ledger.recon.rules import SEVERITIES
 from ledger.reports.output.tables_csv import unworked, write_rows
 from ledger.store.back_office.breaks import BreakRow, Filter, listed, opened
 
@@ -68,8 +71,11 @@ def breaks(
 
     Example: clearing reconcile breaks --severity critical --severity high --older 2d
     """
-    if unknown := set(state or ()) - set(STATES):
-        raise ConfigurationError(f"--state {min(unknown)}: expected {', '.join(STATES)}")
+    _require_known("--type", type_, get_args(BreakType))
+    _require_known("--severity", severity, SEVERITIES)
+    _require_known("--state", state, STATES)
+    if as_csv and as_json_:
+        raise ConfigurationError("--csv and --json: one of both")
     wanted = Filter(
         pool, source, type_, severity, state, assignee, account, unassigned,
         closed or "closed" in (state or ()), None if older is None else duration(older), limit,
@@ -84,6 +90,11 @@ def breaks(
         for line in table(found):
             say(line)
         say(f"{len(found)} {'break' if len(found) == 1 else 'breaks'}")
+
+
+def _require_known(option: str, given: Sequence[str] | None, known: Sequence[str]) -> None:
+    if unknown := set(given or ()) - set(known):
+        raise ConfigurationError(f"{option} {min(unknown)}: expected {', '.join(known)}")
 
 
 def _csv(found: list[BreakRow]) -> None:
@@ -148,7 +159,7 @@ def _shown(found: working.Shown) -> Iterator[str]:
         yield f"{side:<8}{written:<28}{', '.join(references)}".rstrip()
     yield f"{'apart':<8}{amount(one.difference)} {one.commodity}".rstrip()
     yield ""
-    yield "life"
+    yield f"life, for what you do by it: --seen {found.life[-1].number}"
     for event in found.life:
         by = f"run {event.run} by {event.made_by}" if event.run else event.made_by
         by += f" (login {event.login})" if event.login != event.made_by else ""
@@ -187,6 +198,7 @@ def assign(
     ] = None,
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What you say.")] = "",
     by: By = None,
+    seen: Seen = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
@@ -195,13 +207,14 @@ def assign(
     Example: clearing reconcile assign 3f0a --to maria --by noor
     """
     with database(database_url) as url:
-        _tell(working.assign(url, key, who(by), to, words), as_json=as_json_)
+        _tell(working.assign(url, key, who(by), to, words, seen=seen), as_json=as_json_)
 
 
 def comment(
     key: Key,
     words: Words,
     by: By = None,
+    seen: Seen = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
@@ -209,13 +222,14 @@ def comment(
 
     Example: clearing reconcile comment 3f0a "asked the bank" --by maria
     """
-    _done("commented", key, words, by, database_url, as_json=as_json_)
+    _done("commented", key, words, by, seen, database_url, as_json=as_json_)
 
 
 def explain(
     key: Key,
     words: Words,
     by: By = None,
+    seen: Seen = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
@@ -223,7 +237,7 @@ def explain(
 
     Example: clearing reconcile explain 3f0a "value date is tomorrow" --by maria
     """
-    _done("explained", key, words, by, database_url, as_json=as_json_)
+    _done("explained", key, words, by, seen, database_url, as_json=as_json_)
 
 
 def propose(
@@ -254,6 +268,7 @@ def propose(
         typer.Option("--match", metavar="KEY", help="Agree to this candidate, instead."),
     ] = None,
     by: By = None,
+    seen: Seen = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
@@ -265,23 +280,24 @@ def propose(
         raise ConfigurationError("a correction is an adjustment, --line, or a match, --match")
     wanted = working.Proposed(tuple(line_of(text) for text in line or ()), against, at, match)
     with database(database_url) as url:
-        _tell(working.propose(url, key, who(by), words, wanted), as_json=as_json_)
+        _tell(working.propose(url, key, who(by), words, wanted, seen=seen), as_json=as_json_)
 
 
 def approve(
     key: Key,
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What you say.")] = "",
     by: By = None,
+    seen: Seen = None,
     out: Out = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
     """Approve what another explained or proposed; of an adjustment, prints the event to ingest.
 
-    Example: clearing reconcile approve 3f0a --by noor --out adjustments.jsonl
+    Example: clearing reconcile approve 3f0a --seen 3 --by noor --out adjustments.jsonl
     """
     with database(database_url) as url:
-        done = working.do(url, key, "approved", who(by), words)
+        done = working.do(url, key, "approved", who(by), words, seen=seen)
     if out is not None and done.adjustment is not None:
         try:
             with out.open("a", encoding="utf-8") as file:
@@ -298,6 +314,7 @@ def refuse(
     key: Key,
     words: Words,
     by: By = None,
+    seen: Seen = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
@@ -305,13 +322,14 @@ def refuse(
 
     Example: clearing reconcile refuse 3f0a "wrong account" --by noor
     """
-    _done("refused", key, words, by, database_url, as_json=as_json_)
+    _done("refused", key, words, by, seen, database_url, as_json=as_json_)
 
 
 def close(
     key: Key,
     words: Words,
     by: By = None,
+    seen: Seen = None,
     database_url: DatabaseUrl = None,
     as_json_: AsJson = False,
 ) -> None:
@@ -319,14 +337,21 @@ def close(
 
     Example: clearing reconcile close 3f0a "corrected, and the bank agrees" --by noor
     """
-    _done("closed", key, words, by, database_url, as_json=as_json_)
+    _done("closed", key, words, by, seen, database_url, as_json=as_json_)
 
 
 def _done(
-    act: Act, key: str, words: str, by: str | None, database_url: str | None, *, as_json: bool
+    act: Act,
+    key: str,
+    words: str,
+    by: str | None,
+    seen: int | None,
+    database_url: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     with database(database_url) as url:
-        _tell(working.do(url, key, act, who(by), words), as_json=as_json)
+        _tell(working.do(url, key, act, who(by), words, seen=seen), as_json=as_json)
 
 
 def _tell(done: working.Done, *, as_json: bool) -> None:

@@ -21,6 +21,15 @@ By = Annotated[
 Key = Annotated[
     str, typer.Argument(metavar="KEY", help="Of the break; its beginning, where that is enough.")
 ]
+Seen = Annotated[
+    int | None,
+    typer.Option(
+        "--seen",
+        min=1,
+        metavar="N",
+        help="Do it only if N is still the last of its life, as `show` printed it.",
+    ),
+]
 At = Annotated[
     int | None,
     typer.Option("--at", min=1, metavar="SEQ", help="After this event. Default: after the last."),

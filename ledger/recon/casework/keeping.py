@@ -1,11 +1,14 @@
 """What a run means for the breaks that are kept: new ones, those seen again, those that are gone.
 
 A run is kept whole or not at all, and nobody adds to a life meanwhile. What the run did not look
-at stays as it was: another source, other days, a control that had nothing to check.
+at stays as it was: another source, other days, a control that had nothing to check. So does what a
+run of a later event has judged already: a run that is behind one is kept only for sources that the
+later one was not given, and says nothing of controls then.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from ledger.errors import ConfigurationError
@@ -115,30 +118,47 @@ def keep(url: str, result: Result, rules: Rules, made_by: str) -> Noted:
         made_by: Who ran it.
 
     Raises:
-        ConfigurationError: A run that is kept took the books further; or a match that this one
-            applied was refused meanwhile.
+        ConfigurationError: A run of one of its sources that is kept took the books further; or a
+            match that this one applied was refused meanwhile.
         StoreUnavailable: The database cannot be reached.
     """
     with (
         stored.opened(url, "clearing reconcile") as connection,
         stored.adding(connection, result.pool),
     ):
-        further, sequence = rows.furthest(connection, result.pool)
-        if result.sequence < sequence:
-            raise ConfigurationError(
-                f"this run is of event {result.sequence}, and run {further} was of event"
-                f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
-                " breaks, so it is not kept; --dry-run shows it"
-            )
+        judged = _judged(connection, result)
         if taken_back := set(result.applied).difference(rows.agreed(connection, result.pool)):
             raise ConfigurationError(
                 f"the match {min(taken_back)}, which this run was told of, is agreed to no more:"
                 " it is not kept; run it again"
             )
-        found = {one.key: one for one in result.breaks}
-        kept, lives = _followed(url, connection, result, rules, made_by)
+        found = {one.key: one for one in judged.breaks}
+        kept, lives = _followed(url, connection, judged, rules, made_by)
         left = _left(result, kept, found, lives)
         return _saved(connection, result, made_by, left, lives)
+
+
+def _judged(connection: stored.Connection, result: Result) -> Result:
+    """What of a run no run of a later event has judged.
+
+    Raises:
+        ConfigurationError: Nothing: that one was given one of its sources, or this one none.
+    """
+    further, sequence = rows.furthest(connection, result.pool)
+    if result.sequence >= sequence:
+        return result
+    sources = {each.source for each in result.inputs}
+    if sources:
+        further, sequence = rows.furthest(connection, result.pool, sources)
+    if not sources or result.sequence < sequence:
+        raise ConfigurationError(
+            f"this run is of event {result.sequence}, and run {further} was of event"
+            f" {sequence} of pool {result.pool}: what differed before says nothing of today's"
+            " breaks, so it is not kept; --dry-run shows it"
+        )
+    later = rows.later(connection, result.pool, result.sequence)
+    breaks = (each for each in result.breaks if each.source != INTERNAL and each.key not in later)
+    return replace(result, breaks=tuple(breaks), controls=())
 
 
 def _followed(
@@ -149,12 +169,16 @@ def _followed(
     kept = {row.break_key: row for row in rows.kept(connection, result.pool, found)}
     booked = _booked(url, result, kept.values()) | set(result.applied)
     lives = _Lives(made_by)
+    copies = [key for key, row in kept.items() if row.type == "duplicate" and key not in found]
+    given = rows.given(connection, copies) if copies else {}
     for key in sorted(kept.keys() | found.keys()):
         before, seen = kept.get(key), found.get(key)
         steps = of_run(
             None if before is None else _known(before),
             None if seen is None else Amounts(seen.ours, seen.theirs),
-            looked=before is not None and _looked(before, result, rules),
+            looked=before is not None
+            and _looked(before, result, rules)
+            and _has_as_many(result, before.source, given.get(key, ())),
             booked=before is not None and (before.event_id or before.match_key) in booked,
         )
         lives.follow(key, before, steps)
@@ -166,9 +190,8 @@ def _saved(
 ) -> Noted:
     run, _ = rows.save(connection, _run(result, made_by), left)
     open_now = sum(state != "closed" for state in lives.states.values())
-    return Noted(
-        run, lives.acts, {one.key: lives.states[one.key] for one in result.breaks}, open_now
-    )
+    states = {one.key: lives.states[one.key] for one in result.breaks if one.key in lives.states}
+    return Noted(run, lives.acts, states, open_now)
 
 
 def _booked(url: str, result: Result, kept: Iterable[rows.KeptRow]) -> set[str]:
@@ -192,9 +215,41 @@ def _looked(before: rows.KeptRow, result: Result, rules: Rules) -> bool:
     if before.source == INTERNAL:
         return any(_is_about(control, before.subject) for control in result.controls)
     source = rules.sources.get(before.source)
+    if source is None:
+        return False
     scopes = [each for each in result.scopes if each.source == before.source]
-    place = Place(before.account, before.commodity, before.happened_at, before.theirs is None)
-    return source is not None and looked(scopes, source.kind, place)
+    place = Place(
+        *(before.account, before.commodity, before.happened_at, before.theirs is None),
+        *(before.type, before.subject),
+    )
+    return looked(scopes, source, place, result.asked.get(before.source, {}))
+
+
+def _has_as_many(result: Result, source: str, given: Sequence[rows.Span]) -> bool:
+    """Whether a run was given a file for each that a run was given before, of the same times.
+
+    A line that stands in two of them is there once in either, so one of them says nothing.
+    """
+    if len(given) <= 1:
+        return True
+    left = sorted(
+        ((each.begins, each.ends) for each in result.inputs if each.source == source),
+        key=lambda span: (span[1] is not None, str(span[1])),
+    )
+    for span in sorted(given, key=lambda span: (span[1] is not None, str(span[1]))):
+        alike = next((each for each in left if _share(each, span)), None)
+        if alike is None:
+            return False
+        left.remove(alike)
+    return True
+
+
+def _share(one: rows.Span, other: rows.Span) -> bool:
+    """Whether both tell of a moment, or one of them of none."""
+    (begins, ends), (first, last) = one, other
+    if begins is None or ends is None or first is None or last is None:
+        return True
+    return begins <= last and first <= ends
 
 
 def _is_about(control: Control, subject: str) -> bool:

@@ -116,7 +116,7 @@ def adjustment_of(life: Sequence[stored.LifeRow]) -> str | None:
                 checked = None
             case "approved" if draft is not None:
                 checked = event.made_by
-            case "refused" | "reopened" | "explained":
+            case "refused" | "reopened" | "explained" | "gone":
                 draft, checked = None, None
             case _:
                 pass

@@ -10,7 +10,7 @@ Lines that are no farther apart than the window are one snapshot. Of an account 
 that the source never tells (`not_theirs`); what it lacks is missing at its last moment.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -58,9 +58,12 @@ def compare_holdings(
         of_moment.setdefault((holding.account, holding.commodity), []).append((place, holding))
         found.theirs += 1
     tell(f"{source.name}: holdings read", found.theirs)
-    for snapshot in _snapshots(source, moments):
+    last: dict[str | Owned, int] = {}
+    number_of: dict[datetime | None, int] = {}
+    for number, snapshot in enumerate(_snapshots(source, moments)):
         named: set[Owned] = set()
         for moment in snapshot:
+            number_of[moment] = number
             ours = books.balances() if moment is None else books.balances_by(moment)
             told = _told(found, moments[moment], moment)
             named |= told.keys()
@@ -70,19 +73,39 @@ def compare_holdings(
                 at = books.sequence if moment is None else books.sequence_at(moment)
                 placed = [each for several in moments[moment].values() for each in several]
                 compare_entries(found, entries(books, at), placed)
-    found.breaks[:] = _by_moments(found.breaks)
+        last |= dict.fromkeys((*named, *(account for account, _ in named)), number)
+    found.breaks[:] = _by_moments(found, last, number_of)
     return found
 
 
-def _by_moments(found: Sequence[Break]) -> list[Break]:
-    """Of several moments the last one has the break that lasts; those before it name theirs."""
-    last: dict[str, Break] = {}
-    for each in found:
-        last[each.key] = each  # in the order of their moments
+def _by_moments(
+    found: Comparison, last: Mapping[str | Owned, int], number_of: Mapping[datetime | None, int]
+) -> list[Break]:
+    """Of several snapshots the last one has the break that lasts; those before it name theirs.
+
+    Args:
+        last: The number of the last snapshot that names an account, or a commodity of it.
+        number_of: Snapshots by their moments.
+    """
+    lasting: dict[str, Break] = {}
+    for each in found.breaks:
+        told = last.get((each.account, each.commodity), 0)
+        if found.source.is_theirs(each.commodity):  # what an account does not name is nothing
+            told = max(told, _last_of(found.source, each.account, last))
+        if number_of[each.at] >= told:
+            lasting[each.key] = each  # in the order of their moments
     return [
-        each if last[each.key] is each else replace(each, subject=f"{each.subject} at {each.at}")
-        for each in found
+        each
+        if lasting.get(each.key) is each
+        else replace(each, subject=f"{each.subject} at {each.at}")
+        for each in found.breaks
     ]
+
+
+def _last_of(source: SourceRules, account: str, last: Mapping[str | Owned, int]) -> int:
+    if source.covers == "all" and not account.startswith("@"):
+        return max(last.values(), default=0)
+    return last.get(account, 0)
 
 
 def _snapshots(

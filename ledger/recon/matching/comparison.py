@@ -45,6 +45,8 @@ class Comparison:
         applied: Keys of the proposals that people agreed to, and that were found again.
         tolerated: By commodity, what tolerance let pass, each difference without its sign.
         not_compared: What could not be held against our books, and why.
+        asked: What besides single lines was looked at: the links of statements (`Arithmetic`), and
+            subjects of closings; each with its moment, None for links.
     """
 
     source: SourceRules
@@ -58,6 +60,7 @@ class Comparison:
     applied: list[str] = field(default_factory=list)
     tolerated: dict[str, Decimal] = field(default_factory=dict)
     not_compared: list[str] = field(default_factory=list)
+    asked: dict[str, datetime | None] = field(default_factory=dict)
 
     def found(self, kind: BreakType, about: About, says: str) -> None:
         """Keep a break of this source; its severity follows from the rules."""
@@ -143,5 +146,10 @@ def distinct(found: Iterable[Break]) -> tuple[Break, ...]:
     for each in sorted(found, key=order_of):
         seen[each.key] += 1
         count = seen[each.key]
-        told.append(each if count == 1 else replace(each, subject=f"{each.subject} #{count}"))
+        told.append(each if count == 1 else replace(each, subject=numbered(each.subject, count)))
     return tuple(told)
+
+
+def numbered(subject: str, number: int) -> str:
+    """The subject of the second, third and so on of breaks that have one key."""
+    return subject if number == 1 else f"{subject} #{number}"

@@ -1,7 +1,8 @@
 """Things without a partner that may be the same: side by side, with a score that says why.
 
 A proposal changes nothing: both sides stay breaks until somebody agrees to it. Its key is handed to
-the next run, which then matches the pair by the rule `approved`.
+the next run, which then matches the pair by the rule `approved`. That they are one thing is agreed
+to then, not what is not alike in them: a figure that differs is a break, as of any pair.
 
 What bounds it: of each side `ASKED_MAX` things, of each figure `LOOKED_AT_MAX` candidates, and the
 best `PROPOSED_MAX` proposals. A source of which more than that is missing has another problem.
@@ -10,6 +11,7 @@ best `PROPOSED_MAX` proposals. A source of which more than that is missing has a
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ledger.recon.matching.comparison import Comparison
@@ -58,16 +60,22 @@ def keep(
     ours: list[Each],
     theirs: list[Any],
     approved: Collection[str],
-) -> None:
-    """Take the approved pairs out of both lists, and keep the proposals of what is left."""
+) -> list[Pair]:
+    """Take the approved pairs out of both lists, and keep the proposals of what is left.
+
+    Returns:
+        The pairs that were taken out: what is not alike in them is still a difference.
+    """
     ranked = sorted(pairs, key=_rank)
     gone: set[int] = set()
+    applied: list[Pair] = []
     for pair in ranked:
         members = {id(each) for each in (*pair.ours, *pair.theirs)}
         if pair.proposal.key in approved and gone.isdisjoint(members):
             gone |= members
             found.matched["approved"] += 1
             found.applied.append(pair.proposal.key)
+            applied.append(pair)
     ours[:] = [each for each in ours if id(each) not in gone]
     theirs[:] = [each for each in theirs if id(each) not in gone]
     left = [
@@ -76,6 +84,7 @@ def keep(
         if gone.isdisjoint(id(each) for each in (*pair.ours, *pair.theirs))
     ]
     found.proposals.extend(left[:PROPOSED_MAX])
+    return applied
 
 
 def near_in_time(ours: datetime | None, theirs: datetime | None, window: timedelta) -> Why:
@@ -86,6 +95,11 @@ def near_in_time(ours: datetime | None, theirs: datetime | None, window: timedel
     if apart <= window:
         return ((f"{apart} apart, within the window", 20),)
     return ((f"{apart} apart", 10),) if apart <= 10 * window else ()
+
+
+def differing(what: str, ours: Decimal, theirs: Decimal) -> Why:
+    """What speaks for nothing, and whoever agrees should know: a figure that is not the same."""
+    return () if ours == theirs else ((f"{what} differs by {abs(ours - theirs):f}", 0),)
 
 
 def ordered(*points: tuple[str, int]) -> Why:

@@ -46,10 +46,13 @@ class Arithmetic:
     Attributes:
         statements: Those to go on with: all but duplicates, by account and commodity, in order.
         breaks: In the same order.
+        asked: Which links of two statements were looked at: what was asked (`opening`, or
+            `missing_there` for the numbers between) and the name and account of the second one.
     """
 
     statements: list[Statement] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
@@ -161,6 +164,11 @@ class _Chain:
 
     def _check_link(self, before: Statement, after: Statement) -> None:
         gap = _gap(before, after)
+        link = f"{name_of(after)}, {after.account}"
+        if None not in {number_of(before), number_of(after)}:
+            self._found.asked.append(f"missing_there {link}")
+        if not gap and None not in {before.closing, after.opening}:
+            self._found.asked.append(f"opening {link}")
         if gap:
             subject = f"statements {gap} before {name_of(after)}"
             says = f"comes after {name_of(before)}: {gap} not there"

@@ -4,15 +4,18 @@ What is not compared is said: where several of their accounts are one of ours an
 where a closing has no time, and where the source has a part of our account only (`only`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple, TypeVar
 
 from ledger.recon.breaks import Break
 from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import About, Comparison
+from ledger.recon.movements.matching import Met
 from ledger.store.recon.books import OurBooks
 
+Each = TypeVar("Each")
 Owned = tuple[str, str]
 """Our account and commodity."""
 
@@ -20,12 +23,19 @@ _OF_THE_CHAIN = ("amount", "opening", "missing_there")
 """Breaks of statements among themselves that a closing may follow from."""
 
 
+class _Until(NamedTuple):
+    """Up to when a closing has what is ours, and what is theirs."""
+
+    here: datetime
+    there: datetime
+
+
 def compare_closings(
     found: Comparison,
     books: OurBooks,
     read: Sequence[tuple[str, Statement]],
     own: Sequence[Break],
-    late_for: Sequence[tuple[Owned, datetime, Decimal]],
+    partners: Sequence[Met],
 ) -> None:
     """Hold the last closing of each account against ours.
 
@@ -34,16 +44,25 @@ def compare_closings(
         own: Breaks of the statements' own arithmetic, the first ones that were found. Our books may
             have what lies between two statements or not, so a closing is explained with them or
             without.
-        late_for: What matched, of ours: (account, commodity), when, and how much.
+        partners: What of ours has a partner: it explains a closing that one of both is later than.
     """
     source = found.source
     of_chain = [each for each in own if each.type in _OF_THE_CHAIN]
+    breaks = _by_owned(found.breaks[len(own) :], _of_break)
+    chains = _by_owned(of_chain, _of_break)
+    met = _by_owned(partners, lambda each: (each[0].account, each[0].commodity))
+    statements = _by_owned(
+        (each for _, each in read),
+        lambda each: (source.accounts(each.account), source.commodities(each.commodity)),
+    )
     for owned, ends, closing in _last_closings(found, read):
         ours = books.balances_by(ends, owned[0]).get(owned, Decimal(0))
         apart = ours - closing
-        late = sum((amount for of, at, amount in late_for if of == owned and at > ends), Decimal(0))
-        explained = _differences(found.breaks[len(own) :], owned) - late
-        chained = explained + _differences(of_chain, owned)
+        found.asked[f"closing {owned[0]}/{owned[1]}"] = ends
+        until = _Until(ends, _last_told(statements.get(owned, ()), ends))
+        explained = _differences(breaks.get(owned, ()), until)
+        explained += _across(met.get(owned, ()), until)
+        chained = explained + _differences(chains.get(owned, ()), until)
         if min(abs(apart - explained), abs(apart - chained)) > source.tolerated(owned[1]):
             about = About(f"closing {owned[0]}/{owned[1]}", *owned, ours, closing, at=ends)
             words = (
@@ -53,10 +72,48 @@ def compare_closings(
             found.found("amount", about, words)
 
 
-def _differences(breaks: Iterable[Break], owned: Owned) -> Decimal:
+def _by_owned(things: Iterable[Each], owned_of: Callable[[Each], Owned]) -> dict[Owned, list[Each]]:
+    found: dict[Owned, list[Each]] = {}
+    for each in things:
+        found.setdefault(owned_of(each), []).append(each)
+    return found
+
+
+def _of_break(found: Break) -> Owned:
+    return found.account, found.commodity
+
+
+def _last_told(statements: Iterable[Statement], ends: datetime) -> datetime:
+    """The last time of a line that this closing is of, which may be told as after its end."""
+    times = [
+        movement.at
+        for each in statements
+        if each.ends is not None and each.ends <= ends
+        for movement in each.movements
+        if movement.at is not None
+    ]
+    return max([ends, *times])
+
+
+def _differences(breaks: Iterable[Break], until: _Until) -> Decimal:
+    """What breaks explain; those of later than the closing explain nothing of it."""
     return sum(
-        (each.difference for each in breaks if (each.account, each.commodity) == owned), Decimal(0)
+        (
+            each.difference
+            for each in breaks
+            if each.at is None or each.at <= (until.here if each.theirs is None else until.there)
+        ),
+        Decimal(0),
     )
+
+
+def _across(partners: Iterable[Met], until: _Until) -> Decimal:
+    """What has a partner on the other side of the closing, ours less theirs."""
+    total = Decimal(0)
+    for mine, told in partners:
+        here, there = mine.at <= until.here, told is None or told <= until.there
+        total += mine.amount * (here - there)
+    return total
 
 
 def _last_closings(

@@ -2,7 +2,8 @@
 
 The fixed order, each step over what the ones before it left:
 
-1. by a reference of ours that a line repeats (`matching_references`): pairs, sums, wrong accounts;
+1. by a reference of ours that a line repeats (`references`): pairs, sums, wrong accounts; and a
+   correction of ours with the line, or the movement, that it corrects (`corrections`);
 2. by amount, where it is the only one of its account within the window on both sides;
 3. lines that share a reference of theirs and add up to one of ours;
 4. by tolerance, again the only ones;
@@ -19,14 +20,32 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ledger.recon.formats.days import SMALLEST
+from ledger.recon.formats.days import SMALLEST, whole_end
 from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import Comparison, canonical, unique_pairs
 from ledger.recon.movements.arithmetic import check
 from ledger.recon.movements.closings import Owned, compare_closings
-from ledger.recon.movements.matching import Mine, Other, content_of, others_of, unpaired
+from ledger.recon.movements.corrections import (
+    ByKey,
+    Name,
+    corrected_key,
+    corrections,
+    lacking,
+    mended,
+    named,
+    take_back,
+)
+from ledger.recon.movements.matching import (
+    Met,
+    Mine,
+    Other,
+    content_of,
+    met,
+    others_of,
+    unpaired,
+)
 from ledger.recon.movements.proposals import propose_movements
-from ledger.recon.movements.references import match_references
+from ledger.recon.movements.references import in_time, match_references
 from ledger.recon.result import MatchRule
 from ledger.recon.rules import SourceRules
 from ledger.store.recon.books import OurBooks, microseconds
@@ -59,18 +78,19 @@ def compare_statements(
     found.theirs = len(theirs)
     tell(f"{source.name}: movements read", found.theirs)
     periods = periods_of(source, read, theirs)
-    ours = _ours(books, source, periods, theirs)
+    by_key = lacking(source, theirs)
+    ours = _ours(books, source, periods, theirs, by_key)
     read_of_ours = len(ours)
     tell(f"{source.name}: our movements read", read_of_ours)
     if source.paired:
         unpaired(found, theirs)
-    matching = _Matching(found, ours, theirs)
+    matching = _Matching(found, ours, theirs, by_key)
     matching.match()
     left = [mine for mine in matching.ours if _is_expected(mine, source, periods)]
     found.ours = read_of_ours - len(matching.ours) + len(left)
-    propose_movements(found, left, matching.theirs, approved)
-    _missing(found, left, matching.theirs)
-    compare_closings(found, books, read, own, matching.late_for)
+    agreed = propose_movements(found, left, matching.theirs, approved)
+    _missing(found, left, named(matching.theirs, matching.corrected))
+    compare_closings(found, books, read, own, [*matching.partners, *agreed])
     return found
 
 
@@ -93,6 +113,7 @@ def _sound(found: Comparison, read: Read) -> list[tuple[str, Statement]]:
         )
         for each in arithmetic.breaks
     ]
+    found.asked |= dict.fromkeys(arithmetic.asked)
     return [mark_of[id(each)] for each in arithmetic.statements]
 
 
@@ -109,7 +130,7 @@ def periods_of(
         owned = (source.accounts(statement.account), source.commodities(statement.commodity))
         told = times.get(owned, [])
         begins = statement.begins or min(told, default=None)
-        ends = statement.ends or max(told, default=None)
+        ends = whole_end(statement.ends) if statement.ends else max(told, default=None)
         periods.setdefault(owned, []).append((begins, ends))
     return periods
 
@@ -119,6 +140,7 @@ def _ours(
     source: SourceRules,
     periods: dict[Owned, list[Period]],
     theirs: Sequence[Other],
+    by_key: ByKey,
 ) -> list[Mine]:
     """Movements in reach of the periods, and those farther off that a line refers to."""
     reach = max(REACH, source.window)
@@ -145,16 +167,29 @@ def _ours(
             for mine in _moved(books, source, periods, span)
             if not wanted.isdisjoint((mine.event_id, mine.request_id))
         ]
-    return sorted(ours)
+    seen = [
+        mine
+        for mine in ours
+        if source.has_event(mine.event_id) or corrected_key(mine.event_id) in by_key
+    ]
+    others = [mine for mine in ours if not source.has_event(mine.event_id)]
+    asked = {id(mine) for mine in (*seen, *(each for each, _ in mended(source, seen, others)))}
+    return sorted(mine for mine in ours if id(mine) in asked)
 
 
 def _moved(
     books: OurBooks, source: SourceRules, periods: dict[Owned, list[Period]], span: Period
 ) -> Iterator[Mine]:
-    """Movements of the accounts and commodities that the source tells of, in a span of time."""
+    """Movements of the accounts and commodities that the source tells of, in a span of time.
+
+    Corrections are among them, of whatever source the break is: `only` does not know their names.
+    """
     accounts = sorted({account for account, _ in periods})
     for each in books.movements(accounts, *span, every_purpose=source.every_purpose):
-        if (each.account, each.commodity) in periods and source.has_event(each.event_id):
+        may_be = source.has_event(each.event_id) or (
+            source.may_correct(each.event_id) and corrected_key(each.event_id) is not None
+        )
+        if (each.account, each.commodity) in periods and may_be:
             yield Mine.of(each)
 
 
@@ -172,21 +207,28 @@ class _Matching:
 
     Attributes:
         ours, theirs: What has no partner yet.
-        late_for: What matched, of ours: (account, commodity), when, and how much.
+        partners: What of ours has a partner.
+        corrected: What the lines that corrections of ours are of are called.
     """
 
-    def __init__(self, found: Comparison, ours: list[Mine], theirs: list[Other]) -> None:
+    def __init__(
+        self, found: Comparison, ours: list[Mine], theirs: list[Other], by_key: ByKey
+    ) -> None:
         self.ours = ours
         self.theirs = theirs
-        self.late_for: list[tuple[Owned, datetime, Decimal]] = []
+        self.corrected: list[Name] = []
+        self._by_key = by_key
+        self.partners: list[Met] = []
         self._found = found
         self._window = found.source.window // timedelta(microseconds=1)
 
     def match(self) -> None:
         """All steps in their order."""
-        for mine in match_references(self._found, self.ours, self.theirs):
-            self._note(mine)
+        mending = mended(self._found.source, self.ours, self.ours)
+        self.partners += match_references(self._found, self.ours, self.theirs, mending)
+        self.partners += take_back(self.ours, mending)
         copies = self._set_copies_aside()
+        self._match_corrections()
         self._match_amounts()
         copies = self._match_sums_of_copies(copies)
         self._match_sums()
@@ -200,17 +242,26 @@ class _Matching:
         self.theirs[:] = [each for each in self.theirs if id(each) not in again]
 
     def _set_copies_aside(self) -> list[Other]:
-        """Lines of theirs that say the same under the same reference as one before."""
+        """Lines of one of their accounts that say the same as one before, by its reference."""
         seen: set[tuple[object, ...]] = set()
         copies = []
         for other in sorted(self.theirs, key=content_of):
-            content = (other.reference, other.account, other.commodity, other.amount, other.at)
-            if other.reference and content in seen:
+            account, commodity, amount, at, reference, *_ = other
+            content = (other.their_account, account, commodity, amount, at, reference)
+            if reference and content in seen:
                 copies.append(other)
             seen.add(content)
         gone = {id(other) for other in copies}
         self.theirs[:] = [other for other in self.theirs if id(other) not in gone]
         return copies
+
+    def _match_corrections(self) -> None:
+        """Adjustments that correct a break of this source, with the lines that it is of."""
+        pairs = corrections(self.ours, self.theirs, self._by_key)
+        for mine, other, name in pairs:
+            in_time(self._found, mine, other)
+            self.corrected.append(name)
+        self._take_out([(mine, [other]) for mine, other, _ in pairs])
 
     def _match_amounts(self) -> None:
         """The same amount, once on each side within the window."""
@@ -297,24 +348,24 @@ class _Matching:
 
     def _matched(self, rule: MatchRule, pairs: Sequence[tuple[Mine, Sequence[Other]]]) -> None:
         self._found.matched[rule] += len(pairs)
+        self._take_out(pairs)
+
+    def _take_out(self, pairs: Sequence[tuple[Mine, Sequence[Other]]]) -> None:
         gone = {id(mine) for mine, _ in pairs} | {id(each) for _, some in pairs for each in some}
-        for mine, _ in pairs:
-            self._note(mine)
+        self.partners += [met(mine, others) for mine, others in pairs]
         self.ours[:] = [mine for mine in self.ours if id(mine) not in gone]
         self.theirs[:] = [other for other in self.theirs if id(other) not in gone]
-
-    def _note(self, mine: Mine) -> None:
-        self.late_for.append(((mine.account, mine.commodity), mine.at, mine.amount))
 
     def _is_near(self, mine: Mine, other: Other) -> bool:
         return other.at is None or abs(mine.at - other.at) <= self._found.source.window
 
 
-def _missing(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -> None:
+def _missing(found: Comparison, ours: Sequence[Mine], theirs: Sequence[tuple[str, Other]]) -> None:
     for mine in ours:
         found.found("missing_there", mine.about(), f"{mine} is not at {found.source.name}")
-    for other in theirs:
-        found.found("missing_here", other.about(), f"{other} is not in our books")
+    for subject, other in theirs:
+        about = other.about()._replace(subject=subject)
+        found.found("missing_here", about, f"{other} is not in our books")
 
 
 def _grouped(

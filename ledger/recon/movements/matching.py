@@ -62,6 +62,7 @@ class Other(NamedTuple):
 
     Attributes:
         ours: Our references that it repeats.
+        their_account: Of the source, by its own name; several may be one of ours.
         place: `line 7`, or `line 7 of NAME`; unique among the lines of its source.
     """
 
@@ -72,6 +73,7 @@ class Other(NamedTuple):
     reference: str
     ours: tuple[str, ...]
     text: str
+    their_account: str
     place: str
 
     def __str__(self) -> str:
@@ -115,6 +117,16 @@ class Other(NamedTuple):
         )
 
 
+Met = tuple[Mine, datetime | None]
+"""A movement of ours that has a partner, and when that partner is told to be."""
+
+
+def met(mine: Mine, theirs: Sequence[Other]) -> Met:
+    """Ours with these lines; of several the last one says when."""
+    times = [other.at for other in theirs if other.at is not None]
+    return mine, max(times) if len(times) == len(theirs) else None
+
+
 def content_of(other: Other) -> tuple[str, ...]:
     """An order that knows where a line stands only to tell two equal ones apart."""
     return tuple(str(each) for each in other)
@@ -134,6 +146,7 @@ def others_of(source: SourceRules, read: Iterable[tuple[str, Statement]]) -> lis
                     reference,
                     tuple(each for each in _BETWEEN.split(ours) if each),
                     text,
+                    account or statement.account,
                     f"line {line}{mark}" + (f" for {account}" if source.paired else ""),
                 )
             )

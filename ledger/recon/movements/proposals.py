@@ -11,12 +11,14 @@ from ledger.recon.matching.proposals import (
     Pair,
     Why,
     best,
+    differing,
     keep,
     near_in_time,
     ordered,
     proposal,
 )
-from ledger.recon.movements.matching import Mine, Other, content_of
+from ledger.recon.movements.matching import Met, Mine, Other, content_of, met
+from ledger.recon.movements.references import other_amount, wrong_account
 from ledger.recon.result import Proposal, Side
 from ledger.store.recon.books import microseconds
 
@@ -30,8 +32,12 @@ SUMMED_FOR_MAX = 500
 
 def propose_movements(
     found: Comparison, ours: list[Mine], theirs: list[Other], approved: Collection[str]
-) -> None:
-    """Propose pairs and sums; those that were approved leave both lists."""
+) -> list[Met]:
+    """Propose pairs and sums; those that were approved leave both lists.
+
+    What their amounts and accounts differ by is a break; that their times are apart was agreed to.
+    Returned is what of ours was approved, but for those on another account, which are breaks.
+    """
     candidates: Candidates[Mine | Other] = Candidates(
         ours,
         (
@@ -53,7 +59,12 @@ def propose_movements(
     for each in ours[:SUMMED_FOR_MAX]:
         alike = of_account.get((each.account, each.commodity), [])[:ASKED_MAX]
         pairs += best(_sums_of_theirs(found, each, alike), approved)
-    keep(found, pairs, ours, theirs, approved)
+    partners: list[Met] = []
+    for pair in keep(found, pairs, ours, theirs, approved):
+        _differ(found, pair.ours, pair.theirs)
+        if pair.ours[0].account == pair.theirs[0].account:
+            partners += [met(mine, pair.theirs) for mine in pair.ours]
+    return partners
 
 
 def why(ours: Sequence[Mine], theirs: Sequence[Other], found: Comparison) -> Why:
@@ -71,12 +82,24 @@ def why(ours: Sequence[Mine], theirs: Sequence[Other], found: Comparison) -> Why
     accounts = {mine.account for mine in ours} | {other.account for other in theirs}
     text = " ".join(f"{other.text} {other.reference}" for other in theirs)
     named = any(name and name in text for mine in ours for name in (mine.event_id, mine.request_id))
-    return ordered(
+    points_of = ordered(
         (words, points),
         ("same account", 20 if len(accounts) == 1 else 0),
         ("our reference stands in the text", 20 if named else 0),
         *near_in_time(ours[0].at, theirs[0].at, found.source.window),
     )
+    return points_of if points else (*points_of, *differing("amount", here, there))
+
+
+def _differ(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -> None:
+    here = sum((mine.amount for mine in ours), Decimal(0))
+    there = sum((other.amount for other in theirs), Decimal(0))
+    if ours[0].account != theirs[0].account:  # a pair: what adds up is of one account
+        wrong_account(found, ours[0], theirs[0])
+    elif abs(here - there) > found.source.tolerated(ours[0].commodity):
+        other_amount(found, ours, theirs)
+    else:
+        found.passed(ours[0].commodity, here - there)
 
 
 def _sums_of_ours(found: Comparison, ours: Sequence[Mine], other: Other) -> Iterator[Pair]:

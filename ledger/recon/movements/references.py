@@ -11,27 +11,37 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ledger.recon.matching.comparison import About, Comparison
-from ledger.recon.movements.matching import Mine, Other, content_of
+from ledger.recon.movements.corrections import Mending
+from ledger.recon.movements.matching import Met, Mine, Other, content_of, met
 from ledger.recon.result import MatchRule
 
 Bundle = tuple[list[Mine], list[Other]]
 
 
-def match_references(found: Comparison, ours: list[Mine], theirs: list[Other]) -> list[Mine]:
-    """Take what is known by reference out of both lists; returns what matched of ours."""
+def match_references(
+    found: Comparison, ours: list[Mine], theirs: list[Other], mending: Iterable[Mending] = ()
+) -> list[Met]:
+    """Take what is known by reference out of both lists; returns what of ours has a partner.
+
+    Args:
+        mending: Corrections of movements of ours, which go by the references of those.
+    """
     by_reference: dict[str, list[Mine]] = {}
     for mine in ours:
         for reference in sorted({mine.event_id, mine.request_id} - {""}):
             by_reference.setdefault(reference, []).append(mine)
+    for correction, mine in mending:
+        for reference in sorted({mine.event_id, mine.request_id} - {""}):
+            by_reference[reference].append(correction)
     bundles, elsewhere = _bundles(by_reference, theirs)
-    matched: list[Mine] = []
+    matched: list[Met] = []
     for bundle in bundles:
         matched += _resolve(found, bundle)
     taken = {id(each) for bundle in bundles for side in bundle for each in side}
     for other, mine in elsewhere:
         if id(mine) not in taken:
             taken |= {id(other), id(mine)}
-            _wrong_account(found, mine, other)
+            wrong_account(found, mine, other)
     ours[:] = [mine for mine in ours if id(mine) not in taken]
     theirs[:] = [other for other in theirs if id(other) not in taken]
     return matched
@@ -62,19 +72,19 @@ def _bundles(
     return list(bundles.values()), elsewhere
 
 
-def _resolve(found: Comparison, bundle: Bundle) -> list[Mine]:
-    """Match a bundle as far as it goes; returns what matched of ours."""
+def _resolve(found: Comparison, bundle: Bundle) -> list[Met]:
+    """Match a bundle as far as it goes; returns what of ours has a partner."""
     ours, theirs = list(bundle[0]), sorted(bundle[1], key=content_of)
-    paired: list[Mine] = []
+    paired: list[Met] = []
     amounts: set[Decimal] = set()
     for mine in bundle[0]:
         other = next((each for each in theirs if each.amount == mine.amount), None)
         if other is not None:
             theirs.remove(other)
             ours.remove(mine)
-            paired.append(mine)
+            paired.append(met(mine, [other]))
             amounts.add(mine.amount)
-            _in_time(found, mine, other)
+            in_time(found, mine, other)
     if not theirs:
         if not paired:
             return []
@@ -87,12 +97,11 @@ def _resolve(found: Comparison, bundle: Bundle) -> list[Mine]:
             words = f"{other} stands at {found.source.name} more than once"
             found.found("duplicate", other.about(), words)
         if theirs:
-            _amount(found, bundle[0][:1], theirs, also=bundle[0][0].amount)
+            other_amount(found, bundle[0][:1], theirs, also=bundle[0][0].amount)
         return paired
-    if _adds_up(found, ours, theirs):
-        return paired + ours
-    _amount(found, ours, theirs)
-    return paired
+    if not _adds_up(found, ours, theirs):
+        other_amount(found, ours, theirs)
+    return paired + [met(mine, theirs) for mine in ours]
 
 
 def _adds_up(found: Comparison, ours: Sequence[Mine], theirs: Sequence[Other]) -> bool:
@@ -122,7 +131,7 @@ def _apart(ours: Sequence[Mine], other: Other) -> timedelta:
     return min(abs(mine.at - other.at) for mine in ours)
 
 
-def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
+def in_time(found: Comparison, mine: Mine, other: Other) -> None:
     """A pair matches, or is a break of timing if its times are too far apart."""
     apart = timedelta(0) if other.at is None else abs(mine.at - other.at)
     if apart <= found.source.window:
@@ -133,7 +142,7 @@ def _in_time(found: Comparison, mine: Mine, other: Other) -> None:
     found.found("timing", about, f"{mine} is at {mine.at} here and {other.at} there, {apart} apart")
 
 
-def _amount(
+def other_amount(
     found: Comparison,
     ours: Sequence[Mine],
     theirs: Sequence[Other],
@@ -159,7 +168,7 @@ def _sums(ours: Sequence[Mine], theirs: Sequence[Other], also: Decimal = Decimal
     )
 
 
-def _wrong_account(found: Comparison, mine: Mine, other: Other) -> None:
+def wrong_account(found: Comparison, mine: Mine, other: Other) -> None:
     """Both accounts are off: ours lacks there what the other has too much."""
     words = f"{mine} is on {other.account} at {found.source.name}"
     ours = mine.about()._replace(theirs=Decimal(0), their_references=other.references)

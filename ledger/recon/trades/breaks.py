@@ -95,6 +95,16 @@ def differ(found: Comparison, mine: TradeRow, other: TradeRow, side: Side | None
         side: The only one that is told; its breaks then lie on its account.
     """
     before = len(found.breaks)
+    figures_differ(found, mine, other, side)
+    if is_late(found.source, mine, other):
+        _other_time(found, mine, other, _about(mine, other, side))
+    return len(found.breaks) == before
+
+
+def figures_differ(
+    found: Comparison, mine: TradeRow, other: TradeRow, side: Side | None = None
+) -> None:
+    """The breaks of all figures but the time; `side` is as of `differ`."""
     about = _about(mine, other, side)
     if other[INSTRUMENT] != mine[INSTRUMENT]:
         _other_instrument(found, mine, other, about)
@@ -104,9 +114,6 @@ def differ(found: Comparison, mine: TradeRow, other: TradeRow, side: Side | None
         for each in SIDES:
             _other_account(found, mine, other, each)
             _other_fee(found, mine, other, each)
-    if is_late(found.source, mine, other):
-        _other_time(found, mine, other, about)
-    return len(found.breaks) == before
 
 
 def _about(mine: TradeRow, other: TradeRow, side: Side | None = None) -> About:
@@ -156,14 +163,23 @@ def _other_instrument(found: Comparison, mine: TradeRow, other: TradeRow, about:
 
 
 def _other_account(found: Comparison, mine: TradeRow, other: TradeRow, side: Side) -> None:
-    """What the account of ours has there of this trade: nothing, or the other side."""
+    """What the account of ours has there of this trade: nothing, or the other side.
+
+    An account that has no side of it here has there what is too much, a break of its own.
+    """
     field, _, name, sign = side
     if other[field] is None or other[field] == mine[field]:
         return
     turned = other[SELLER if field == BUYER else BUYER] == mine[field]
     theirs = -sign * Decimal(other[QUANTITY]) if turned else Decimal(0)
     about = _about(mine, other, side)._replace(ours=sign * Decimal(mine[QUANTITY]), theirs=theirs)
-    found.found("wrong_account", about, f"{says(mine)} has {name} {other[field]} there")
+    words = f"{says(mine)} has {name} {other[field]} there"
+    found.found("wrong_account", about, words)
+    if other[field] not in {mine[BUYER], mine[SELLER]}:
+        has = about._replace(
+            account=other[field], ours=Decimal(0), theirs=sign * Decimal(other[QUANTITY])
+        )
+        found.found("wrong_account", has, words)
 
 
 def _other_fee(found: Comparison, mine: TradeRow, other: TradeRow, side: Side) -> None:

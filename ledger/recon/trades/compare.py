@@ -33,7 +33,7 @@ from ledger.recon.trades.changes import (
 )
 from ledger.recon.trades.matching import Group, merged, resolve, unknown
 from ledger.recon.trades.proposals import propose_trades
-from ledger.recon.trades.sides import agreeing, by_likeness
+from ledger.recon.trades.sides import agreeing, by_likeness, is_alike
 from ledger.store.recon.books import OurBooks, microseconds, moment_of
 
 REACH = timedelta(days=1)
@@ -265,13 +265,16 @@ class _Comparing:
     def _meet_busted(self, ours: list[TradeRow], live: int, theirs: list[TradeRow]) -> None:
         """Trades of one id that were busted; what of theirs belongs to them is taken out.
 
+        One of other figures is another trade: it may have been booked again by another id.
+
         Args:
             live: How many of the same id were not.
         """
         found = self._found
         for row in ours:
             found.ours += 1
-            pairs = by_likeness(found.source, [row], theirs) if len(theirs) > live else []
+            likely = [each for each in theirs if is_alike(found.source, row, each)]
+            pairs = by_likeness(found.source, [row], likely) if len(theirs) > live else []
             if live:
                 pairs = agreeing(found.source, [row], theirs[:]) if pairs else []
             if not pairs:

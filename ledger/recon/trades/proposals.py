@@ -11,6 +11,7 @@ from ledger.recon.matching.proposals import (
     Pair,
     Why,
     best,
+    differing,
     keep,
     near_in_time,
     ordered,
@@ -27,6 +28,7 @@ from ledger.recon.trades.breaks import (
     QUANTITY,
     SELLER,
     TradeRow,
+    figures_differ,
     moment,
     says,
     subject_of,
@@ -43,7 +45,10 @@ _FIGURES: tuple[Callable[[TradeRow], Hashable], ...] = (
 def propose_trades(
     found: Comparison, ours: list[TradeRow], theirs: list[TradeRow], approved: Collection[str]
 ) -> None:
-    """Propose pairs of trades; those that were approved leave both lists."""
+    """Propose pairs of trades; those that were approved leave both lists.
+
+    What their figures differ by is a break; that their times are apart was agreed to.
+    """
     candidates = Candidates(ours, _FIGURES, lambda row: (row[AT], row[PLACE]))
     pairs: list[Pair] = []
     for row in sorted(theirs, key=subject_of)[:ASKED_MAX]:
@@ -51,18 +56,24 @@ def propose_trades(
         pairs += best(
             [Pair(_proposal(found, mine, row), [mine], [row]) for mine in alike], approved
         )
-    keep(found, pairs, ours, theirs, approved)
+    for pair in keep(found, pairs, ours, theirs, approved):
+        figures_differ(found, pair.ours[0], pair.theirs[0])
 
 
 def why(mine: TradeRow, other: TradeRow, window: timedelta) -> Why:
     """What speaks for two trades of an instrument being one; 100 for all of it."""
-    return ordered(
+    quantities, prices = (
+        differing(what, Decimal(mine[field]), Decimal(other[field]))
+        for what, field in (("quantity", QUANTITY), ("price", PRICE))
+    )
+    points = ordered(
         ("same quantity", 30 if mine[QUANTITY] == other[QUANTITY] else 0),
         ("same price", 20 if mine[PRICE] == other[PRICE] else 0),
         ("same buyer", 15 if mine[BUYER] == other[BUYER] else 0),
         ("same seller", 15 if mine[SELLER] == other[SELLER] else 0),
         *near_in_time(moment(mine), moment(other), window),
     )
+    return (*points, *quantities, *prices)
 
 
 def _proposal(found: Comparison, mine: TradeRow, other: TradeRow) -> Proposal:

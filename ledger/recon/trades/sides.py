@@ -142,6 +142,17 @@ def _agrees(source: SourceRules, mine: TradeRow, other: TradeRow) -> bool:
     )
 
 
+def is_alike(source: SourceRules, mine: TradeRow, other: TradeRow) -> bool:
+    """Whether instrument, price, quantity and told sides are the same, within tolerance."""
+    instrument = mine[INSTRUMENT]
+    return (
+        instrument == other[INSTRUMENT]
+        and all(other[at] in {None, mine[at]} for at in (BUYER, SELLER))
+        and abs(Decimal(mine[PRICE]) - Decimal(other[PRICE])) <= source.tolerated_price(instrument)
+        and abs(Decimal(mine[QUANTITY]) - Decimal(other[QUANTITY])) <= source.tolerated(instrument)
+    )
+
+
 def by_likeness(source: SourceRules, ours: Sequence[TradeRow], theirs: Sequence[TradeRow]) -> Pairs:
     """Pairs, each trade in one at most, first those with the fewest figures that differ."""
     ranked = sorted(

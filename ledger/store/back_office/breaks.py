@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import class_row
 
-from ledger.errors import StoreUnavailable
+from ledger.errors import LivesHeld
 from ledger.store.connecting import connected
 from ledger.store.faults import translated
 
@@ -191,13 +191,13 @@ def adding(connection: psycopg.Connection, pool: str) -> Iterator[None]:
     """A transaction in which nobody else adds to a life of a pool.
 
     Raises:
-        StoreUnavailable: Somebody else does, for longer than the session waits.
+        LivesHeld: Somebody else does, for longer than the session waits.
     """
     with connection.transaction():
         try:
             connection.execute(_LOCK, [pool])
         except errors.LockNotAvailable as late:
-            raise StoreUnavailable(
+            raise LivesHeld(
                 f"a run or a person is adding to the breaks of pool {pool}: nothing was done, try"
                 " again"
             ) from late

@@ -41,13 +41,41 @@ _AGREED = """
        AND NOT EXISTS (SELECT FROM back_office.break_event e
                         WHERE e.break_key = b.break_key AND e.number > c.number
                           AND e.kind IN ('refused', 'reopened', 'gone'))
+       AND NOT EXISTS (
+           SELECT FROM back_office.correction d
+             JOIN back_office.break o ON o.break_key = d.break_key AND o.pool = b.pool
+             JOIN back_office.break_event r ON r.break_key = d.break_key AND r.number > d.number
+            WHERE d.match_key = c.match_key AND r.kind = 'refused'
+              AND NOT EXISTS (SELECT FROM back_office.break_event n
+                               WHERE n.break_key = d.break_key AND n.number > d.number
+                                 AND n.number < r.number
+                                 AND n.kind IN ('proposed', 'explained', 'reopened', 'gone'))
+              AND r.made_at > (SELECT max(a.made_at) FROM back_office.break_event a
+                                WHERE a.break_key = b.break_key AND a.number > c.number
+                                  AND a.kind = 'approved'))
      ORDER BY 1"""
+"""A match may be agreed to on the break of each of its sides: refusing it on one is refusing it."""
 _FURTHEST = """
     SELECT run, sequence FROM back_office.run WHERE pool = %s
      ORDER BY sequence DESC, run DESC LIMIT 1"""
+_FURTHEST_OF = """
+    SELECT run, sequence FROM back_office.run r
+     WHERE pool = %s AND EXISTS (SELECT FROM back_office.run_input i
+                                  WHERE i.run = r.run AND i.source = ANY (%s))
+     ORDER BY sequence DESC, run DESC LIMIT 1"""
+_LATER = """
+    SELECT DISTINCT e.break_key
+      FROM back_office.break_event e JOIN back_office.run r ON r.run = e.run
+     WHERE r.pool = %s AND r.sequence > %s"""
 _BOOKED = """
     SELECT i.event_id, i.content_hash FROM ledger.event_identity i JOIN ledger.shard s USING (shard)
      WHERE s.name = %s AND i.event_id = ANY (%s) AND i.sequence <= %s"""
+_GIVEN = """
+    SELECT b.break_key, i.covers_from, i.covers_until
+      FROM back_office.break b
+      JOIN back_office.run_input i ON i.source = b.source
+       AND i.run = (SELECT max(s.run) FROM back_office.sighting s WHERE s.break_key = b.break_key)
+     WHERE b.break_key = ANY (%s)"""
 _PAST = "SELECT pool, sequence, agreed, result_hash FROM back_office.runs WHERE run = %s"
 _RUN = """
     INSERT INTO back_office.run (pool, sequence, matched, breaks, rules_version, made_by,
@@ -69,6 +97,10 @@ _SIGHTINGS = """
 _EVENTS = """
     COPY back_office.break_event (run, break_key, number, kind, state, made_by, assignee, words)
     FROM STDIN"""
+
+
+Span = tuple[datetime | None, datetime | None]
+"""From the first moment that a file tells of to the last; None: it tells of none."""
 
 
 class KeptRow(NamedTuple):
@@ -209,13 +241,34 @@ def kept(connection: psycopg.Connection, pool: str, found: Iterable[str]) -> lis
         return cursor.execute(_KEPT, [pool, list(found)]).fetchall()
 
 
-def furthest(connection: psycopg.Connection, pool: str) -> tuple[int, int]:
+def given(connection: psycopg.Connection, break_keys: Sequence[str]) -> dict[str, list[Span]]:
+    """Which times the inputs of its source told of, in the run that found a break as it is kept."""
+    spans: dict[str, list[Span]] = {}
+    for key, begins, ends in connection.execute(_GIVEN, [list(break_keys)]):
+        spans.setdefault(key, []).append((begins, ends))
+    return spans
+
+
+def furthest(
+    connection: psycopg.Connection, pool: str, sources: Iterable[str] | None = None
+) -> tuple[int, int]:
     """The run of a pool that took its books furthest, and the last event that it took; 0, 0: none.
+
+    Args:
+        sources: Only of runs that were given one of these; None: of all, also of controls alone.
 
     Cost: a walk over the pool's runs.
     """
-    row = connection.execute(_FURTHEST, [pool]).fetchone()
+    if sources is None:
+        row = connection.execute(_FURTHEST, [pool]).fetchone()
+    else:
+        row = connection.execute(_FURTHEST_OF, [pool, list(sources)]).fetchone()
     return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def later(connection: psycopg.Connection, pool: str, sequence: int) -> set[str]:
+    """Breaks whose life a run of a later event has added to."""
+    return {key for (key,) in connection.execute(_LATER, (pool, sequence))}
 
 
 def agreed(connection: psycopg.Connection, pool: str) -> list[str]:

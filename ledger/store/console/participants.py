@@ -1,10 +1,12 @@
 """Participants for the console: their list by pages, and what one of them had after an event.
 
 The list skips from owner to owner by the index of the registry, and looks up the balances of those
-on the page alone. One participant's figures are those of the reporting views, as of the event.
+on the page alone, and as of an earlier event of those it passes over, which came later. One
+participant's figures are those of the reporting views, as of the event.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,6 +16,8 @@ from psycopg.rows import DictRow, class_row, dict_row
 from ledger.store.web.past import QUEUES_AT
 
 PAGE_OWNERS = 50
+_LOOKED_MAX = 1_600
+"""Owners whose balances one statement looks up."""
 
 _OWNERS = """
     WITH RECURSIVE o(owner) AS (
@@ -44,7 +48,7 @@ _BOUNDS = """
                           WHERE p.shard = a.shard AND p.account = a.account
                             AND p.account BETWEEN a.account AND a.account
                           ORDER BY p.sequence, p.account_sequence LIMIT 1) first
-     WHERE a.shard = %(shard)s AND a.owner = %(owner)s AND a.kind = 'wallet'"""
+     WHERE a.shard = %(shard)s AND a.owner = %(owner)s"""
 _KNOWN = "SELECT EXISTS (SELECT FROM ledger.account WHERE shard = %s AND owner = %s)"
 _MARGIN = """
     SELECT account, instrument, margin_mode, collateral, unrealized_pnl, equity, initial_margin,
@@ -87,6 +91,53 @@ class Queued(NamedTuple):
     eligible: bool
 
 
+class Listed(NamedTuple):
+    """A page of the list.
+
+    Attributes:
+        held: What each had after the event, as `held` tells it, in the order of their ids.
+        following: The next page begins behind this id; None: this was the last.
+    """
+
+    held: Mapping[str, Sequence[DictRow]]
+    following: str | None
+
+
+def page(
+    connection: psycopg.Connection,
+    shard: int,
+    at: int,
+    after: str,
+    prefix: str,
+    *,
+    rows: int = PAGE_OWNERS,
+    budget_s: float,
+) -> Listed:
+    """Participants that had a posting up to an event, as `owners` has them by id.
+
+    Where very many came later, a page has fewer rows than it could have, and others follow.
+
+    Args:
+        budget_s: After so long no further ones are looked up.
+    """
+    ends = time.perf_counter() + budget_s
+    found: dict[str, list[DictRow]] = {}
+    share = rows + 1
+    while True:
+        names = owners(connection, shard, after, prefix, share)
+        for row in held(connection, shard, at, names):
+            found.setdefault(row["owner"], []).append(row)
+        if len(found) > rows:
+            shown = dict(list(found.items())[:rows])
+            return Listed(shown, next(reversed(shown)))
+        if len(names) < share:
+            return Listed(found, None)
+        after = names[-1]
+        if time.perf_counter() >= ends:
+            return Listed(found, after)
+        share = min(2 * share, _LOOKED_MAX)
+
+
 def owners(
     connection: psycopg.Connection, shard: int, after: str, prefix: str, rows: int = PAGE_OWNERS
 ) -> list[str]:
@@ -111,7 +162,7 @@ def is_known(connection: psycopg.Connection, shard: int, owner: str) -> bool:
 
 
 def first_event(connection: psycopg.Connection, shard: int, owner: str) -> int:
-    """The first event here that moved one of its wallets; 1 where none did."""
+    """The first event here that moved one of its accounts; 1 where none did."""
     row = connection.execute(_BOUNDS, {"shard": shard, "owner": owner}).fetchone()
     return 1 if row is None or row[0] is None else int(row[0])
 

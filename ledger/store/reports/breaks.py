@@ -9,7 +9,7 @@ from datetime import datetime
 from ledger.store.back_office.breaks import settled
 from ledger.store.reports.books import STREAMED_ROWS, ReportBooks, Row
 
-_NOW = "SELECT date_trunc('second', clock_timestamp())"
+_NOW = "SELECT clock_timestamp()"
 _RUN = """
     SELECT run, sequence, made_at, rules_version, encode(result_hash, 'hex') FROM back_office.run
      WHERE pool = %(pool)s AND made_at <= %(moment)s ORDER BY run DESC LIMIT 1"""
@@ -36,7 +36,7 @@ _OPEN = """
 
 
 def now(books: ReportBooks) -> datetime:
-    """The server's clock, whole seconds; all that was begun of any life by then is there to read.
+    """The server's clock, as rows have it; all that was begun of any life by then is there to read.
 
     Rows have the time at which they were written, and are seen only once their run is whole: so
     this waits for whoever writes.

@@ -9,7 +9,6 @@ Rules of this file:
 """
 
 import queue
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
@@ -142,10 +141,10 @@ class Readers:
 
 
 def cancel(connection: Connection) -> None:
-    """Have the server end the statement that a connection is in, without waiting for that."""
+    """Have the server end the statement that a connection is in, from another thread.
 
-    def ask() -> None:
-        with suppress(psycopg.Error):  # it is over, or so is the connection
-            connection.cancel_safe(timeout=_CANCEL_S)
-
-    threading.Thread(target=ask, name="cancel", daemon=True).start()
+    It may come too late, or between two statements, and then ends nothing. Whoever cancels lends
+    the connection to nobody any more.
+    """
+    with suppress(psycopg.Error, OSError):  # it is over, or so is the connection
+        connection.cancel_safe(timeout=_CANCEL_S)

@@ -184,8 +184,10 @@ def _fits(source: Source, found: tuple[Part, ...]) -> bool:
         case Journal():
             return len(found) == len(Place._fields) and all(map(asking.is_count, found))
         case Sum():
-            return len(found) == 1 + len(source.key) and all(
-                asking.is_count(part) or asking.is_id_or_empty(part) for part in found
+            return (
+                len(found) == 1 + len(source.key)
+                and asking.is_count(found[0])
+                and all(asking.is_count(part) or asking.is_id_or_empty(part) for part in found)
             )
 
 

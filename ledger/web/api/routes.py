@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from ledger.store.web.connections import Readers
@@ -84,3 +85,14 @@ router.add_api_route(
     response_class=Response,
     responses=_EVENTS,
 )
+
+for route in [each for each in router.routes if isinstance(each, APIRoute)]:
+    if route.endpoint not in (health, streams.stream):  # the one has it; the other has no end
+        router.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=["HEAD"],
+            dependencies=route.dependencies,
+            response_model=None,
+            include_in_schema=False,
+        )

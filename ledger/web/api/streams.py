@@ -6,7 +6,8 @@ Rules of this file:
   the heads of the pools, and a page of records is read only when a head has moved; connections and
   threads are of streams alone, so that those which catch up wait for each other and for nobody
   else.
-* A stream ends when its token does, and a caller has a few of them at most.
+* A stream ends when its token does, and a caller has a few of them at most. One whose client takes
+  nothing for `send_s` ends as well: it would keep its place, and never look at its token.
 * Every event has the id `SEQUENCE.LINE`; a client that comes again with it in `Last-Event-ID` gets
   what is behind it, nothing twice and nothing left out.
 * A stream is ended after a while, and when the server stops; clients come again by themselves.
@@ -14,6 +15,7 @@ Rules of this file:
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections import Counter
@@ -23,7 +25,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Header, Query, Request
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ledger.store.web.connections import Readers
 from ledger.store.web.records import Behind, Followed, behind, heads, require_held
@@ -36,6 +38,8 @@ from ledger.web.tokens import ANYBODY, Caller, Tokens
 
 PAGE_RECORDS = 200
 _T = TypeVar("_T")
+
+logger = logging.getLogger("ledger.web")
 
 _PLACE = re.compile(r"(\d{1,18})\.(\d{1,9})", re.ASCII)
 
@@ -126,19 +130,42 @@ class Following:
         self._readers.close()
 
 
+class _Stalled(Exception):
+    """The client takes nothing any more."""
+
+
 class CountedResponse(StreamingResponse):
-    """A stream that is counted out however it ends, also before its first event."""
+    """A stream that is counted out however it ends, also before its first event.
+
+    Args:
+        events: In their text.
+        on_end: Counts it out.
+        send_s: It ends where the client takes nothing for so long.
+    """
 
     def __init__(
-        self, events: AsyncIterator[str], on_end: Callable[[], None], headers: Mapping[str, str]
+        self, events: AsyncIterator[str], on_end: Callable[[], None], send_s: float
     ) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(events, media_type="text/event-stream", headers=headers)
         self._on_end = on_end
+        self._send_s = send_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
+
+        async def bounded(message: Message) -> None:
+            sending = asyncio.timeout(self._send_s)
+            try:
+                async with sending:
+                    await send(message)
+            except TimeoutError as fault:
+                raise _Stalled if sending.expired() else fault from None
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, bounded)
+        except _Stalled:
+            logger.info("a stream ends: its client took nothing for %g s", self._send_s)
         finally:
             self._on_end()
 
@@ -174,7 +201,7 @@ async def stream(
     return CountedResponse(
         _events(request, following, settings, name, after),
         lambda: following.end(caller),
-        {"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        settings.send_s,
     )
 
 
@@ -197,11 +224,14 @@ async def _events(
 ) -> AsyncIterator[str]:
     ends = time.monotonic() + settings.stream_s
     tokens: Tokens = request.app.state.tokens
+
+    async def goes_on() -> bool:
+        is_due = time.monotonic() >= ends or request.app.state.is_stopping()
+        return not is_due and await tokens.has(request.state.caller)
+
     yield f"retry: {RETRY_S * 1000}\n\n"
     said = time.monotonic()
-    while time.monotonic() < ends and not request.app.state.is_stopping():
-        if not await tokens.has(request.state.caller):
-            return
+    while await goes_on():
         head = await following.head(pool)
         if after[0] <= head.last:
             try:
@@ -209,6 +239,8 @@ async def _events(
             except Detached:
                 return  # whoever comes again with the last id is told
             for record in _told(found):
+                if not await goes_on():  # the client may take long over each
+                    return
                 yield record
                 said = time.monotonic()
             after = _reached(found, head, after)

@@ -12,6 +12,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -32,6 +33,9 @@ KEPT_ROWS_MAX = 1_000_000
 """Rows of all of them; likewise."""
 
 RETRY_S = 5
+
+LOOK_S = 0.5
+"""Whoever waits looks so often whether the server stops."""
 
 
 class Made(NamedTuple):
@@ -106,13 +110,19 @@ class KeptSums:
         makers: Make them.
         wait_s: Who asks waits so long.
         clock: Seconds that only go forward.
+        is_stopping: The server is asked to end, so that nobody waits any more.
     """
 
     def __init__(
-        self, makers: Makers, wait_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        makers: Makers,
+        wait_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._makers = makers
         self._wait_s = wait_s
+        self._is_stopping = is_stopping
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[tuple[object, ...], _Kept] = {}
@@ -121,7 +131,7 @@ class KeptSums:
         """All rows of a sum, and as of when they are.
 
         Raises:
-            Problem: It is being made, and will take longer.
+            Problem: It is being made, and will take longer; or the server stops.
             Busy: Too many sums wait already.
             UnknownPool: There is no such pool.
             StoreUnavailable: The database does not answer, or gave it up.
@@ -129,16 +139,27 @@ class KeptSums:
         found = self._found(caller, source, pool, at)
         if isinstance(found, Made):
             return found
-        waiting = asyncio.wrap_future(found)
-        waiting.add_done_callback(_heard)
-        try:
-            return await asyncio.wait_for(asyncio.shield(waiting), self._wait_s)
-        except TimeoutError:
-            raise Problem(
-                "being_made",
-                f"{source.view} of pool {pool} has to look at every account, and is being made",
-                headers={"Retry-After": str(RETRY_S)},
-            ) from None
+        await self._waited(found)
+        if found.done() and not found.cancelled():
+            return found.result()
+        if found.cancelled() or self._is_stopping():
+            raise Problem("unavailable", "the server stops", headers={"Retry-After": str(RETRY_S)})
+        raise Problem(
+            "being_made",
+            f"{source.view} of pool {pool} has to look at every account, and is being made",
+            headers={"Retry-After": str(RETRY_S)},
+        )
+
+    async def _waited(self, found: Future[Made]) -> None:
+        """Wait for its end, but no longer than one may, nor than the server goes on."""
+        ended = _ended(found)
+        ends = time.monotonic() + self._wait_s
+        while not found.done() and not self._is_stopping():
+            left_s = ends - time.monotonic()
+            if left_s <= 0:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), min(left_s, LOOK_S))
 
     def _found(
         self, caller: str, source: Sum, pool: str, at: int | datetime | None
@@ -151,12 +172,12 @@ class KeptSums:
             kept = self._of((source.view, pool, at))
             if kept.made is not None and self._clock() < kept.stale_at:
                 return kept.made
-            if kept.job is None or kept.job.is_given_up or kept.job.future.done():
-                kept.job = self._makers.begin(
+            job = kept.job
+            if job is None or job.future.done() or not self._makers.ask(job, caller):
+                job = kept.job = self._makers.begin(
                     caller, lambda connection: self._make(connection, kept, source, pool, at)
                 )
-            self._makers.ask(kept.job)
-            return kept.job.future
+            return job.future
 
     def close(self) -> None:
         """Make no more."""
@@ -189,10 +210,16 @@ class KeptSums:
         return made
 
 
-def _heard(waiting: asyncio.Future[Made]) -> None:
-    """Whoever waited may be gone: a fault is not kept for anybody."""
-    if not waiting.cancelled():
-        waiting.exception()
+def _ended(found: Future[Made]) -> asyncio.Event:
+    """Tells whoever waits, in its event loop; the work itself is bound to none who may go."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[Made]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(ended.set)
+
+    found.add_done_callback(tell)
+    return ended
 
 
 def _of_event(

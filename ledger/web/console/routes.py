@@ -1,6 +1,6 @@
 """The pages of the console, put together under one router."""
 
-from threading import BoundedSemaphore
+from asyncio import Semaphore
 
 from fastapi import APIRouter
 from starlette.datastructures import State
@@ -64,5 +64,5 @@ def share(state: State) -> Makers:
     state.verifier = Verifier()
     ends = settings.end_offsets
     state.lag = None if ends is None else KafkaLag(ends, state.auditors)
-    state.acts = BoundedSemaphore(ACTS_MAX)
+    state.acts = Semaphore(ACTS_MAX)
     return makers

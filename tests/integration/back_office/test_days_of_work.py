@@ -138,6 +138,20 @@ def test_a_match_that_was_applied_is_taken_back_and_both_sides_are_breaks_again(
     assert desk.breaks() == {"T-77": "open", "trade-2": "open"}
 
 
+def test_a_match_that_was_agreed_to_on_both_sides_is_taken_back_on_either(desk: Desk) -> None:
+    file = desk.engine("engine.csv", *TRADES)
+    desk.run(file)
+    keys = [desk.agree(subject) for subject in ("T-77", "trade-2")]
+    desk.run(file)
+    for key in keys:
+        working.do(desk.url, key, "closed", "noor", "agreed")
+    working.do(desk.url, keys[0], "refused", "noor", "another trade")
+    assert desk.run(file)["applied"] == []
+    assert desk.breaks() == {"T-77": "open", "trade-2": "open"}
+    desk.agree("trade-2")
+    assert desk.run(file)["applied"] != [], "agreed to again, after it was refused"
+
+
 def test_two_equal_lines_without_a_reference_are_kept_with_one_proposal(desk: Desk) -> None:
     file = desk.bank("bank.csv", *SOUND[:2], "18:00:00,-100,,", "18:00:00,-100,,")
     found = desk.run(file)
@@ -235,6 +249,22 @@ def test_a_correction_that_was_refused_after_all_and_booked_is_noticed(desk: Des
     desk.run(file)
     (said,) = _told(desk.run(file))
     assert said.startswith("1 break: ")
+    assert working.shown(desk.url, desk.key("corrections")).of.says.endswith(
+        "its approval was gone"
+    )
+
+
+def test_a_correction_of_what_is_gone_is_offered_to_nobody_and_noticed_if_it_is_booked(
+    desk: Desk,
+) -> None:
+    desk.run(desk.bank("bank.csv", *SOUND, *FEE))
+    key, adjustment = _approved(desk)
+    assert working.shown(desk.url, key).adjustment == adjustment
+    without = desk.bank("bank.csv", *SOUND, closing="19900")
+    assert desk.run(without)["acts"] == {"gone": 1}
+    assert working.shown(desk.url, key).adjustment is None
+    live(desk.url, [adjustment.encode()], 12)
+    desk.run(without)
     assert working.shown(desk.url, desk.key("corrections")).of.says.endswith(
         "its approval was gone"
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from ledger.errors import ActRefused, ConfigurationError, StoreUnavailable
+from ledger.errors import ActRefused, ConfigurationError, LivesHeld
 from ledger.recon.breaks import Break
 from ledger.recon.casework import working
 from ledger.recon.casework.adjusting import line_of
@@ -122,6 +122,32 @@ def test_a_run_of_the_past_is_not_kept(database_url: str) -> None:
         run(database_url, replace(result(ONE, TWO), sequence=8))
     assert kinds(database_url, ONE) == ["found"]
     assert run(database_url, replace(result(ONE), sequence=9)).acts == {"seen_again": 1}
+
+
+def test_controls_of_a_later_event_throw_no_reconciliation_away(database_url: str) -> None:
+    run(database_url, result(broken_control()))
+    run(database_url, replace(result(broken_control(), sources=()), sequence=12))
+    late = replace(result(ONE, broken_control("custody USD")), sequence=11)
+    noted = run(database_url, late)
+    assert (noted.acts, noted.states) == ({"found": 1}, {ONE.key: "open"})
+    assert noted.left_open == 2
+    assert state(database_url, broken_control()) == "open", "the later run found it"
+    with pytest.raises(ConfigurationError, match="of event 11, and run 2 was of event 12"):
+        run(database_url, replace(result(sources=()), sequence=11))
+    with pytest.raises(ConfigurationError, match="of event 10, and run 3 was of event 11"):
+        run(database_url, replace(result(ONE), sequence=10))
+
+
+def test_a_run_behind_the_controls_opens_nothing_that_they_saw_corrected(
+    database_url: str,
+) -> None:
+    live(database_url, [*BEGINNING, said("deposit", "d1", amount="50")])
+    run(database_url, replace(result(ONE), sequence=1))
+    live(database_url, [_corrected(database_url).encode()], len(BEGINNING) + 1)
+    controls = run(database_url, replace(result(sources=()), sequence=9))
+    assert controls.acts == {"corrected": 1}
+    assert run(database_url, replace(result(ONE, TWO), sequence=2)).acts == {"found": 1}
+    assert state(database_url, ONE) == "corrected"
 
 
 def test_a_break_of_another_pool_is_none_of_a_runs_business(database_url: str) -> None:
@@ -270,7 +296,7 @@ def test_a_run_of_one_pool_waits_for_nobody_at_another(database_url: str) -> Non
     with stored.opened(database_url, "test") as connection:
         with stored.adding(connection, "main"):
             working.do(database_url, elsewhere.key, "commented", "noor", "asked them")
-            with pytest.raises(StoreUnavailable, match="is adding to the breaks of pool main"):
+            with pytest.raises(LivesHeld, match="is adding to the breaks of pool main"):
                 working.do(database_url, ONE.key, "commented", "noor", "asked them")
         working.do(database_url, ONE.key, "commented", "noor", "asked them")
 

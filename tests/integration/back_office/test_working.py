@@ -111,12 +111,28 @@ def test_a_break_is_shown_with_both_sides_its_life_and_its_candidates(kept: str)
     assert json.loads(printed(kept, "show", OTHER.key, "--json"))["candidates"] == []
 
 
+def test_who_says_what_was_seen_approves_that_and_nothing_that_came_after(kept: str) -> None:
+    control = CONTROL.key
+    printed(kept, "explain", control, "rounding", "--by", "maria")
+    seen = printed(kept, "show", control).partition("--seen ")[2].split()[0]
+    printed(kept, "refuse", control, "no", "--by", "maria")
+    printed(kept, "explain", control, "nobody will look", "--by", "maria")
+    for words in (("approve", control), ("refuse", control, "no"), ("assign", control)):
+        done = called(kept, *words, "--seen", seen, "--by", "noor")
+        assert isinstance(done.exception, ActRefused), words
+        assert "you saw its life up to event 2, it has come to event 4" in str(done.exception)
+    printed(kept, "approve", control, "--seen", "4", "--by", "noor")
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         (("show", "zzzz"), "no break has the key"),
         (("show", "%"), "no break has the key"),
         (("breaks", "--state", "lost"), "--state lost: expected open,"),
+        (("breaks", "--type", "foo"), "--type foo: expected missing_here,"),
+        (("breaks", "--severity", "grave"), "--severity grave: expected "),
+        (("breaks", "--csv", "--json"), "--csv and --json: one of both"),
         (("breaks", "--older", "soon"), "--older soon: expected a time like 90m"),
         (("comment", "KEY", "so", "--by", "maria lopez"), "--by 'maria lopez'"),
         (("assign", "KEY", "--to", "", "--by", "noor"), "--to ''"),

@@ -125,6 +125,26 @@ def test_breaks_of_a_moment_to_come_are_refused(two_days: str) -> None:
         close(two_days, "main", breaks_at=datetime(2126, 1, 1, tzinfo=UTC))
 
 
+def test_a_close_right_after_a_run_has_its_breaks_and_is_made_again_by_its_own_words(
+    two_days: str,
+) -> None:
+    with psycopg.connect(two_days) as connection:
+        _kept_run(connection, None)
+        _found(connection, "0" * 16)
+        connection.execute(
+            "INSERT INTO back_office.break_event (run, number, kind, state, break_key, made_by,"
+            " words) VALUES (1, 2, 'seen_again', 'open', %s, 'ines', 'moved')",
+            ["0" * 16],
+        )
+    report = close(two_days, "main")
+    assert report.taken_at["Reconciliation"].startswith("run 1 of ")
+    assert [row[0] for row in rows(report, "breaks")] == ["0" * 16]
+    told = report.taken_at["Made again by"].partition("--breaks-at ")[2].partition(" ")[0]
+    again = close(two_days, "main", breaks_at=datetime.fromisoformat(told))
+    assert again.taken_at == report.taken_at
+    assert rows(again, "breaks") == rows(report, "breaks")
+
+
 def test_a_close_waits_for_a_run_that_is_being_kept(two_days: str) -> None:
     with ThreadPoolExecutor(1) as pool, psycopg.connect(two_days, autocommit=True) as connection:
         with adding(connection, "main"):

@@ -29,9 +29,9 @@ def serving(settings: WebSettings) -> Iterator[str]:
 
 
 @contextmanager
-def serving_app(app: FastAPI) -> Iterator[str]:
-    """The same, of an application at hand."""
-    with listening("127.0.0.1", 0) as taken:
+def serving_app(app: FastAPI, host: str = "127.0.0.1") -> Iterator[str]:
+    """The same, of an application at hand; on `::` as well, asked over IPv4."""
+    with listening(host, 0) as taken:
         made = server(app)
         thread = threading.Thread(target=made.run, kwargs={"sockets": [taken]})
         thread.start()

@@ -9,6 +9,9 @@ import pytest
 
 from ledger.errors import StoreError, StoreUnavailable
 from ledger.store.web.connections import Busy, Readers, Role
+from ledger.store.web.sums import Sum
+from ledger.web.api.catalogue import LISTINGS
+from ledger.web.api.cursors import cursor
 from ledger.web.problems import PREFIX, TYPES
 from tests.integration.web.servers import patient, serving
 
@@ -79,6 +82,22 @@ def test_a_cursor_is_good_for_its_own_question_only(client: httpx.Client) -> Non
     for other in ("trades?limit=1", "fees?account=ada", "fees?at=300", "fees?newest_first=true"):
         answer = client.get(f"{MAIN}/{other}&after={word}")
         assert problem(answer)["type"] == f"{PREFIX}invalid_cursor"
+
+
+@pytest.mark.parametrize("listing", ["adl_queue", "open_interest", "trial_balance", "breaks"])
+def test_a_cursor_of_a_sum_that_was_written_by_hand_is_refused(
+    client: httpx.Client, listing: str
+) -> None:
+    source = LISTINGS[listing].source
+    assert isinstance(source, Sum)
+    question: list[object] = [listing, "main", None, None, False, []]
+    for sequence in ("abc", "", -1, 10**19):
+        word = cursor(question, (sequence, *("x" for _ in source.key)))
+        answer = client.get(f"{MAIN}/{listing}", params={"after": word})
+        assert problem(answer)["type"] == f"{PREFIX}invalid_cursor", sequence
+    word = cursor(question, (20, *("" for _ in source.key)))
+    answer = client.get(f"{MAIN}/{listing}", params={"after": word})
+    assert answer.status_code == 200, "and it is the question of this listing"
 
 
 def test_nothing_but_reading_is_possible(client: httpx.Client) -> None:

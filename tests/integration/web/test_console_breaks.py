@@ -1,9 +1,10 @@
 """The workbench: who may look, who may work, and what it holds of the database meanwhile."""
 
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import psycopg
@@ -35,9 +36,13 @@ def kept(database_url: str) -> str:
 
 
 @contextmanager
-def looking(url: str, token: str | None = None) -> Iterator[httpx.Client]:
+def looking(
+    url: str,
+    token: str | None = None,
+    **others: Any,  # noqa: ANN401 - any setting
+) -> Iterator[httpx.Client]:
     """A browser at a console; without a token, an open one where it is called maria."""
-    settings = WebSettings(url, is_open=token is None)
+    settings = WebSettings(url, is_open=token is None, **others)
     with (
         serving(settings) as address,
         httpx.Client(
@@ -119,23 +124,81 @@ def test_a_token_whose_name_a_life_does_not_keep_is_told_so(kept: str) -> None:
     assert "--by" not in refused.text
 
 
-def test_whoever_acts_while_a_run_is_kept_is_told_to_come_again(kept: str) -> None:
+def test_whoever_acts_while_a_run_is_kept_is_told_on_the_break_to_try_again(kept: str) -> None:
     with (
         stored.opened(kept, "clearing reconcile") as connection,
         stored.adding(connection, "main"),
         looking(kept) as client,
+        ThreadPoolExecutor(4) as people,
     ):
         began = time.monotonic()
-        answers: list[int] = []
-        threads = [
-            threading.Thread(target=lambda: answers.append(sent(client, "comment").status_code))
-            for _ in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        assert answers == [503] * 4
+        answers = list(people.map(lambda _: sent(client, "comment", words="mine"), range(4)))
         assert time.monotonic() - began < 20
+        assert [each.status_code for each in answers] == [409] * 4
+        for each in answers:
+            assert "nothing was done, try again" in each.text
+            assert ">mine</textarea>" in form_of(each.text, "comment")
+        told = [each for each in answers if "adding to the breaks of pool main" in each.text]
+        assert len(told) == 2, "of those whose turn it was"
         assert client.get(PAGE).status_code == 200
     assert len(life(kept)) == 1
+
+
+def test_acts_that_wait_for_others_keep_nobody_waiting(kept: str) -> None:
+    crowd = 60
+    limits: dict[str, Any] = {
+        "requests_per_minute": 60_000,
+        "requests_burst": 1_000,
+        "connection_wait_s": 4.0,
+    }
+    with looking(kept, **limits) as client, ThreadPoolExecutor(crowd) as people:
+        with (
+            stored.opened(kept, "clearing reconcile") as connection,
+            stored.adding(connection, "main"),
+        ):
+            answers = [people.submit(sent, client, "comment") for _ in range(crowd)]
+            time.sleep(1.5)
+            began = time.monotonic()
+            assert client.get("/api/v1/pools").status_code == 200
+            assert time.monotonic() - began < 1.2, "no thread waits with them"
+            assert not any(each.done() for each in answers)
+        codes = sorted(each.result().status_code for each in answers)
+    assert codes == [303] + [409] * (crowd - 1), "one was the first, others had not seen it"
+
+
+def test_what_was_typed_is_still_there_after_a_refusal(kept: str) -> None:
+    lines = "anna walet USD -5\n<i>@house fees USD 5"
+    with looking(kept) as client:
+        refused = sent(client, "propose", words="their & fee", lines=lines, against="@house fees")
+        assert refused.status_code == 409
+        form = form_of(refused.text, "propose")
+        assert ">their &amp; fee</textarea>" in form
+        assert ">anna walet USD -5\n&lt;i&gt;@house fees USD 5</textarea>" in form
+        assert "<option selected>@house fees</option>" in form
+        assert form.count(" selected") == 1
+        assert "their" not in form_of(refused.text, "comment")
+        working.do(kept, BREAK.key, "commented", "noor", "mine")
+        late = sent(client, "comment", words="asked the desk")
+        assert late.status_code == 409
+        assert "has changed since you looked" in late.text
+        assert ">asked the desk</textarea>" in form_of(late.text, "comment")
+        assert "asked the desk" not in form_of(late.text, "explain")
+        wrong = sent(client, "assign", to="no one", seen="2")
+        assert wrong.status_code == 409
+        assert 'value="no one"' in form_of(wrong.text, "assign")
+        assert "What you sent" not in wrong.text
+
+
+def form_of(page: str, act: str) -> str:
+    return page.partition(f'action="{PAGE}/{act}"')[2].partition("</form>")[0]
+
+
+def test_what_was_typed_for_what_is_not_offered_any_more_is_shown(kept: str) -> None:
+    working.do(kept, BREAK.key, "explained", "noor", "rounding")
+    with looking(kept) as client:
+        working.do(kept, BREAK.key, "refused", "rosa", "no")
+        late = sent(client, "approve", words="seen <their> rule", seen="2")
+    assert late.status_code == 409
+    assert not form_of(late.text, "approve")
+    assert "What you sent" in late.text
+    assert "seen &lt;their&gt; rule" in late.text

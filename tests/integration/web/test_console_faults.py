@@ -14,7 +14,9 @@ from ledger.web.console.worked.patience import Patience, Ready
 from ledger.web.console.worked.verifying import Running
 from ledger.web.makers import MAKERS, Makers
 from ledger.web.settings import WebSettings
+from tests.integration import sealed_books
 from tests.integration.web.servers import serving
+from tests.integration.web.test_tokens import made
 
 AWAY = "postgresql://books_login@127.0.0.1:1/secret_books"
 SECRETS = re.compile("127.0.0.1|books_login|secret_books|PGPASS|role|connection", re.IGNORECASE)
@@ -137,3 +139,45 @@ def test_a_verification_of_no_pool_is_not_begun(console: httpx.Client) -> None:
     form = {"token": console.cookies["clearing_form"], "mode": "quick"}
     assert console.post("/pools/nope/audit/verify", data=form).status_code == 404
     assert console.get("/verification.json").json() == {"running": False}
+
+
+@pytest.mark.parametrize("given", ["€", "clr_x", " "])
+def test_whoever_signs_in_where_nobody_has_to_goes_on_and_nothing_is_kept(
+    console: httpx.Client, given: str
+) -> None:
+    console.get("/sign-in")
+    form = {"token": console.cookies["clearing_form"], "given": given, "back": "/pools/main"}
+    answer = console.post("/sign-in", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/pools/main")
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_token_of_strange_letters_opens_nothing(database_url: str) -> None:
+    made(database_url, "maria", "reporting")
+    with (
+        serving(WebSettings(database_url)) as address,
+        httpx.Client(base_url=address) as client,
+    ):
+        client.get("/sign-in")
+        form = {"token": client.cookies["clearing_form"], "given": "€"}
+        answer = client.post("/sign-in", data=form)
+    assert answer.status_code == 403
+    assert "opens nothing" in answer.text
+
+
+def test_the_file_of_a_checkpoint_that_is_not_there_is_not_found(console: httpx.Client) -> None:
+    answer = console.get("/pools/main/audit/checkpoint/999999")
+    assert answer.status_code == 404
+    assert "has no checkpoint at event 999999" in answer.text
+
+
+def test_no_checkpoint_is_before_event_0(database_url: str) -> None:
+    sealed_books.write(database_url)
+    link, page = "/audit/checkpoint/", "/pools/main/audit"
+    with (
+        serving(WebSettings(database_url, is_open=True)) as address,
+        httpx.Client(base_url=address) as client,
+    ):
+        assert client.get(page).text.count(link) > 1
+        assert link not in client.get(f"{page}?before=0").text
+        assert link not in client.get(f"{page}?before=1").text

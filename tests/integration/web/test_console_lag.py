@@ -80,6 +80,50 @@ def test_a_topic_that_is_not_there_is_unknown_and_one_that_lost_messages_is_not_
     assert heard(KafkaLag(lambda _: {(T, 0): 3}, readers)).messages == 0
 
 
+def test_the_number_of_some_partitions_is_not_told_as_that_of_all(readers: Readers) -> None:
+    found = heard(KafkaLag(lambda _: {(T, 0): 50}, readers))
+    assert (found.messages, found.part) == (10, "on 1 of 2 partitions")
+    assert "not there" in found.why
+    assert heard(KafkaLag(lambda _: {(T, 0): 50, (P, 0): 7}, readers)).part == ""
+
+
+def test_what_was_heard_long_ago_is_not_told_for_now(readers: Readers) -> None:
+    now, answer = [0.0], threading.Event()
+    answer.set()
+
+    def ends(_: Sequence[Taken]) -> Ends:
+        answer.wait(30)
+        return {(T, 0): 50}
+
+    lag = KafkaLag(ends, readers, clock=lambda: now[0])
+    assert heard(lag).messages == 10
+    answer.clear()
+    now[0] = console_lag.OLD_S - 0.1
+    assert lag.of("main").messages == 10
+    now[0] = 36_000
+    assert lag.of("main") == NOT_YET
+    answer.set()
+    assert heard(lag).messages == 10
+
+
+def test_a_fault_that_nobody_foresaw_takes_the_number_away_until_the_next_answer(
+    readers: Readers, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, faults = [0.0], list[Exception]()
+
+    def ends(_: Sequence[Taken]) -> Ends:
+        if faults:
+            raise faults.pop()
+        return {(T, 0): 50}
+
+    faults.append(RuntimeError("of a library"))
+    lag = KafkaLag(ends, readers, clock=lambda: now[0])
+    assert heard(lag) == Behind(None, "unknown", "a fault of ours: see the log")
+    assert "of a library" in caplog.text
+    now[0] = 60
+    assert heard(lag).messages == 10
+
+
 def test_the_broker_is_asked_again_when_what_it_said_is_old_and_by_one_at_a_time(
     readers: Readers,
 ) -> None:
@@ -150,8 +194,9 @@ def test_pages_show_it_without_waiting_for_the_broker(read: str) -> None:
 
     def ends(_: Sequence[Taken]) -> Ends:
         answer.wait(30)
-        return {(T, 0): 750, (P, 0): 7}
+        return dict(there)
 
+    there = {(T, 0): 750, (P, 0): 7}
     settings = WebSettings(read, is_open=True, end_offsets=ends)
     with serving(settings) as address:
         assert "Behind Kafka …" in lines(httpx.get(f"{address}/pools/main", timeout=5))
@@ -159,6 +204,8 @@ def test_pages_show_it_without_waiting_for_the_broker(read: str) -> None:
         answer.set()
         shown(address, "/pools/main", lambda words: "Behind Kafka 710" in words)
         shown(address, "/", lambda words: "710" in words)
+        there.pop((P, 0))
+        shown(address, "/pools/main", lambda words: "Behind Kafka 710 on 1 of 2 part" in words)
         assert "Behind Kafka –" in lines(httpx.get(f"{address}/pools/main?at=2"))
         assert "710" not in lines(httpx.get(f"{address}/?at=2026-01-01T00:00:00Z"))
 

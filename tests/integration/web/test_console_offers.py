@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from html import unescape
 
 import httpx
+import psycopg
 import pytest
 
 from ledger.store.web.tokens import Scope
@@ -82,3 +83,27 @@ def test_what_is_for_auditors_opens_to_nobody_else(url: str, scope: Scope) -> No
         for path in AUDITORS:
             assert client.get(path).status_code == 403, path
         assert "The scope <code>auditor</code> opens it." in client.get(f"{POOL}/events/400").text
+
+
+@pytest.mark.parametrize("scope", ["reporting", "back_office", "auditor"])
+def test_the_field_that_finds_ids_leads_to_what_the_token_opens(url: str, scope: Scope) -> None:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT ON (kind) subject, sequence FROM ledger.record"
+            " WHERE kind IN ('liquidation', 'deleveraging', 'fund', 'margin_call')"
+            " ORDER BY kind, sequence, line"
+        ).fetchall()
+    sequences: dict[str, int] = dict(rows)
+    assert {subject[0] for subject in sequences} == {"L", "D", "F", "C"}
+    with console(url, f"ids of {scope}", scope) as client:
+        for subject, sequence in sequences.items():
+            found = client.get(f"{POOL}/find", params={"q": subject})
+            page = client.get(found.headers["location"])
+            assert page.status_code == 200, subject
+            if scope != "auditor" and subject[0] != "L":
+                assert page.url.path == f"{POOL}/events/{sequence}", subject
+            else:
+                assert page.url.path.endswith(f"/{subject}")
+        absent = client.get(f"{POOL}/find", params={"q": "D-99999"}, follow_redirects=True)
+        assert absent.status_code == 404
+        assert "D-99999" in absent.text

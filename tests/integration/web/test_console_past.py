@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from ledger.ports import Message
+from ledger.store.console import participants as console_participants
 from ledger.store.console import pools as console_pools
 from ledger.store.console.pools import Connection
 from ledger.store.log.postgres import PostgresLog
@@ -98,6 +99,61 @@ def test_an_explanation_of_later_is_not_told_but_where_it_is(
     assert page.status_code == 404
     assert f'href="{AT}/explain/{number}?at={sequence}"' in page.text
     assert console.get(f"{AT}/explain/{number}?at={sequence}").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def comings(books_url: str) -> dict[str, int]:
+    """The event with which each participant came, by id."""
+    with psycopg.connect(books_url) as connection:
+        rows = connection.execute(
+            "SELECT a.owner, min(p.sequence) FROM ledger.account a"
+            " JOIN ledger.posting p USING (shard, account)"
+            " WHERE left(a.owner, 1) <> '@' GROUP BY a.owner ORDER BY a.owner"
+        ).fetchall()
+    return {str(owner): int(sequence) for owner, sequence in rows}
+
+
+def test_participants_that_came_later_are_not_listed(
+    console: httpx.Client, comings: dict[str, int]
+) -> None:
+    assert len(set(comings.values())) > 2
+    for at in (1, *sorted(set(comings.values()))):
+        page = console.get(f"{AT}/participants?at={at}")
+        listed = re.findall(r'<th scope="row"><a [^>]*>([^<]+)</a>', page.text)
+        assert listed == [name for name, came in comings.items() if came <= at], at
+    assert "No participant after event 1" in text_of(console.get(f"{AT}/participants?at=1"))
+    everybody = console.get(f"{AT}/participants")
+    assert re.findall(r'<th scope="row"><a [^>]*>([^<]+)</a>', everybody.text) == [*comings]
+
+
+def test_a_participant_that_came_later_is_not_told_but_where_it_is(
+    console: httpx.Client, comings: dict[str, int]
+) -> None:
+    for name, came in comings.items():
+        page = console.get(f"{AT}/participants/{name}?at={came - 1}")
+        assert page.status_code == 404
+        assert f"It came later, at event {came}" in text_of(page)
+        assert "0.00" not in text_of(page)
+        assert console.get(f"{AT}/participants/{name}?at={came}").status_code == 200
+
+
+@pytest.mark.parametrize("rows", [1, 2, 50])
+@pytest.mark.parametrize("budget_s", [0.0, 10.0])
+def test_pages_of_an_earlier_event_have_everybody_who_was_there_once(
+    books_url: str, comings: dict[str, int], rows: int, budget_s: float
+) -> None:
+    at = sorted(comings.values())[len(comings) // 2]
+    seen: list[str] = []
+    with psycopg.connect(books_url) as connection:
+        after: str | None = ""
+        while after is not None:
+            found = console_participants.page(
+                connection, 1, at, after, "", rows=rows, budget_s=budget_s
+            )
+            assert len(found.held) <= rows
+            seen += found.held
+            after = found.following
+    assert seen == [name for name, came in comings.items() if came <= at]
 
 
 def test_breaks_say_that_they_are_of_now(console: httpx.Client) -> None:

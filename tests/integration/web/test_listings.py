@@ -75,6 +75,19 @@ def test_all_pages_together_are_the_view(client: httpx.Client, books_url: str, n
     assert same(found, expected)
 
 
+@pytest.mark.parametrize("name", [JOURNALS[0], STATES[0], "open_interest"])
+def test_a_head_says_of_a_page_what_the_page_says(client: httpx.Client, name: str) -> None:
+    path = f"/api/v1/pools/main/{name}?limit=5&at={MIDDLE}"
+    page, head = client.get(path), client.head(path)
+    varies = ("date", "x-request-id", "content-length", "link")  # a page may be short
+    assert page.status_code == head.status_code == 200
+    assert [one for one in head.headers.items() if one[0] not in varies] == [
+        one for one in page.headers.items() if one[0] not in varies
+    ]
+    assert int(head.headers["content-length"]) > 0
+    assert head.content == b""
+
+
 @pytest.mark.parametrize("name", JOURNALS)
 def test_a_journal_is_in_order_both_ways(client: httpx.Client, name: str) -> None:
     source = LISTINGS[name].source

@@ -20,6 +20,7 @@ from ledger.web.api.sums import KEPT_TIMES, KeptSums
 from ledger.web.app import create_app
 from ledger.web.makers import CALLER_RUNS_MAX, CALLER_WAITS_MAX, MAKERS, Makers
 from ledger.web.problems import PREFIX
+from ledger.web.server import STOP_S
 from tests.integration.web.servers import patient, serving, serving_app
 
 BALANCE = cast("Sum", LISTINGS["trial_balance"].source)
@@ -110,6 +111,48 @@ def test_sums_of_many_moments_wait_in_no_thread_and_without_a_crowd(books_url: s
         assert len(sums._makers._waiting) <= CALLER_WAITS_MAX
     types = Counter(each.result().json()["type"].removeprefix(PREFIX) for each in answers)
     assert types == {"busy": 40, "being_made": count - 40}
+
+
+def test_whoever_asks_for_a_sum_that_another_queued_does_not_wait_for_all_of_its_sums(
+    books_url: str,
+) -> None:
+    async def ask(sums: KeptSums) -> None:
+        running = sums._makers._running
+        moments = range(1, CALLER_RUNS_MAX + 2)
+        theirs = [asyncio.ensure_future(sums.made("one", BALANCE, "main", at)) for at in moments]
+        await asyncio.sleep(0.2)
+        assert len(running) == CALLER_RUNS_MAX
+        joined = asyncio.ensure_future(sums.made("other", BALANCE, "main", moments[-1]))
+        await asyncio.sleep(0.2)
+        assert len(running) == CALLER_RUNS_MAX + 1
+        lock.rollback()
+        assert (await joined).sequence == moments[-1]
+        assert len(await asyncio.gather(*theirs)) == len(moments)
+
+    with psycopg.connect(books_url) as lock:
+        lock.execute("LOCK TABLE ledger.account IN ACCESS EXCLUSIVE MODE")
+        asked(books_url, ask)
+
+
+def test_a_server_that_stops_tells_whoever_waits_for_a_sum_and_ends_its_statements(
+    books_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(patient(books_url, sum_wait_s=60))
+    makers: Makers = app.state.sums._makers
+    with locked(books_url), ThreadPoolExecutor(5) as threads:
+        with serving_app(app) as address:
+            path = f"{address}/api/v1/pools/main/trial_balance?at="
+            answers = [threads.submit(httpx.get, f"{path}{1 + at}", timeout=30) for at in range(5)]
+            while len(makers._waiting) + len(makers._running) < len(answers):
+                time.sleep(0.02)
+            began = time.monotonic()
+        assert time.monotonic() - began < STOP_S
+        told = [each.result().json()["type"] for each in answers]
+        while makers._running:
+            assert time.monotonic() - began < 20, "statements run on"
+            time.sleep(0.02)
+    assert told == [f"{PREFIX}unavailable"] * len(answers)
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 @contextmanager

@@ -7,10 +7,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from ledger.cli import app
+from ledger.cli import app as commands
 from ledger.errors import ConfigurationError
+from ledger.web.app import create_app
 from ledger.web.settings import WebSettings
-from tests.integration.web.servers import serving
+from tests.integration.web.servers import serving, serving_app
 from tests.integration.web.test_tokens import made
 
 PROXIED = {"Host": "console.example", "X-Forwarded-Proto": "https"}
@@ -35,6 +36,18 @@ def statuses(client: httpx.Client) -> list[int]:
 def test_a_proxy_that_was_named_is_believed(database_url: str) -> None:
     with console(database_url, "127.0.0.1/32") as client:
         assert statuses(client) == [200] * 4
+
+
+@pytest.mark.parametrize(("named", "last"), [("127.0.0.1/32", 200), ("10.0.0.0/8", 429)])
+def test_a_proxy_is_known_on_a_socket_of_both_kinds_of_addresses(
+    database_url: str, named: str, last: int
+) -> None:
+    settings = WebSettings(
+        database_url, behind_proxy=named, requests_per_minute=1, requests_burst=2
+    )
+    app = create_app(settings)
+    with serving_app(app, host="::") as address, httpx.Client(base_url=address) as client:
+        assert statuses(client) == [200, 200, last, last]
 
 
 @pytest.mark.parametrize("named", ["", "192.0.2.7/32"])
@@ -81,6 +94,6 @@ def test_a_proxy_that_hides_the_name_of_the_server_is_told_of(database_url: str)
 def test_a_server_is_not_opened_to_a_proxy(
     database_url: str, words: tuple[str, ...], why: str
 ) -> None:
-    done = CliRunner().invoke(app, ["serve", *words, "--database-url", database_url])
+    done = CliRunner().invoke(commands, ["serve", *words, "--database-url", database_url])
     assert isinstance(done.exception, ConfigurationError)
     assert why in str(done.exception)

@@ -68,6 +68,18 @@ def test_a_token_opens_what_its_scopes_say(database_url: str, closed: httpx.Clie
                 assert scopes[-1] in answer.json()["detail"]
 
 
+def test_what_may_be_read_has_heads_to_the_same_callers(
+    database_url: str, closed: httpx.Client
+) -> None:
+    token = made(database_url, "grafana", "reporting")
+    for headers in ({}, bearer(token)):
+        for path in ("/api/v1/openapi.json", "/api/v1/pools", *OPENS):
+            answer, head = closed.get(path, headers=headers), closed.head(path, headers=headers)
+            assert head.status_code == answer.status_code, path
+            assert head.headers["content-type"] == answer.headers["content-type"]
+            assert head.content == b""
+
+
 def test_without_a_token_nothing_but_the_specification_is_shown(closed: httpx.Client) -> None:
     for path in OPENS:
         answer = closed.get(path)

@@ -71,7 +71,10 @@ def test_a_snapshot_of_everybody_that_has_only_what_is_not_ours_lacks_everything
     assert {each.subject for each in found.breaks} == {"ada/BTC-PERP", "ada/USDT", "ben/USDT"}
 
 
-@pytest.mark.parametrize(("apart", "lacks"), [(60, []), (61, ["ada/BTC-PERP", "ada/USDT"])])
+@pytest.mark.parametrize(
+    ("apart", "lacks"),
+    [(60, []), (61, ["ada/BTC-PERP at 2026-01-01 00:00:00+00:00", "ada/USDT"])],
+)
 def test_lines_within_the_window_are_one_snapshot(apart: int, lacks: list[str]) -> None:
     lines = [
         ("line 1", Holding(1, at(0), "ada", "USDT", Decimal(10))),
@@ -126,6 +129,33 @@ def test_of_several_moments_the_last_has_the_break_that_lasts() -> None:
     first = "ben/USDT at 2026-01-01 00:00:00+00:00"
     assert snapshots("9", "8") == [(first, "9"), ("ben/USDT", "8")]
     assert snapshots("8", "9") == [(first, "8"), ("ben/USDT", "9")]
+
+
+def test_a_break_of_before_the_last_snapshot_names_its_moment_where_that_one_agrees() -> None:
+    def subjects(*told: tuple[int, str, str, str], extra: str = CASH_ONLY) -> list[str]:
+        lines = [
+            (f"line {n}", Holding(n, at(3600 * hour), account, commodity, Decimal(amount)))
+            for n, (hour, account, commodity, amount) in enumerate(told)
+        ]
+        found = compare_holdings(FakeBooks(balances=OURS), source("holdings", extra), lines)
+        return [each.subject for each in found.breaks]
+
+    wrong, first = (0, "ben", "USDT", "9"), "ben/USDT at 2026-01-01 00:00:00+00:00"
+    assert subjects(wrong, (1, "ben", "USDT", "7")) == [first]
+    assert subjects(wrong, (1, "ada", "USDT", "10")) == ["ben/USDT"], "of another account"
+    strange = (0, "ben", "EUR", "3")
+    assert subjects(strange, (0, "ben", "USDT", "7"), (1, "ben", "USDT", "7")) == [
+        "ben/EUR at 2026-01-01 00:00:00+00:00"
+    ], "the last one does not name it, so it is nothing"
+    everybody = CASH_ONLY + 'covers = "all"'
+    assert subjects(
+        (0, "cho", "USDT", "3"),
+        (0, "ada", "USDT", "10"),
+        (0, "ben", "USDT", "7"),
+        (1, "ada", "USDT", "10"),
+        (1, "ben", "USDT", "7"),
+        extra=everybody,
+    ) == ["cho/USDT at 2026-01-01 00:00:00+00:00"]
 
 
 def test_a_holding_that_comes_to_nothing_on_one_side_is_a_break_of_another_type() -> None:

@@ -54,6 +54,10 @@ def test_the_hash_is_of_what_a_file_says_and_not_of_how() -> None:
             "sources.engine.window_s: found '1', expected a whole number",
         ),
         (
+            "version = 1\n" + SOURCE + "window_s = 99999999999999999999",
+            "sources.engine.window_s: found 9+, expected a whole number from 0 to 31622400",
+        ),
+        (
             "version = 1\n" + SOURCE.replace("trades-csv", "trade-csv"),
             "sources.engine.format: found 'trade-csv', expected one of trades-csv, ",
         ),

@@ -19,7 +19,7 @@ def is_looked_at(
 ) -> bool:
     seen = LookedAt(rules)
     assert len(list(seen.seen(("", each) for each in lines))) == len(lines)
-    return looked(list(seen.scopes()), rules.kind, place)
+    return looked(list(seen.scopes()), rules, place, {})
 
 
 def of_day(number: int, account: str = "@custody") -> Statement:
@@ -93,3 +93,9 @@ def test_holdings_of_everybody_look_at_every_participant() -> None:
     assert is_looked_at(rules, [held("ada", 1)], Place("ben", "USDT", NOON))
     assert not is_looked_at(rules, [held("ada", 1)], Place("@fees", "USDT", NOON))
     assert is_looked_at(rules, [held("@fees", 1)], Place("@fees", "USDT", NOON))
+
+
+def test_a_statement_that_ends_in_whole_seconds_looks_at_the_last_one_whole() -> None:
+    last = START + DAY - timedelta(milliseconds=500)
+    assert is_looked_at(BANK, [of_day(1)], Place("@custody", "USDT", last))
+    assert not is_looked_at(BANK, [of_day(1)], Place("@custody", "USDT", START + DAY))

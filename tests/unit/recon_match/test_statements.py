@@ -1,6 +1,7 @@
 """Statements of a source against our movements: each step of the matching, each type of break."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from ledger.recon.lines import Statement
 from ledger.recon.matching.comparison import Comparison
 from ledger.recon.movements.compare import compare_statements
 from ledger.store.recon.books import OurMovement
-from tests.unit.recon_match.books import FakeBooks, line, moved, source, statement
+from tests.unit.recon_match.books import FakeBooks, at, line, moved, source, statement
 
 
 def compared(
@@ -173,6 +174,27 @@ def test_parts_that_add_up_without_a_reference_are_proposed_together() -> None:
     assert agreed.matched["approved"] == 1
 
 
+def test_an_approved_match_of_another_amount_leaves_the_difference_as_a_break() -> None:
+    mine, lines = [moved(1, "1000")], [statement(line(1, "995", text="d1"))]
+    (proposal,) = compared(mine, lines).proposals
+    agreed = compared(mine, lines, approved=[proposal.key])
+    each = only(agreed)
+    assert (each.type, each.subject, each.difference) == ("amount", "d1", Decimal(5))
+    assert agreed.applied == [proposal.key]
+    few = [statement(line(1, "5", text="d1"))]
+    assert ("amount differs by 995", 0) in compared(mine, few).proposals[0].why
+
+
+def test_an_approved_match_on_another_account_leaves_both_accounts_as_breaks() -> None:
+    mine = [moved(1, "5"), moved(2, "7", account="@fees")]
+    lines = [statement(line(1, "7", text="d2")), statement(line(2, "5", account="@fees"))]
+    found = compared(mine, lines)
+    key = next(each.key for each in found.proposals if each.ours[0].reference == "d2")
+    agreed = compared(mine, lines, approved=[key])
+    off = [(each.account, each.difference) for each in agreed.breaks if each.subject == "d2"]
+    assert sorted(off) == [("@custody", Decimal(-7)), ("@fees", Decimal(7))]
+
+
 def test_a_reference_that_comes_again_on_another_day_is_another_break() -> None:
     days = [
         compared([], [statement(line(1, "-25", reference="FEE", hour=hour))]) for hour in "19"
@@ -234,3 +256,26 @@ def test_a_reference_of_more_than_ten_days_before_the_statement_is_not_looked_fo
         mine = [moved(1, "-5", hour=str(-24 * days))]
         found = compared(mine, [statement(line(1, "-5", ours="d1"))])
         assert [each.type for each in found.breaks] == kinds
+
+
+def test_ours_between_the_last_second_of_a_day_and_the_next_one_is_expected_there() -> None:
+    between = moved(1, "-7")._replace(at=at(86_399) + timedelta(milliseconds=500))
+    for rules in ("", 'only = ["d"]'):
+        found = compared([moved(1, "5", event_id="d0"), between], [statement(line(1, "5"))], rules)
+        assert [(each.type, each.subject) for each in found.breaks] == [("missing_there", "d1")]
+    midnight = statement(line(1, "5"))[1]._replace(ends=at(86_400))
+    later = between._replace(at=at(86_400) + timedelta(milliseconds=500))
+    assert compared([moved(1, "5", event_id="d0"), later], [("", midnight)]).breaks == []
+
+
+def test_equal_lines_of_two_accounts_that_are_one_of_ours_are_not_one_twice() -> None:
+    names = '[sources.venue.accounts]\na = "@custody"\nb = "@custody"'
+    fee = {"reference": "FEE", "hour": "1"}
+    lines = [statement(line(1, "-5", account=name, **fee)) for name in "ab"]
+    found = compared([], lines, names)
+    assert [each.type for each in found.breaks] == ["missing_here", "missing_here"]
+    assert compared([moved(1, "-5"), moved(2, "-5")], lines, names).proposals
+    again = compared(
+        [], [lines[0], statement(*[line(n, "-5", account="b", **fee) for n in (2, 3)])], names
+    )
+    assert [each.type for each in again.breaks] == ["duplicate", "missing_here", "missing_here"]

@@ -118,6 +118,7 @@ def test_what_a_side_tells_of_price_fee_time_and_account_is_told_apart() -> None
         ("amount", "1 seller_fee", Decimal("0.1"), Decimal(0)),
         ("timing", "1 seller time", Decimal(2), Decimal(2)),
         ("wrong_account", "1 seller", Decimal(-2), Decimal(0)),
+        ("wrong_account", "1 seller", Decimal(0), Decimal(-2)),
     ]
 
 

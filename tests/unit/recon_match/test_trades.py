@@ -25,6 +25,10 @@ def compared(
     return compare_trades(books, source("trades", extra), placed(others), list(approved))
 
 
+QUANTITIES = '[sources.venue.tolerance]\nBTC-PERP = "1"'
+"""A quantity may be one apart."""
+
+
 def only(found: Comparison) -> Break:
     (each,) = found.breaks
     return each
@@ -95,10 +99,22 @@ def test_another_instrument_is_too_much_of_one_and_too_little_of_the_other() -> 
     ]
 
 
-def test_another_buyer_is_a_wrong_account_with_the_signed_quantity() -> None:
-    found = only(compared([ours(1)], [theirs(1, buyer="cho")]))
-    assert (found.type, found.account, found.subject) == ("wrong_account", "ada", "1 buyer")
-    assert (found.ours, found.theirs) == (Decimal(2), Decimal(0))
+def test_another_buyer_is_a_wrong_account_with_the_signed_quantity_on_both_accounts() -> None:
+    found = compared([ours(1)], [theirs(1, buyer="cho", quantity="3")], QUANTITIES).breaks
+    assert {(each.type, each.subject) for each in found} == {("wrong_account", "1 buyer")}
+    assert [(each.account, each.ours, each.theirs) for each in found] == [
+        ("ada", Decimal(2), Decimal(0)),
+        ("cho", Decimal(0), Decimal(3)),
+    ]
+
+
+def test_a_side_that_goes_to_a_third_is_off_on_all_three_accounts() -> None:
+    found = compared([ours(1)], [theirs(1, buyer="ben", seller="cho")])
+    assert [(each.account, each.difference) for each in found.breaks] == [
+        ("ada", Decimal(2)),
+        ("ben", Decimal(-4)),
+        ("cho", Decimal(2)),
+    ]
 
 
 def test_turned_sides_are_off_by_twice_the_quantity_on_each_account() -> None:
@@ -219,6 +235,30 @@ def test_a_trade_that_was_busted_and_sent_again_is_told_apart(rule: str, breaks:
     assert both.matched["exact_reference"] == 1
 
 
+@pytest.mark.parametrize("rule", ["not_told", "told"])
+def test_a_trade_that_was_busted_and_sent_again_by_another_id_is_proposed_for_theirs(
+    rule: str,
+) -> None:
+    mine = [ours(1), ours(2, event_id="again", second="1", quantity="1.5"), ours(3)]
+    lines = [theirs(1, trade_id="e1", quantity="1.5"), theirs(3, trade_id="e3")]
+    rules = f'reference = "event_id"\nbusts = "{rule}"'
+    found = compared(mine, lines, rules, busted=["e1"])
+    assert [(each.type, each.subject, each.difference) for each in found.breaks] == [
+        ("missing_there", "again", Decimal("1.5")),
+        ("missing_here", "e1", Decimal("-1.5")),
+    ]
+    (pair,) = found.proposals
+    agreed = compared(mine, lines, rules, busted=["e1"], approved=[pair.key])
+    assert agreed.breaks == []
+    assert agreed.compared().matched == {"exact_reference": 1, "approved": 1, "busted": 1}
+
+
+def test_a_busted_trade_within_tolerance_is_the_one_that_the_source_has_still() -> None:
+    mine, rules = [ours(1), ours(2)], '[sources.venue.tolerance]\nBTC-PERP = "0.5"'
+    found = compared(mine, [theirs(1), theirs(2, quantity="2.5")], rules, busted=["e2"])
+    assert found.breaks == []
+
+
 def test_what_the_rules_leave_out_is_not_looked_at() -> None:
     mine = [ours(1), ours(2, event_id="gap:7", trade_id="")]
     others = [theirs(1), theirs(3, instrument="@107")]
@@ -245,6 +285,35 @@ def test_a_wrong_id_is_proposed_and_changes_nothing_until_it_is_approved() -> No
     assert agreed.breaks == []
     assert agreed.proposals == []
     assert agreed.compared().matched == {"exact_reference": 2, "approved": 1}
+
+
+@pytest.mark.parametrize(
+    ("figures", "says", "broken"),
+    [
+        ({"quantity": "3"}, ("quantity differs by 1", 0), [("amount", "2", -1)]),
+        ({"price": "101"}, ("price differs by 1", 0), [("amount", "2 price", -1)]),
+        (
+            {"buyer": "eve"},
+            None,
+            [("wrong_account", "2 buyer", 2), ("wrong_account", "2 buyer", -2)],
+        ),
+        ({"buyer_fee": "0.75"}, None, [("amount", "2 buyer_fee", Decimal("0.25"))]),
+        ({"second": "300"}, None, []),
+    ],
+    ids=["quantity", "price", "account", "fee", "time"],
+)
+def test_an_approved_match_leaves_what_its_sides_differ_by_as_a_break(
+    figures: dict[str, str],
+    says: tuple[str, int] | None,
+    broken: list[tuple[str, str, Decimal]],
+) -> None:
+    mine = [ours(1), ours(2), ours(900)]
+    others = [theirs(1), theirs(9, None, **({"second": "2"} | figures)), theirs(900)]
+    (proposal,) = compared(mine, others).proposals
+    assert says is None or says in proposal.why
+    agreed = compared(mine, others, approved=[proposal.key])
+    assert [(each.type, each.subject, each.difference) for each in agreed.breaks] == broken
+    assert agreed.applied == [proposal.key]
 
 
 def test_trades_that_share_little_are_not_proposed() -> None:

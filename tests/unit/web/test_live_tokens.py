@@ -9,7 +9,7 @@ import pytest
 
 from ledger.errors import StoreUnavailable
 from ledger.store.web.tokens import LiveToken
-from ledger.web.tokens import BELIEVED_S, RETRY_S, Caller, Tokens, token_hash
+from ledger.web.tokens import ANSWER_S, BELIEVED_S, RETRY_S, Caller, Tokens, token_hash
 
 KEPT_S = 3.0
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -97,17 +97,45 @@ def test_one_reads_for_all_who_come_before_anything_is_known() -> None:
     with_tokens(test)
 
 
-def test_whoever_comes_while_the_list_is_read_anew_does_not_wait() -> None:
+def test_a_token_that_was_taken_back_opens_nothing_to_any_of_a_burst() -> None:
+    async def test(books: Books, tokens: Tokens) -> None:
+        await tokens.caller("clr_7")
+        books.live = []
+        books.now += KEPT_S
+        books.answers.clear()
+        coming = [asyncio.ensure_future(tokens.caller("clr_7")) for _ in range(12)]
+        await asyncio.sleep(0.05)
+        assert not any(one.done() for one in coming), "all wait for the reading under way"
+        books.answers.set()
+        assert await asyncio.gather(*coming) == [None] * 12
+        assert books.asked == 2
+
+    with_tokens(test)
+
+
+def test_where_a_reading_takes_long_all_go_by_the_list_that_there_is() -> None:
     async def test(books: Books, tokens: Tokens) -> None:
         await tokens.caller("clr_7")
         books.now += KEPT_S
         books.answers.clear()
-        first = asyncio.ensure_future(tokens.caller("clr_7"))
+        coming = [asyncio.ensure_future(tokens.caller("clr_7")) for _ in range(3)]
+        found = await asyncio.wait_for(asyncio.gather(*coming), 5 * ANSWER_S)
+        assert [one is not None for one in found] == [True] * 3
+        assert books.asked == 2
+
+    with_tokens(test)
+
+
+def test_a_list_that_becomes_too_old_while_one_waits_opens_nothing() -> None:
+    async def test(books: Books, tokens: Tokens) -> None:
+        await tokens.caller("clr_7")
+        books.now += BELIEVED_S - 1
+        books.answers.clear()
+        coming = asyncio.ensure_future(tokens.caller("clr_7"))
         await asyncio.sleep(0.05)
-        assert await tokens.caller("clr_7") is not None
-        assert not first.done()
-        books.answers.set()
-        assert await first is not None
+        books.now += 1
+        with pytest.raises(StoreUnavailable, match="in time"):
+            await coming
 
     with_tokens(test)
 

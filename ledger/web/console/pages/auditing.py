@@ -15,7 +15,7 @@ from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.pages.overview import At
 from ledger.web.console.people import acting, require_scope
-from ledger.web.console.place import NUMBER_MAX, Before, PoolName, Sequence, address
+from ledger.web.console.place import NUMBER_MAX, Before, PoolName, Sequence, Unknown, address
 from ledger.web.console.rendering import HEADERS, Page, render, see_other
 from ledger.web.console.worked.verifying import Verifier
 from ledger.web.proofs import event_proof
@@ -37,7 +37,7 @@ def audit(request: Request, pool: PoolName, at: At = None, before: Before = None
     require_scope(request, "auditor")
     rows_max = console_checkpoints.PAGE_ROWS
     with reading(request, pool, at) as (connection, place):
-        bound = min(before or place.at + 1, place.at + 1)
+        bound = place.at + 1 if before is None else min(before, place.at + 1)
         signed = console_checkpoints.newest(connection, place.shard, bound, rows_max + 1)
         keys = console_checkpoints.keys(connection)
     rows = [
@@ -69,7 +69,7 @@ def checkpoint(request: Request, pool: PoolName, sequence: Sequence) -> HTMLResp
     with reading(request, pool, None) as (connection, place):
         found = console_checkpoints.newest(connection, place.shard, sequence + 1, 1)
         if not found or found[0].sequence != sequence:
-            raise ConfigurationError(f"pool {pool} has no checkpoint at event {sequence}")
+            raise Unknown(f"pool {pool} has no checkpoint at event {sequence}")
         line = checkpoint_line(found[0].body, found[0].signature, scales(connection, place.shard))
     named = {"Content-Disposition": f'attachment; filename="{pool}-{sequence}-checkpoint.jsonl"'}
     return HTMLResponse(

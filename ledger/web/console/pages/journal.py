@@ -9,10 +9,14 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from ledger.core.accounts import KINDS_OF_HOUSE, KINDS_OF_PARTICIPANT
 from ledger.errors import ConfigurationError
 from ledger.store.console import postings as console_postings
+from ledger.store.console import records as console_records
+from ledger.store.console.pools import Connection
+from ledger.store.console.records import Numbered
 from ledger.web.console.books import reading
 from ledger.web.console.later import later
 from ledger.web.console.pages.overview import At
-from ledger.web.console.place import PoolName, Sequence, Unknown, address
+from ledger.web.console.people import has_scope
+from ledger.web.console.place import Place, PoolName, Sequence, Unknown, address
 from ledger.web.console.rendering import Page, render, see_other
 from ledger.web.console.worked.totals import by_commodity
 
@@ -22,6 +26,10 @@ Word = Annotated[str, Query(max_length=64)]
 Bound = Annotated[str, Query(pattern=r"^[0-9]{0,18}$")]
 _AFTER = re.compile(r"(\d{1,18})\.(\d{1,9})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_EXPLAINED = {
+    each.letter: each
+    for each in (console_records.DELEVERAGINGS, console_records.CALLS, console_records.MOVEMENTS)
+}
 KINDS = sorted(KINDS_OF_HOUSE | KINDS_OF_PARTICIPANT)
 
 
@@ -128,16 +136,34 @@ def event(request: Request, pool: PoolName, sequence: Sequence, at: At = None) -
 
 @router.get("/pools/{pool}/find")
 def find(request: Request, pool: PoolName, q: Word = "", at: At = None) -> RedirectResponse:
-    """Leads to whatever an id names: a sequence, a record, an event, a participant."""
+    """Leads to whatever an id names: a sequence, a record, an event, a participant.
+
+    To the explanation of a record where the token opens it, else to the event that it came with.
+    """
     asked = q.strip()
     with reading(request, pool, at) as (connection, place):
         if _NUMBER.fullmatch(asked):
             return see_other(place.event(int(asked)))
         letter, _, number = asked.partition("-")
-        pages = {"L": "liquidations", "D": "explain", "C": "explain", "F": "explain"}
-        if letter in pages and _NUMBER.fullmatch(number):
-            return see_other(place.to(pages[letter], asked))
+        if _NUMBER.fullmatch(number) and letter == console_records.LIQUIDATIONS.letter:
+            return see_other(place.to("liquidations", asked))
+        if _NUMBER.fullmatch(number) and letter in _EXPLAINED:
+            if has_scope(request, "auditor"):
+                return see_other(place.to("explain", asked))
+            return see_other(_of_record(connection, place, _EXPLAINED[letter], int(number)))
         sequence = console_postings.sequence_of(connection, place.shard, asked)
     if sequence is not None:
         return see_other(place.event(sequence))
     return see_other(address("pools", pool, "participants", find=asked, at=at))
+
+
+def _of_record(connection: Connection, place: Place, of: Numbered, number: int) -> str:
+    """The address of the event that a record came with.
+
+    Raises:
+        Unknown: There is no such record here.
+    """
+    found = console_records.numbered(connection, place.shard, of, [number])
+    if not found:
+        raise Unknown(f"pool {place.pool} has no {of.letter}-{number} here")
+    return place.event(found[0]["sequence"])

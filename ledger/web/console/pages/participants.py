@@ -14,6 +14,7 @@ from ledger.store.console.pools import Connection
 from ledger.web.console.books import reading
 from ledger.web.console.charts import Line, chart
 from ledger.web.console.exact import added
+from ledger.web.console.later import later
 from ledger.web.console.pages.overview import At
 from ledger.web.console.place import AccountName, Place, PoolName, Unknown
 from ledger.web.console.rendering import Page, render
@@ -30,16 +31,13 @@ CASH_KINDS = ("wallet", "isolated", "hold")
 def participants(
     request: Request, pool: PoolName, at: At = None, after: Name = "", find: Name = ""
 ) -> HTMLResponse:
-    """Participants by id, a page at a time."""
+    """Participants by id, a page at a time; those that came later are none yet."""
+    budget_s = request.app.state.settings.page_budget_ms / 1000
     with reading(request, pool, at) as (connection, place):
-        names = console_participants.owners(
-            connection, place.shard, after, find, console_participants.PAGE_OWNERS + 1
+        found = console_participants.page(
+            connection, place.shard, place.at, after, find, budget_s=budget_s
         )
-        shown = names[: console_participants.PAGE_OWNERS]
-        held = console_participants.held(connection, place.shard, place.at, shown)
-    rows = [
-        _summary(name, [row for row in held if row["owner"] == name], place.asset) for name in shown
-    ]
+    rows = [_summary(name, held, place.asset) for name, held in found.held.items()]
     return render(
         request,
         "participants.html",
@@ -48,7 +46,7 @@ def participants(
             "rows": rows,
             "find": find,
             "after": after,
-            "following": shown[-1] if len(names) > len(shown) else None,
+            "following": found.following,
         },
     )
 
@@ -82,6 +80,9 @@ def participant(
         if not console_participants.is_known(connection, place.shard, account):
             raise Unknown(f"account {account!r} has no posting in pool {pool}")
         held = console_participants.held(connection, place.shard, place.at, [account])
+        if not held:
+            came = console_participants.first_event(connection, place.shard, account)
+            return later(request, place, f"Participant {account}", came, "participants", account)
         margin = console_participants.margin(connection, pool, place.at, account)
         positions = console_participants.positions(connection, pool, place.at, account)
         terms = console_records.instruments(connection, place.shard, place.at)

@@ -34,13 +34,14 @@ async def sign_in(
 ) -> Response:
     """Keep the token, if it opens something."""
     require_token(request, token)
-    if not request.app.state.settings.is_open:
-        tokens: Tokens = request.app.state.tokens
-        if await tokens.caller(given.strip()) is None:
-            said = "This token opens nothing: it is unknown, expired, or was taken back."
-            told = {"back": own_path(back), "said": said}
-            return render(request, "sign_in.html", told, HTTPStatus.FORBIDDEN)
     answer = see_other(own_path(back))
+    if request.app.state.settings.is_open:
+        return answer  # which asks for none, and so keeps none
+    tokens: Tokens = request.app.state.tokens
+    if await tokens.caller(given.strip()) is None:
+        said = "This token opens nothing: it is unknown, expired, or was taken back."
+        told = {"back": own_path(back), "said": said}
+        return render(request, "sign_in.html", told, HTTPStatus.FORBIDDEN)
     set_cookie(request, answer, TOKEN_COOKIE, given.strip())
     return answer
 

@@ -5,23 +5,23 @@ state of a break allows, and what comes is tried once more. Whoever made a corre
 it.
 """
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import BoundedSemaphore
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Form, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ledger.core.accounts import HOUSE
-from ledger.errors import ActRefused, ConfigurationError
+from ledger.errors import ActRefused, ConfigurationError, LivesHeld
 from ledger.recon.casework import working
 from ledger.recon.casework.adjusting import CONTRA, line_of, lines_of
 from ledger.recon.casework.life import STATES, Act, Standing, State, may, said, same
 from ledger.store.back_office.breaks import BreakRow, Connection, Filter, LifeRow, listed, may_add
 from ledger.store.console import breaks as console_breaks
-from ledger.store.web.connections import Busy
 from ledger.web.console.books import auditors, reading
 from ledger.web.console.forms import Token, require_token
 from ledger.web.console.pages.overview import At
@@ -43,6 +43,16 @@ OF_PEOPLE: tuple[Act, ...] = (
     "refused",
     "closed",
 )
+
+_ACTS: dict[str, Act] = {
+    "comment": "commented",
+    "explain": "explained",
+    "approve": "approved",
+    "refuse": "refused",
+    "close": "closed",
+}
+_KINDS: dict[str, Act] = {**_ACTS, "assign": "assigned", "propose": "proposed"}
+"""Of every form, by the end of the address that it is sent to."""
 
 Word = Annotated[str, Query(max_length=64)]
 Said = Annotated[str, Form(max_length=2_000)]
@@ -109,7 +119,7 @@ def one_break(request: Request, pool: PoolName, key: str, at: At = None) -> HTML
 
 
 def _break_page(
-    request: Request, pool: str, key: str, at: str | None, refusal: str | None
+    request: Request, pool: str, key: str, at: str | None, refused: "Refused | None"
 ) -> HTMLResponse:
     with reading(request, pool, at) as (connection, place):
         shown = _shown(connection, pool, key)
@@ -123,6 +133,9 @@ def _break_page(
         )
     me = acting(request)
     waiting = _maker(shown.life)
+    can = _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None)
+    is_worker = has_scope(request, "back_office")
+    typed = Typed("") if refused is None else refused.typed
     path = address("pools", pool, "breaks", key)
     return render(
         request,
@@ -140,16 +153,20 @@ def _break_page(
             "events": events,
             "me": me,
             "may_act": may_act,
-            "is_worker": has_scope(request, "back_office"),
-            "can": _acts(shown.of, waiting, me, is_match=working.match_of(shown.life) is not None),
+            "is_worker": is_worker,
+            "can": can,
             "maker": waiting,
             "is_own": waiting is not None and same(waiting, me),
             "contras": CONTRAS,
             "contra": CONTRA,
-            "refusal": refusal,
+            "refusal": None if refused is None else refused.why,
+            "typed": typed,
+            "is_typed_anew": bool(me and may_act and is_worker)
+            and can.get(_KINDS.get(typed.act, "found"), False)
+            and (not typed.match or typed.match in [one["key"] for one in candidates]),
             "in_words": _in_words,
         },
-        409 if refusal else 200,
+        409 if refused else 200,
     )
 
 
@@ -212,6 +229,24 @@ def adjustment(request: Request, pool: PoolName, key: str) -> Response:
     )
 
 
+class Typed(NamedTuple):
+    """What stood in the fields of a form; of `act` as its address has it."""
+
+    act: str
+    words: str = ""
+    to: str = ""
+    lines: str = ""
+    against: str = ""
+    match: str = ""
+
+
+class Refused(NamedTuple):
+    """An act that was not taken, with what was typed for it."""
+
+    why: str
+    typed: Typed
+
+
 class Sent(NamedTuple):
     """What every form of a break says.
 
@@ -232,7 +267,7 @@ def _sent(pool: PoolName, key: str, token: Token, seen: Seen = 0, at: At = None)
 
 
 @router.post("/pools/{pool}/breaks/{key}/assign")
-def assign(
+async def assign(
     request: Request, sent: Annotated[Sent, Depends(_sent)], to: Short = "", words: Said = ""
 ) -> Response:
     """Say who works on it."""
@@ -243,11 +278,11 @@ def assign(
             raise ActRefused(f"To {name!r}: 1 to 64 of [A-Za-z0-9._:-] are expected, or nothing")
         return working.assign(url, sent.key, who, name or None, words, seen=sent.seen)
 
-    return _done(request, sent, act)
+    return await _done(request, sent, act, Typed("assign", words, to))
 
 
 @router.post("/pools/{pool}/breaks/{key}/propose")
-def propose(
+async def propose(
     request: Request,
     sent: Annotated[Sent, Depends(_sent)],
     words: Said,
@@ -265,58 +300,60 @@ def propose(
         )
         return working.propose(url, sent.key, who, words, wanted, seen=sent.seen)
 
-    return _done(request, sent, act)
-
-
-_ACTS: dict[str, Act] = {
-    "comment": "commented",
-    "explain": "explained",
-    "approve": "approved",
-    "refuse": "refused",
-    "close": "closed",
-}
+    typed = Typed("propose", words, lines=lines, against=against, match=match)
+    return await _done(request, sent, act, typed)
 
 
 @router.post("/pools/{pool}/breaks/{key}/{act}")
-def other(
+async def other(
     request: Request, sent: Annotated[Sent, Depends(_sent)], act: str, words: Said = ""
 ) -> Response:
     """Comment, explain, approve, refuse or close."""
     if act not in _ACTS:
         raise Unknown(f"nothing called {act!r} can be done to a break")
-    return _done(
+    return await _done(
         request,
         sent,
         lambda url, who: working.do(url, sent.key, _ACTS[act], who, words, seen=sent.seen),
+        Typed(act, words),
     )
 
 
 @router.get("/pools/{pool}/breaks/{key}/{act}")
 def looked(pool: PoolName, key: str, act: str, at: At = None) -> RedirectResponse:
     """The address of an act, opened: leads to its break."""
-    if act not in {*_ACTS, "assign", "propose"}:
+    if act not in _KINDS:
         raise Unknown(f"nothing called {act!r} can be done to a break")
     return see_other(address("pools", pool, "breaks", key, at=at))
 
 
-def _done(request: Request, sent: Sent, act: Callable[[str, str], working.Done]) -> Response:
+async def _done(
+    request: Request, sent: Sent, act: Callable[[str, str], working.Done], typed: Typed
+) -> Response:
     """Do it as whoever is here; a refusal is shown above the break."""
-    require_token(request, sent.token)
-    require_scope(request, "back_office")
-    with auditors(request).lent() as connection:
-        _shown(connection, sent.pool, sent.key)
-        may_act = may_add(connection)
+    may_act = await run_in_threadpool(_permitted, request, sent)
     who = acting(request)
+    url: str = request.app.state.settings.database_url
     try:
         _require_worker(who, may_act=may_act)
-        with _one_of_few(request):
-            act(request.app.state.settings.database_url, who)
-    except (ActRefused, ConfigurationError) as fault:
-        return _break_page(request, sent.pool, sent.key, sent.at, str(fault))
+        async with _one_of_few(request):
+            await run_in_threadpool(act, url, who)
+    except (ActRefused, ConfigurationError, LivesHeld) as fault:
+        refused = Refused(str(fault), typed)
+        return await run_in_threadpool(_break_page, request, sent.pool, sent.key, sent.at, refused)
     answer: RedirectResponse = see_other(
         address("pools", sent.pool, "breaks", sent.key, at=sent.at)
     )
     return answer
+
+
+def _permitted(request: Request, sent: Sent) -> bool:
+    """The form is ours, its sender may work, the break is there; whether the server may act."""
+    require_token(request, sent.token)
+    require_scope(request, "back_office")
+    with auditors(request).lent() as connection:
+        _shown(connection, sent.pool, sent.key)
+        return may_add(connection)
 
 
 def _require_worker(who: str, *, may_act: bool) -> None:
@@ -331,16 +368,19 @@ def _require_worker(who: str, *, may_act: bool) -> None:
         )
 
 
-@contextmanager
-def _one_of_few(request: Request) -> Iterator[None]:
-    """A place among those who write, each over a connection of its own.
+@asynccontextmanager
+async def _one_of_few(request: Request) -> AsyncIterator[None]:
+    """A place among those who write, each over a connection of its own; no thread waits for it.
 
     Raises:
-        Busy: None became free in time.
+        LivesHeld: None became free in time.
     """
-    acts: BoundedSemaphore = request.app.state.acts
-    if not acts.acquire(timeout=request.app.state.settings.connection_wait_s):
-        raise Busy("others are writing to breaks: come again")
+    acts: asyncio.Semaphore = request.app.state.acts
+    try:
+        async with asyncio.timeout(request.app.state.settings.connection_wait_s):
+            await acts.acquire()
+    except TimeoutError:
+        raise LivesHeld("others are writing to breaks: nothing was done, try again") from None
     try:
         yield
     finally:

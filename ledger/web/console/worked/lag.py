@@ -20,6 +20,8 @@ from ledger.store.web.connections import Readers
 from ledger.web.problems import in_words
 
 KEPT_S = 5.0
+OLD_S = 3 * KEPT_S
+"""What was heard so long ago is not shown for now any more."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +33,13 @@ class Behind(NamedTuple):
         messages: On the partitions that it comes from, which the books do not hold; None: unknown.
         words: In place of the number.
         why: More of it, for who asks.
+        part: Of how many of the partitions the number is, where it is not of all.
     """
 
     messages: int | None
     words: str
     why: str
+    part: str = ""
 
 
 NOT_ASKED = Behind(None, "not asked", "clearing serve --kafka HOST:PORT asks the broker")
@@ -74,10 +78,10 @@ class KafkaLag:
         self._heard: _Heard | None = None
 
     def of(self, pool: str) -> Behind:
-        """What was last heard of a pool."""
+        """What was last heard of a pool; nothing, where that is too long ago."""
         heard = self._heard
         self._refresh(heard)
-        if heard is None:
+        if heard is None or self._clock() - heard.at >= OLD_S:
             return NOT_YET
         if heard.fault is not None:
             return Behind(None, "unknown", heard.fault)
@@ -101,19 +105,24 @@ class KafkaLag:
             self._heard = _Heard(self._clock(), {}, "the broker does not answer: see the log")
         except LedgerError as fault:
             self._heard = _Heard(self._clock(), {}, in_words(fault))
+        except Exception as fault:  # noqa: BLE001 - an old number would stand for ever
+            self._heard = _Heard(self._clock(), {}, in_words(fault))
         finally:
             self._asking.release()
 
 
 def _behind(taken: Iterable[Taken], ends: Mapping[tuple[str, int], int]) -> Behind:
-    """Of all partitions together."""
-    known = [one for one in taken if (one.topic, one.partition) in ends]
+    """Of all partitions together; where some are gone, of the others."""
+    every = list(taken)
+    known = [one for one in every if (one.topic, one.partition) in ends]
     if not known:
         return GONE
     messages = sum(max(0, ends[one.topic, one.partition] - one.next_offset) for one in known)
-    return Behind(
-        messages, f"{messages}", f"on {len(known)} partitions that its messages come from"
-    )
+    why = "on the partitions that its messages come from"
+    if len(known) == len(every):
+        return Behind(messages, f"{messages}", why)
+    part = f"on {len(known)} of {len(every)} partitions"
+    return Behind(messages, f"{messages}", f"{why}; {GONE.why}, of the others", part)
 
 
 def behind(request: Request, pools: Iterable[str], *, is_now: bool) -> Mapping[str, Behind]:

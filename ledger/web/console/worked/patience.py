@@ -94,9 +94,9 @@ class Patience:
     def _job(self, topic: _Topic, caller: str, at: int, work: Work) -> Job[object] | None:
         """The work that is under way, begun if need be; None: what there is will do, or has to."""
         _settle(topic)
-        if topic.job is not None:
-            self._makers.ask(topic.job)
-        elif not _will_do(topic, at):
+        if topic.job is not None and not self._makers.ask(topic.job, caller):
+            topic.job = None
+        if topic.job is None and not _will_do(topic, at):
             try:
                 topic.job, topic.job_at = self._makers.begin(caller, work), at
             except Busy:
